@@ -1,0 +1,103 @@
+"""Everything the ledger says, kept up to date entry by entry. Pure: the same entries give the same world.
+
+The runner decides from it, the API answers from it, and a test folds the whole ledger again and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sophia_deployment_core import environment, run
+from sophia_deployment_core.environment import Deed, Standing
+from sophia_deployment_core.ledger import ORIGIN, Event, Head
+from sophia_deployment_core.run import View
+
+
+@dataclass
+class World:
+    """`epoch` is the engine's own; steps begun under another are lost. `None` for readers that run nothing."""
+
+    epoch: int | None = None
+    runs: dict[str, View] = field(default_factory=dict)
+    environments: dict[str, Standing] = field(default_factory=dict)
+    head: Head = field(default_factory=lambda: Head(0, ORIGIN))
+    numbers: int = 0
+    """how many runs were ever submitted: the next one's number is one more"""
+
+    def apply(self, event: Event) -> None:
+        """Fold the next entry."""
+        self.head = Head(event.seq, event.hash)
+        if event.run is not None:
+            self._apply_run(event)
+        elif event.kind in ("environment held", "environment steady"):
+            because = event.body.get("because")
+            self.standing(event.body["environment"]).held = because if event.kind == "environment held" else None
+
+    def apply_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.apply(event)
+
+    def standing(self, name: str) -> Standing:
+        return self.environments.setdefault(name, Standing(name))
+
+    def open_runs(self, environment: str | None = None) -> list[View]:
+        """Runs that have not ended, oldest first."""
+        views = (view for view in self.runs.values() if view.state not in run.ENDED)
+        return [view for view in views if environment in (None, view.environment)]
+
+    def holder(self, environment: str) -> View | None:
+        """The run that has the environment's lane."""
+        return next((view for view in self.open_runs(environment) if view.lane_ms is not None), None)
+
+    def find(self, name: str) -> View | None:
+        """A run by id, the id's beginning, `17` or `#17`."""
+        if name in self.runs:
+            return self.runs[name]
+        if name.lstrip("#").isdigit():
+            number = int(name.lstrip("#"))
+            return next((view for view in self.runs.values() if view.number == number), None)
+        found = [view for id, view in self.runs.items() if len(name) >= 6 and id.startswith(name)]
+        return found[0] if len(found) == 1 else None
+
+    def ports(self) -> set[int]:
+        """Every port spoken for by any environment."""
+        return set().union(*(standing.ports() for standing in self.environments.values()))
+
+    def _apply_run(self, event: Event) -> None:
+        assert event.run is not None
+        view = run.apply(self.runs.get(event.run), event, epoch=self.epoch)
+        if view is None:
+            return
+        self.runs[event.run] = view
+        if event.kind == "run submitted":
+            self.numbers = max(self.numbers, view.number)
+        elif event.kind.startswith("step "):
+            self._apply_deed(view, event)
+        elif event.kind == "run ended":
+            self._apply_end(view)
+
+    def _apply_deed(self, view: View, event: Event) -> None:
+        body = event.body
+        step = view.plan.by_id[body["step"]]
+        given = view.step("do", step.id).given
+        deed = Deed(
+            what=event.kind.removeprefix("step "),
+            phase=body["phase"],
+            verb=step.verb,
+            args=step.args,
+            given=given,
+            workloads=view.plan.workloads,
+            target=view.plan.target,
+            run=view.id,
+            number=view.number,
+            at_ms=event.at_ms,
+        )
+        environment.apply(self.standing(view.environment), deed)
+
+    def _apply_end(self, view: View) -> None:
+        standing = self.standing(view.environment)
+        if view.kind == "stop" and view.state == "done":
+            standing.down_alone = "alone" in view.tags
+        elif view.kind in ("start", "deploy", "rollback") and view.state == "done":
+            standing.down_alone = False
