@@ -1,0 +1,64 @@
+"""The kinds of failure of this room, SPH-2000 to SPH-2999, a block per module."""
+
+from __future__ import annotations
+
+from sophia_deployment_core.errors import declare
+
+# --- SPH-20xx: the state directory and its ledger -------------------------------------------------------------------
+
+ANOTHER_ENGINE = declare(
+    "SPH-2001",
+    "another engine owns this state directory",
+    "One engine owns a state directory at a time, and the one named in the message is alive. Use it (every `sophia` "
+    "command of this checkout does), or stop it first with `sophia down`.",
+)
+DISK_FULL = declare(
+    "SPH-2002",
+    "the disk that holds the state is full",
+    "Nothing was written, and what serves goes on serving. Free some space on the file system named in the message; "
+    "`sophia doctor` shows what the state directory uses.",
+)
+STATE_LOCKED = declare(
+    "SPH-2003",
+    "another program holds the database",
+    "The ledger's database was locked for longer than we wait. Only the engine writes to it; look for a backup, an "
+    "editor for databases or a stopped process that has the file open (`fuser -v FILE`).",
+)
+STATE_UNWRITABLE = declare(
+    "SPH-2004",
+    "the state directory cannot be written",
+    "The state directory or a file in it belongs to somebody else, is read-only, or lies on a file system that is. "
+    "Run as its owner, or name another directory.",
+)
+STATE_DAMAGED = declare(
+    "SPH-2005",
+    "the ledger's database is damaged",
+    "The file is not what SQLite wrote: a failing disk, a copy made while the engine ran, or an edit by hand. What "
+    "serves goes on serving. Keep the file, run `sophia audit verify` to see how far it can be read, and put back a "
+    "copy.",
+)
+STATE_FAILED = declare(
+    "SPH-2006",
+    "the storage failed while the ledger was written",
+    "The operating system reported an input or output error, so nobody knows whether the last entry is there. The "
+    "engine stops and reads its ledger again when it starts. Look at the kernel's log for the disk.",
+)
+STATE_NEWER = declare(
+    "SPH-2007",
+    "the state was written by a newer version",
+    "A newer version of Sophia has changed the format of this state directory. Use that version, or a newer one; an "
+    "older one would not understand what it finds.",
+)
+ENGINE_STUCK = declare(
+    "SPH-2008",
+    "an engine that no longer answers could not be replaced",
+    "The owner of the state has not renewed its lease but still holds its lock, and it could not be killed: it runs "
+    "on another machine or in another container, as another user, or it waits for a device. End the process named in "
+    "the message.",
+)
+NOT_A_LEDGER = declare(
+    "SPH-2009",
+    "there is no ledger here",
+    "The file or directory named is neither a state directory of Sophia nor a file written by `sophia audit export`.",
+    exit=2,
+)
