@@ -11,11 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
 
 def canonical(value: Any) -> str:
     """The canonical JSON of `value`. Raises `TypeError` for floats and for keys that are not text."""
     _refuse_unstable(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:
@@ -24,6 +26,8 @@ def digest(value: Any) -> str:
 
 
 def _refuse_unstable(value: Any) -> None:
+    if value is None or isinstance(value, str | int):
+        return
     if isinstance(value, float):
         raise TypeError("a float has no canonical text; use an integer of a smaller unit")
     if isinstance(value, Mapping):

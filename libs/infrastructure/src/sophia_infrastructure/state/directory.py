@@ -45,7 +45,9 @@ def unusable(path: Path, error: OSError) -> SophiaError:
         return SophiaError(DISK_FULL, f"no space left for `{path}`", hint="free some space on that file system")
     because = (error.strerror or str(error)).lower()
     return SophiaError(
-        STATE_UNWRITABLE, f"`{path}` cannot be used: {because}", hint="check its owner and mode, or use another directory"
+        STATE_UNWRITABLE,
+        f"`{path}` cannot be used: {because}",
+        hint="check its owner and mode, or use another directory",
     )
 
 

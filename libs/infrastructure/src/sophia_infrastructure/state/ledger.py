@@ -1,7 +1,7 @@
 """The `Ledger` port on SQLAlchemy Core.
 
     append:  lock head · epoch not mine: fenced · guard · keys seen before are left out · chain · one INSERT · head
-    claim:   the owner's lock is free, or its lease is over and it was killed · take the next epoch's lock · compare and set
+    claim:   the owner is dead, or was killed after its lease · take the next epoch's lock · compare and set
 
 Batches that wait while a transaction is flushed share the next one (`group`). A batch is checked and guarded before
 any of its rows exists, so a refused batch leaves nothing behind and harms no other.
@@ -27,25 +27,14 @@ from sophia_deployment_core.ports import Clock, Fenced, Guard
 
 from sophia_infrastructure.state import sqlite
 from sophia_infrastructure.state.directory import prepare
+from sophia_infrastructure.state.entries import COLUMNS, entries
 from sophia_infrastructure.state.group import Batch, Group
 from sophia_infrastructure.state.liveness import Locks
 from sophia_infrastructure.state.ownership import Lease, Ownership
 from sophia_infrastructure.state.schema import head, ledger
 from sophia_infrastructure.state.upgrade import upgrade
 
-_COLUMNS = (
-    ledger.c.seq,
-    ledger.c.at_ms,
-    ledger.c.epoch,
-    ledger.c.run,
-    ledger.c.kind,
-    ledger.c.key,
-    ledger.c.body,
-    ledger.c.hash,
-)
-_NAMES = tuple(column.name for column in _COLUMNS)
-_ENTRIES = select(*_COLUMNS).order_by(ledger.c.seq).where(ledger.c.seq > bindparam("after"))
-_ENTRIES_OF_RUN = _ENTRIES.where(ledger.c.run == bindparam("run"))
+_NAMES = tuple(column.name for column in COLUMNS)
 _TAKEN = select(ledger.c.key).where(ledger.c.key.in_(bindparam("keys", expanding=True)))
 _TIP = select(head.c.seq, head.c.hash, head.c.at_ms, head.c.epoch).where(head.c.id == 1).with_for_update()
 _HEAD = select(head.c.seq, head.c.hash).where(head.c.id == 1)
@@ -106,7 +95,7 @@ class SqlLedger:
         """Entries with `seq > after`, oldest first, from one snapshot."""
         self._refuse_after_fork()
         with sqlite.reported(self.path), self._engine.connect() as connection:
-            return _entries(connection, after=after, run=run, limit=limit)
+            return entries(connection, after=after, run=run, limit=limit)
 
     def head(self) -> Head:
         self._refuse_after_fork()
@@ -114,7 +103,7 @@ class SqlLedger:
             return Head(*connection.execute(_HEAD).one())
 
     def wait(self, after: int, *, timeout: float) -> Head:
-        """Return as soon as an entry newer than `after` was appended by this process, at the latest after `timeout` s."""
+        """Return once an entry newer than `after` was appended by this process, at the latest after `timeout` seconds."""
         with self._news:
             self._news.wait_for(lambda: self._newest.seq > after, timeout)
             return self._newest
@@ -205,7 +194,7 @@ class _Transaction:
 
     def read(self, *, after: int = 0, run: str | None = None, limit: int | None = None) -> list[Event]:
         self._flush()
-        return _entries(self._connection, after=after, run=run, limit=limit)
+        return entries(self._connection, after=after, run=run, limit=limit)
 
     def head(self) -> Head:
         return Head(self._seq, self._hash)
@@ -258,11 +247,3 @@ class _Transaction:
         if self._rows:
             self._connection.execute(insert(ledger), self._rows)
             self._rows = []
-
-
-def _entries(connection: Connection, *, after: int, run: str | None, limit: int | None) -> list[Event]:
-    query = _ENTRIES if run is None else _ENTRIES_OF_RUN
-    if limit is not None:
-        query = query.limit(limit)
-    return [Event(*row) for row in connection.execute(query, {"after": after} | ({} if run is None else {"run": run}))]
-

@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Holder:
-    """An engine's process. `start` is its start time in ticks since boot: a pid may be given out again, both may not."""
+    """An engine's process. `start` is its start time in ticks since boot, because a pid is given out again."""
 
     name: str
     pid: int

@@ -2,7 +2,7 @@
 
     lock free                          -> the owner is dead: take over
     lock held, lease not over          -> the owner lives: refuse
-    lock held, lease over              -> the owner is stopped or hangs: SIGKILL it by pid and start time, wait for the lock
+    lock held, lease over              -> the owner is stopped or hangs: SIGKILL by pid and start time, wait for the lock
     lock held by another boot          -> another machine shares the directory: refuse, whatever the lease says
 
 Leases count on the boot clock, which no one can set; after a reboot they mean nothing, and need not: no lock is held.
@@ -106,7 +106,8 @@ class Ownership:
             "until_ms": owner.until_ms,
         }
         with writing(self._engine) as connection:
-            return connection.execute(update(head).where(head.c.id == 1, head.c.epoch == expected), values).rowcount == 1
+            done = connection.execute(update(head).where(head.c.id == 1, head.c.epoch == expected), values)
+            return done.rowcount == 1
 
     def _oust(self, owner: Owner, give_up: float) -> None:
         """Return once the owner's lock is free; raises if its lease is not over, or if it cannot be ended."""

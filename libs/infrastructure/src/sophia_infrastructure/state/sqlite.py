@@ -50,14 +50,14 @@ def open_database(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that holds the write lock from its start; committed when the body ends, rolled back if it raises."""
+    """One transaction that holds the write lock from its start; rolled back if the body raises."""
     with engine.connect().execution_options(sophia_writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Turn the database's errors into `SophiaError`. `facts["written"]` is false where nothing can have been written."""
+    """Turn the database's errors into `SophiaError`; `facts["written"]` is false where surely nothing was written."""
     try:
         yield
     except DBAPIError as error:
@@ -65,7 +65,7 @@ def reported(path: Path) -> Iterator[None]:
 
 
 def translated(error: DBAPIError, path: Path) -> SophiaError | DBAPIError:
-    """The `SophiaError` for what SQLite said, or the error itself where it is our own fault (wrong SQL, constraints)."""
+    """The `SophiaError` for what SQLite said, or the error itself where it is our own fault (wrong SQL)."""
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     said = str(error.orig)
     not_written = {"written": False}

@@ -46,7 +46,8 @@ def _is_current(engine: Engine, path: Path) -> bool:
     if version is not None and version not in REVISIONS:
         raise SophiaError(
             STATE_NEWER,
-            f"`{path}` was written by a newer version of Sophia (its tables are `{version}`, this one knows `{REVISIONS[-1]}`)",
+            f"`{path}` was written by a newer version of Sophia "
+            f"(its tables are `{version}`, this one knows `{REVISIONS[-1]}`)",
             hint="use that version of Sophia, or a newer one",
         )
     return version == REVISIONS[-1]

@@ -25,9 +25,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "ledger",
-        sa.Column(
-            "seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False
-        ),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
         sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.Column("run", sa.Text),
