@@ -1,0 +1,1 @@
+"""Sophia's backend: chat with memory and tools."""

@@ -1,0 +1,1 @@
+"""MCP servers: gateway, ai-memory, code-quality."""
