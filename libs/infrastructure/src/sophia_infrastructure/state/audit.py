@@ -75,6 +75,8 @@ def _verify_export(file: IO[bytes], path: Path, head: Head | None) -> Broken | H
     found = _judged(lines, None, head, "")
     if isinstance(found, Broken):
         return found
+    if lines.head is None and found.seq == 0:
+        raise _no_export(path)
     if lines.head is None:
         return Broken(found.seq + 1, "the file ends without its head line: its tail is cut")
     return found if lines.head == found else _disagrees(found, lines.head, "the file's head line")
@@ -124,16 +126,16 @@ class _Lines:
                 raise _Unreadable("there is something after the head line")
             entry = _parsed(line)
             if first and not ({"seq", "head"} & entry.keys()):
-                raise SophiaError(
-                    NOT_A_LEDGER,
-                    f"`{self._path}` is not an exported ledger",
-                    hint="make one with `sophia audit export`",
-                )
+                raise _no_export(self._path)
             first = False
             if "head" in entry:
                 self.head = _head(entry["head"])
             else:
                 yield _event(entry)
+
+
+def _no_export(path: Path) -> SophiaError:
+    return SophiaError(NOT_A_LEDGER, f"`{path}` is not an exported ledger", hint="make one with `sophia audit export`")
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class SqlLedger:
             return Head(*connection.execute(_HEAD).one())
 
     def wait(self, after: int, *, timeout: float) -> Head:
-        """Return once an entry newer than `after` was appended by this process, at the latest after `timeout` seconds."""
+        """Return once an entry newer than `after` was appended by this process, or after `timeout` seconds."""
         with self._news:
             self._news.wait_for(lambda: self._newest.seq > after, timeout)
             return self._newest

@@ -2,7 +2,7 @@
 
     lock free                          -> the owner is dead: take over
     lock held, lease not over          -> the owner lives: refuse
-    lock held, lease over              -> the owner is stopped or hangs: SIGKILL by pid and start time, wait for the lock
+    lock held, lease over              -> the owner is stopped: SIGKILL by pid and start time, wait for the lock
     lock held by another boot          -> another machine shares the directory: refuse, whatever the lease says
 
 Leases count on the boot clock, which no one can set; after a reboot they mean nothing, and need not: no lock is held.

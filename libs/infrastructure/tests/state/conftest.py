@@ -1,0 +1,30 @@
+import pytest
+from sophia_deployment_core.ledger import verify
+from sophia_infrastructure.state.ledger import SqlLedger
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.wall, self.boot = 1_000_000, 50_000
+
+    def now_ms(self) -> int:
+        return self.wall
+
+    def boot_ms(self) -> int:
+        return self.boot
+
+    async def sleep(self, ms: int) -> None:
+        self.boot += ms
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def ledger(tmp_path, clock):
+    ledger = SqlLedger(tmp_path / "state", clock=clock)
+    yield ledger
+    assert verify(ledger.read()) == ledger.head()
+    ledger.close()
