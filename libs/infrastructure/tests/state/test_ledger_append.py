@@ -214,3 +214,21 @@ def test_reserved_room_is_there_and_asking_again_costs_nothing(ledger):
     assert ledger.path.stat().st_size == size
     ledger.append([draft(text="x" * 1000)], epoch=0)
     assert ledger.path.stat().st_size == size
+
+
+def test_room_that_a_reader_keeps_out_of_the_file_is_not_claimed_to_be_there(ledger):
+    import sqlite3
+
+    from sophia_infrastructure.state import sqlite
+
+    ledger._engine.dispose()
+    ledger._engine = sqlite.open_database(ledger.path, busy_seconds=0.05)
+    reader = sqlite3.connect(ledger.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM head").fetchall()
+    with pytest.raises(SophiaError, match="SPH-2003"):
+        ledger.reserve(100_000)
+    assert ledger.room() == 0
+    reader.close()
+    ledger.reserve(100_000)
+    assert ledger.room() >= 100_000

@@ -1,4 +1,6 @@
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -152,8 +154,11 @@ def test_asking_whether_a_lock_is_held_does_not_look_like_holding_it(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_only_the_very_same_process_is_killed():
     me = this_process("me", since_ms=0)
-    child = os.getppid()
+    other = subprocess.Popen(["sleep", "30"])
+    start = start_of(other.pid) or 0
     assert not kill(me)
-    assert not kill(Holder("reused pid", child, (start_of(child) or 0) + 1, me.boot, 0))
-    assert not kill(Holder("other boot", child, start_of(child) or 0, "elsewhere", 0))
-    assert not kill(Holder("gone", 2**22 - 1, 1, me.boot, 0))
+    assert not kill(Holder("reused pid", other.pid, start + 1, me.boot, 0))
+    assert not kill(Holder("other boot", other.pid, start, "elsewhere", 0))
+    assert kill(Holder("the one", other.pid, start, me.boot, 0))
+    assert other.wait(10) == -signal.SIGKILL
+    assert not kill(Holder("gone", other.pid, start, me.boot, 0))

@@ -112,12 +112,15 @@ def room(engine: Engine) -> int:
     On a file system that copies on write (btrfs, zfs) allocated does not mean writable; there this is no promise.
     """
     with engine.connect() as connection:
-        free = int(_pragma(connection, "freelist_count")) * int(_pragma(connection, "page_size"))
-    return free if _wal_bytes(engine) >= WAL_ROOM else 0
+        page = int(_pragma(connection, "page_size"))
+        free = int(_pragma(connection, "freelist_count")) * page
+        size = int(_pragma(connection, "page_count")) * page
+    is_allocated = _size(engine) >= size and _size(engine, "-wal") >= WAL_ROOM
+    return free if is_allocated else 0
 
 
 def reserve(engine: Engine, size: int) -> None:
-    """Make `room` at least `size`, or raise the database's error. Cheap where the room is there already.
+    """Make `room` at least `size`, or raise (disk full, or a reader in the way). Cheap where the room is there.
 
     Pages are written, checkpointed into the file, then freed: their blocks stay with the file. Random bytes, because
     a file system may store zeros as a hole.
@@ -133,6 +136,13 @@ def reserve(engine: Engine, size: int) -> None:
     with writing(engine) as connection:
         connection.exec_driver_sql("DROP TABLE IF EXISTS room")
     _checkpoint(engine)
+    if room(engine) < size:
+        raise SophiaError(
+            STATE_LOCKED,
+            f"no room could be reserved in `{engine.url.database}`: another program reads an old state of it",
+            hint=f"find the program with `fuser -v {engine.url.database}`",
+            facts={"written": False},
+        )
 
 
 def _set_up(connection: Any, _record: Any) -> None:
@@ -151,9 +161,9 @@ def _pragma(connection: Connection, name: str) -> Any:
     return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
 
 
-def _wal_bytes(engine: Engine) -> int:
+def _size(engine: Engine, suffix: str = "") -> int:
     try:
-        return os.stat(f"{engine.url.database}-wal").st_size
+        return os.stat(f"{engine.url.database}{suffix}").st_size
     except FileNotFoundError:
         return 0
 
