@@ -26,6 +26,7 @@ from sophia_deployment_core.ledger import ORIGIN, Broken, Event, Head
 from sophia_infrastructure.codes import NOT_A_LEDGER
 
 _AT_ONCE = 5000
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 _LONGEST_LINE = 64 * 1024 * 1024
 _FIELDS = ("seq", "at_ms", "epoch", "run", "kind", "key", "text", "hash")
 
@@ -185,4 +186,4 @@ def _recorded_head(path: Path) -> Head:
 
 
 def _line(value: dict[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True) + "\n"
+    return _ENCODE(value) + "\n"

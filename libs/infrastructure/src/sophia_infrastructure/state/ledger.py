@@ -62,13 +62,13 @@ class SqlLedger:
         self._newest = Head(0, "")
         self._listeners: list[Listener] = []
         self._lease_ms = 0
-        self._uncertain: Exception | None = None
+        self._uncertain: BaseException | None = None
         with sqlite.reported(self.path):
             upgrade(self._engine, self.path, refuse_if_owned=self._ownership.refuse_if_owned)
             self._newest = self.head()
 
     def close(self) -> None:
-        """Close every connection. The lease, if held, is left to run out: `release` gives it back."""
+        """Close every connection and let go of the epoch's lock, as death would: another engine can claim at once."""
         self._engine.dispose()
         self._ownership.forget()
 
@@ -143,7 +143,7 @@ class SqlLedger:
                 for batch in batches:
                     transaction.add(batch)
                 tip = transaction.finish(self._ownership.lease(self._lease_ms))
-        except Exception as error:
+        except BaseException as error:  # an interrupt too: nobody knows whether the commit happened
             if not (isinstance(error, SophiaError) and error.facts.get("written") is False):
                 self._uncertain = error
             raise
