@@ -2,12 +2,12 @@
 
 It runs on the machine's Python before anything is installed, so it uses the standard library only.
 
-    make FINGERPRINT   bring `.venv` to what requirements.lock says; afterwards `.venv/sophia-fingerprint` holds FINGERPRINT
+    make FINGERPRINT   bring `.venv` to what requirements.lock says, then write FINGERPRINT to `.venv/sophia-fingerprint`
     relock [ARGS]      write requirements.lock anew; ARGS go to `uv pip compile`, e.g. `--upgrade`
 
-The fingerprint is written last. Without one, `.venv` is what an interrupted call left behind: it is thrown away and made
-from nothing. With an old one it is whole, and only brought up to date. A lock held by the kernel lets one call work at
-a time; the installer inherits it, so that not even a killed bootstrap leaves two installers at work.
+The fingerprint is written last. Without one, `.venv` is what an interrupted call left behind: it is thrown away and
+made from nothing. With an old one it is whole, and only brought up to date. A lock held by the kernel lets one call
+work at a time; the installer inherits it, so that not even a killed bootstrap leaves two installers at work.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def say(sentence: str) -> None:
     print(f"sophia: {time.monotonic() - _started:5.1f} s  {sentence}", file=sys.stderr, flush=True)
 
 
-# --- requirements.lock -------------------------------------------------------------------------------------------------
+# --- requirements.lock --------------------------------------------------
 
 
 def blocks(locked: str) -> dict[str, str]:
@@ -72,7 +72,7 @@ def members() -> list[Path]:
     return sorted(path.parent for place in ("apps", "libs") for path in ROOT.glob(f"{place}/*/pyproject.toml"))
 
 
-# --- make --------------------------------------------------------------------------------------------------------------
+# --- make --------------------------------------------------
 
 
 @contextmanager
@@ -96,7 +96,8 @@ def _take(descriptor: int) -> None:
     told = False
     while True:
         try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
             if time.monotonic() > until:
                 raise BootstrapError(
@@ -111,7 +112,8 @@ def _take(descriptor: int) -> None:
 def make(fingerprint: str) -> None:
     with alone() as lock:
         if _is_made(fingerprint):
-            return say("the other call made it")
+            say("the other call made it")
+            return
         if FINGERPRINT.exists() and _is_ours():
             say("bringing .venv up to date with requirements.lock")
             FINGERPRINT.unlink()
@@ -129,7 +131,10 @@ def _is_made(fingerprint: str) -> bool:
 def _is_ours() -> bool:
     """Whether `.venv` was made at this path and its Python still runs."""
     _, _, home = FINGERPRINT.read_text().rstrip("\n").partition("\n")
-    return home == str(ROOT) and subprocess.run([_python(), "-I", "-c", ""], check=False, capture_output=True).returncode == 0
+    return (
+        home == str(ROOT)
+        and subprocess.run([_python(), "-I", "-c", ""], check=False, capture_output=True).returncode == 0
+    )
 
 
 def _python() -> str:
@@ -168,11 +173,15 @@ def _check_network() -> str:
 
 def _keep_index_of_pip() -> None:
     """Hands pip's index to uv, which does not read pip's configuration: a company's mirror is usually set there."""
-    shown = subprocess.run([_python(), "-m", "pip", "config", "list"], check=False, capture_output=True, text=True).stdout
+    shown = subprocess.run(
+        [_python(), "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+    ).stdout
     settings = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     lines = []
     for key, name in (("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("cert", "SSL_CERT_FILE")):
-        value = next((settings[place] for place in (f":env:.{key}", f"install.{key}", f"global.{key}") if place in settings), "")
+        value = next(
+            (settings[place] for place in (f":env:.{key}", f"install.{key}", f"global.{key}") if place in settings), ""
+        )
         if value:
             lines.append(f"{name}={value.strip(chr(39))}\n")
     kept = ENVIRONMENT / "uv.env"
@@ -183,7 +192,11 @@ def _keep_index_of_pip() -> None:
 def _environ() -> dict[str, str]:
     kept = ENVIRONMENT / "uv.env"
     lines = kept.read_text().splitlines() if kept.exists() else []
-    return {"UV_HTTP_TIMEOUT": "120", "UV_LINK_MODE": _link_mode()} | dict(line.split("=", 1) for line in lines) | dict(os.environ)
+    return (
+        {"UV_HTTP_TIMEOUT": "120", "UV_LINK_MODE": _link_mode()}
+        | dict(line.split("=", 1) for line in lines)
+        | dict(os.environ)
+    )
 
 
 def _link_mode() -> str:
@@ -222,7 +235,7 @@ def _write(fingerprint: str) -> None:
     new.replace(FINGERPRINT)
 
 
-# --- Node --------------------------------------------------------------------------------------------------------------
+# --- Node --------------------------------------------------
 
 
 def _node_is_missing() -> bool:
@@ -247,7 +260,7 @@ def _link_node() -> None:
         link.symlink_to(wheel / target)
 
 
-# --- relock ------------------------------------------------------------------------------------------------------------
+# --- relock --------------------------------------------------
 
 
 def relock(arguments: Sequence[str]) -> None:
