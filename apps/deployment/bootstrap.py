@@ -2,7 +2,7 @@
 
 It runs on the machine's Python before anything is installed, so it uses the standard library only.
 
-    make FINGERPRINT   bring `.venv` to what requirements.lock says, then write FINGERPRINT to `.venv/sophia-fingerprint`
+    make FINGERPRINT   bring `.venv` to what requirements.lock says, then store FINGERPRINT in .venv/sophia-fingerprint
     relock [ARGS]      write requirements.lock anew; ARGS go to `uv pip compile`, e.g. `--upgrade`
 
 The fingerprint is written last. Without one, `.venv` is what an interrupted call left behind: it is thrown away and
