@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.ledger import Event, Head
 from sqlalchemy import Connection, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-
-from sophia_deployment_core.errors import SophiaError
-from sophia_deployment_core.ledger import Event, Head
 
 from sophia_infrastructure.codes import NOT_A_LEDGER
 from sophia_infrastructure.state import sqlite

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
-
 from sophia_deployment_core.ledger import Event
+from sqlalchemy import Connection, bindparam, select
 
 from sophia_infrastructure.state.schema import ledger
 

@@ -17,13 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.exc import DBAPIError
-
 from sophia_deployment_core.canonical import canonical
 from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ledger import Draft, Event, Head, chain
 from sophia_deployment_core.ports import Clock, Fenced, Guard
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from sophia_infrastructure.state import sqlite
 from sophia_infrastructure.state.directory import prepare

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, select, update
-
 from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ports import Clock
+from sqlalchemy import Engine, select, update
 
 from sophia_infrastructure.codes import ANOTHER_ENGINE, ENGINE_STUCK
 from sophia_infrastructure.state.liveness import Holder, Locks, boot_id, kill, this_process

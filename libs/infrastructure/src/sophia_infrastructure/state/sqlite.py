@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sophia_deployment_core.errors import SophiaError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-
-from sophia_deployment_core.errors import SophiaError
 
 from sophia_infrastructure.codes import (
     DISK_FULL,

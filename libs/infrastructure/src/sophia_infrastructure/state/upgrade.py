@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, MetaData, Table, Text, inspect, select
-
 from sophia_deployment_core.errors import SophiaError
+from sqlalchemy import Column, Engine, MetaData, Table, Text, inspect, select
 
 from sophia_infrastructure.codes import STATE_NEWER
 from sophia_infrastructure.state.schema import REVISIONS

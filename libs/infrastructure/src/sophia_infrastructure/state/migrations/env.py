@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from alembic import context
-
 from sophia_infrastructure.state.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
