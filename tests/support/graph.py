@@ -46,7 +46,7 @@ class Graph:
         return sorted(each.name for each in (self.root / "services").iterdir())
 
     def release(self, version: str, *, services: Iterable[str] = (), fault: str = "", fault_in: str = "front") -> str:
-        """Write `version` into `services` (all unless some are named), break `fault_in`, mend the others; the commit."""
+        """Write `version` into `services` (or all), break `fault_in`, mend the others; the commit."""
         for service in services or self.services:
             _write(self.root, service, "VERSION", version)
         for service in self.services:
@@ -82,7 +82,9 @@ def make_graph(
     make_repository(root)
     graph.release(version, fault=fault, fault_in=fault_in)
     environment = {"edge": {"port": graph.edge_port}, "strategy": {"blue_green": {"watch": watch}}}
-    graph.configure(_merged({"environments": {"local": environment}}, changes or {}))
+    graph.configure({"environments": {"local": environment}})
+    if changes:
+        graph.configure(changes)
     return graph
 
 
@@ -163,9 +165,18 @@ class Running:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a fault may have left a daemon in the session
 
 
-def start(data: Path, *, version: str = "1", services: Iterable[str] = SERVICES, **environment: str) -> Running:
+def start(
+    data: Path,
+    *,
+    version: str = "1",
+    services: Iterable[str] = SERVICES,
+    healthy_within_seconds: float = 10,
+    **environment: str,
+) -> Running:
     """Start `services` at `version`, wait until each is healthy; `environment` (IDLE_TIMEOUT, FAULT, …) goes to all."""
     running = Running({name: free_port() for name in services})
     settings = {"VERSION": version, "SOPHIA_WORKLOAD": f"w{version}", **environment}
@@ -173,7 +184,7 @@ def start(data: Path, *, version: str = "1", services: Iterable[str] = SERVICES,
         running.processes[name] = _spawn(name, running.ports, data / name, settings)
     try:
         for name, process in running.processes.items():
-            _wait_healthy(running.ports[name], process)
+            _wait_healthy(running.ports[name], process, seconds=healthy_within_seconds)
     except BaseException:
         running.stop(grace_seconds=1)
         raise
@@ -185,7 +196,7 @@ def running(
     data: Path, *, version: str = "1", services: Iterable[str] = SERVICES, **environment: str
 ) -> Iterator[Running]:
     """`start` and, at the end, `stop`."""
-    started = start(data, version=version, services=services, **environment)
+    started = start(data, version=version, services=services, healthy_within_seconds=10, **environment)
     try:
         yield started
     finally:
@@ -202,7 +213,7 @@ def _spawn(name: str, ports: Mapping[str, int], data: Path, settings: Mapping[st
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
 
 
-def _wait_healthy(port: int, process: subprocess.Popen[bytes], *, seconds: float = 10) -> None:
+def _wait_healthy(port: int, process: subprocess.Popen[bytes], *, seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
