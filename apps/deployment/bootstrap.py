@@ -13,7 +13,6 @@ work at a time; the installer inherits it, so that not even a killed bootstrap l
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -142,9 +141,13 @@ def _python() -> str:
 
 
 def _create(lock: int) -> None:
-    for module in ("venv", "ensurepip"):
-        if importlib.util.find_spec(module) is None:
-            raise BootstrapError(f"{sys.executable} has no `{module}`", hint=_how_to_get_venv())
+    try:
+        import ensurepip
+        import venv  # noqa: F401  # asked for, so that its absence is told before anything is written
+
+        ensurepip.version()
+    except (ImportError, AttributeError) as error:
+        raise BootstrapError(f"{sys.executable} has no `venv` with pip: {error}", hint=_how_to_get_venv()) from error
     if ENVIRONMENT.exists():
         say("removing what an interrupted or moved call left in .venv")
         shutil.rmtree(ENVIRONMENT)
