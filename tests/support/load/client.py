@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -59,15 +60,17 @@ class Load:
         return self._stopping.is_set() or self._tally.begun >= self._count
 
     async def _turns(self, seconds: float) -> AsyncIterator[None]:
-        """One turn after the other, `seconds` apart (0: at once), until the end; an overdue one is not made up for."""
-        due = time.monotonic()
+        """One turn after the other, `seconds` apart (0: at once), until the end; an overdue one is left out.
+
+        Each client has a phase of its own and keeps it, or all would ask in the same moment and none between.
+        """
+        phase = time.monotonic() + random.random() * seconds
         flows = self._first_answer()
         while not self._over():
             yield
             flows()
-            due = max(due + seconds, time.monotonic())
-            if due > time.monotonic():
-                await self._sleep(due - time.monotonic())
+            if seconds:
+                await self._sleep((phase - time.monotonic()) % seconds)
 
     def _first_answer(self) -> Callable[[], None]:
         """To be called after each answer of one client; only the first one counts."""
