@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-WANTED = [
-    "sophia",
-    "requirements.lock",
-    "apps/*/pyproject.toml",
-    "apps/deployment/bootstrap.py",
-    "apps/*/src",
-    "libs/*/pyproject.toml",
-]
-WANTED += ["libs/*/src"]
+WANTED = ("sophia", "pyproject.toml", "requirements.lock", "apps/deployment/bootstrap.py")
+WANTED += ("apps/*/pyproject.toml", "apps/*/src", "libs/*/pyproject.toml", "libs/*/src")
 
 
 @pytest.fixture
