@@ -67,6 +67,33 @@ def test_a_step_that_hangs_is_killed_with_what_it_started(results: Path) -> None
     assert outcome.seconds < 30
 
 
+@pytest.mark.parametrize(
+    ("body", "arguments", "ok", "counts"),
+    [
+        ("assert True", (), True, Counter(passed=1)),
+        ("assert False", (), False, Counter(failed=1)),
+        ("assert True", ("-k", "other"), True, Counter()),
+        ("(", (), False, Counter(error=1)),
+    ],
+)
+def test_a_pytest_step_is_judged_by_its_exit_code_and_counted_by_its_report(
+    results: Path, body: str, arguments: tuple[str, ...], ok: bool, counts: Counter[str]
+) -> None:
+    (results / "test_inner.py").write_text(f"def test_inner():\n    {body}\n")
+    command = (
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={results}",
+        "-c",
+        "/dev/null",
+        f"{results}/test_inner.py",
+    )
+    outcome = run.run(Step("some", ((*command, f"--junitxml={results}/some.xml", *arguments),), junit=True))
+    assert (outcome.ok, outcome.counts) == (ok, counts)
+
+
 def test_a_report_is_counted_and_its_skips_keep_their_reasons(tmp_path: Path) -> None:
     report = tmp_path / "some.xml"
     report.write_text(
@@ -96,7 +123,9 @@ def test_a_skip_is_shown_and_fails_only_where_nothing_may_be_skipped(
 ) -> None:
     outcome = Outcome(Step("some", (), junit=True), True, counts=Counter(passed=1, skipped=1), skips=("a::c: no root",))
     assert tell([outcome], seconds=1, seed=0, skips_fail=skips_fail) == code
-    assert "skipped  a::c: no root" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "skipped  a::c: no root" in told
+    assert ("error: 1 skipped" in told) == skips_fail
 
 
 def test_all_failures_are_shown_and_the_closing_line_is_last(capsys: pytest.CaptureFixture[str]) -> None:
