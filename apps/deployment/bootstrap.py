@@ -213,18 +213,26 @@ def _install(lock: int) -> None:
     node = _node_is_missing()
     text = wanted(LOCKED.read_text(), node=node)
     requirements = ENVIRONMENT / "installed.txt"
-    requirements.write_text(text)
-    say(f"installing {len(blocks(text))} packages from requirements.lock, each checked by its hash")
-    uv = [str(ENVIRONMENT / "bin/uv"), "pip"]
-    to = ["--quiet", "--python", _python()]
-    sync = [*uv, "sync", *to, "--require-hashes", "--compile-bytecode", str(requirements)]
-    _run(sync, lock=lock, hint=_check_network())
+    if not requirements.exists() or requirements.read_text() != text:
+        _install_locked(text, requirements, lock=lock)
     say("installing this checkout's own packages")
     editables = [word for member in members() for word in ("--editable", str(member))]
-    own = [*uv, "install", *to, "--offline", "--no-deps", "--no-build-isolation", *editables]
+    own = [*_uv("install"), "--offline", "--no-deps", "--no-build-isolation", *editables]
     _run(own, lock=lock, hint="the lines above say which package could not be installed")
     if node:
         _link_node()
+
+
+def _install_locked(text: str, requirements: Path, *, lock: int) -> None:
+    say(f"installing {len(blocks(text))} packages from requirements.lock, each checked by its hash")
+    new = requirements.with_suffix(".new")
+    new.write_text(text)
+    _run([*_uv("sync"), "--require-hashes", "--compile-bytecode", str(new)], lock=lock, hint=_check_network())
+    new.replace(requirements)
+
+
+def _uv(verb: str) -> list[str]:
+    return [str(ENVIRONMENT / "bin/uv"), "pip", verb, "--quiet", "--python", _python()]
 
 
 def _run(command: Sequence[str], *, lock: int, hint: str) -> None:

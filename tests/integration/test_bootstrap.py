@@ -54,6 +54,11 @@ def test_two_calls_at_once_make_one_environment_and_later_calls_are_silent(copy:
     assert sorted("waiting for it" in err for _, _, err in results) == [False, True]
     assert sum("making .venv" in err for _, _, err in results) == 1
     assert ended(start(copy))[2] == ""
+    with (copy / "apps/api/pyproject.toml").open("a") as member:
+        member.write("# changed\n")
+    changed = ended(start(copy))[2]
+    assert "own packages" in changed
+    assert "requirements.lock, each" not in changed, "an unchanged lock is not installed again"
 
 
 @pytest.mark.slow
