@@ -276,9 +276,12 @@ def tell(outcomes: Sequence[Outcome], *, seconds: float, seed: int, skips_fail: 
         print(f"skipped  {skip}")
     if skips and skips_fail:
         print(f"error: {len(skips)} skipped, and nothing may be skipped where CI is set")
+    failed = [outcome.step.name for outcome in outcomes if not outcome.ok]
+    if failed:
+        print(f"failed: {', '.join(failed)}")
     print(f"seed {seed}: the same again with `--seed {seed}`")
     print(closing_line(outcomes, seconds=seconds), flush=True)
-    return int(any(not outcome.ok for outcome in outcomes) or bool(skips and skips_fail))
+    return int(bool(failed) or bool(skips and skips_fail))
 
 
 def run_all(steps: Sequence[Step]) -> list[Outcome]:

@@ -134,6 +134,7 @@ def test_all_failures_are_shown_and_the_closing_line_is_last(capsys: pytest.Capt
     told = capsys.readouterr().out
     assert "what one said" in told
     assert "what two said" in told
+    assert "\nfailed: one, two\n" in told
     assert "no tests ran in 1.00s" in told.splitlines()[-1]
 
 
