@@ -17,17 +17,20 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong at a path of the file, and what to try."""
+    """What is wrong at a path of the file, and what to try. `at_key`: the key itself is wrong, not its value."""
 
     path: Path
     message: str
     hint: str = ""
+    at_key: bool = False
 
 
 def faults(platform: Platform, *, known: Collection[str] | None = None) -> list[Fault]:
     """Everything that does not fit. `known` are the declared services, if `platform` does not hold all of them."""
     names = set(platform.services) | set(known or ())
-    found = [fault for name, service in platform.services.items() for fault in _of_service(name, service, platform, names)]
+    found = [
+        fault for name, service in platform.services.items() for fault in _of_service(name, service, platform, names)
+    ]
     found += _shared_routes(platform)
     found += _cycles(platform)
     for name, environment in platform.environments.items():
@@ -62,11 +65,19 @@ def _of_service(name: str, service: Service, platform: Platform, names: Collecti
 def _bundle(at: Path, bundle: Bundle) -> Iterator[Fault]:
     path = (*at, "bundle")
     if bundle.run is None and bundle.static is None:
-        yield Fault(path, "neither `run` nor `static` is given", "`run: [command, …]` starts a process, `static: {root: dist}` serves files")
+        yield Fault(
+            path,
+            "neither `run` nor `static` is given",
+            "`run: [command, …]` starts a process, `static: {root: dist}` serves files",
+        )
     if bundle.static is not None:
         for key in ("run", "prepare"):
             if getattr(bundle, key) is not None:
-                yield Fault((*path, key), f"`{key}` does not go with `static`", "files are served by Sophia's own server; remove one")
+                yield Fault(
+                    (*path, key),
+                    f"`{key}` does not go with `static`",
+                    "files are served by Sophia's own server; remove one",
+                )
     elif not bundle.include:
         yield Fault(path, "`include` is missing", "name the files to ship, for example `include: [dist/*.whl]`")
 
@@ -74,7 +85,11 @@ def _bundle(at: Path, bundle: Bundle) -> Iterator[Fault]:
 def _health(at: Path, service: Service) -> Iterator[Fault]:
     path, health = (*at, "health"), service.health
     if health.of is not None and health.of < health.consecutive:
-        yield Fault((*path, "of"), f"{health.consecutive} good answers out of {health.of} are impossible", "`of` is at least `consecutive`")
+        yield Fault(
+            (*path, "of"),
+            f"{health.consecutive} good answers out of {health.of} are impossible",
+            "`of` is at least `consecutive`",
+        )
     needed_ms = health.every_ms * (health.consecutive - 1)
     if health.within_ms < needed_ms:
         said = f"{health.consecutive} probes take at least {needed_ms} ms, more than `within` allows"
@@ -92,9 +107,15 @@ def _smoke(path: Path, smoke: Smoke) -> Iterator[Fault]:
 
 def _kind(at: Path, service: Service) -> Iterator[Fault]:
     if service.worker and service.single:
-        yield Fault((*at, "single"), "a service is either a `worker` or a `single`", "a `single` is never doubled; a `worker` has no port")
+        yield Fault(
+            (*at, "single"),
+            "a service is either a `worker` or a `single`",
+            "a `single` is never doubled; a `worker` has no port",
+        )
     if service.routes and service.worker:
-        yield Fault((*at, "routes"), "a worker has no port, so it can answer no route", "remove `routes` or `worker: true`")
+        yield Fault(
+            (*at, "routes"), "a worker has no port, so it can answer no route", "remove `routes` or `worker: true`"
+        )
     if service.routes and service.single:
         hint = "give the routes to a service that `needs` it, or remove `single: true`"
         yield Fault((*at, "routes"), "a single is replaced with a gap, so it cannot answer a public route", hint)
@@ -103,7 +124,9 @@ def _kind(at: Path, service: Service) -> Iterator[Fault]:
     if service.bundle.static is not None:
         for key in ("needs", "secrets", "env", "worker", "single"):
             if getattr(service, key):
-                yield Fault((*at, key), f"`{key}` does not go with `static`: files call nobody and run nothing", "remove it")
+                yield Fault(
+                    (*at, key), f"`{key}` does not go with `static`: files call nobody and run nothing", "remove it"
+                )
 
 
 def _needs(at: Path, service: Service, platform: Platform, names: Collection[str]) -> Iterator[Fault]:
@@ -112,12 +135,16 @@ def _needs(at: Path, service: Service, platform: Platform, names: Collection[str
         if need not in names:
             yield Fault(path, f"there is no service `{need}`", nearest(need, set(names) - {str(at[1])}))
         elif (needed := platform.services.get(need)) is not None and needed.worker:
-            yield Fault(path, f"`{need}` is a worker: it has no port and can be needed by nobody", f"remove it here, or `worker` from `{need}`")
+            yield Fault(
+                path,
+                f"`{need}` is a worker: it has no port and can be needed by nobody",
+                f"remove it here, or `worker` from `{need}`",
+            )
 
 
 def _variables(at: Path, service: Service) -> Iterator[Fault]:
     for name in injected(service, service.env):
-        yield Fault((*at, "env", name), f"`{name}` is set by Sophia", "choose another name")
+        yield Fault((*at, "env", name), f"`{name}` is set by Sophia", "choose another name", at_key=True)
     taken = set(injected(service, service.secrets))
     for index, name in enumerate(service.secrets):
         if name in taken:
@@ -141,7 +168,9 @@ def _shared_routes(platform: Platform) -> Iterator[Fault]:
         for index, route in enumerate(service.routes):
             if first.setdefault(route, name) != name:
                 hint = "give each service a prefix of its own; the longer one wins"
-                yield Fault(("services", name, "routes", index), f"`{route}` is answered by `{first[route]}` already", hint)
+                yield Fault(
+                    ("services", name, "routes", index), f"`{route}` is answered by `{first[route]}` already", hint
+                )
 
 
 def _cycles(platform: Platform) -> Iterator[Fault]:
@@ -151,7 +180,11 @@ def _cycles(platform: Platform) -> Iterator[Fault]:
         if not cycle:
             return
         path: Path = ("services", cycle[0], "needs", platform.services[cycle[0]].needs.index(cycle[1]))
-        yield Fault(path, "services need each other in a circle: " + " → ".join(f"`{name}`" for name in cycle), "one of them must do without")
+        yield Fault(
+            path,
+            "services need each other in a circle: " + " → ".join(f"`{name}`" for name in cycle),
+            "one of them must do without",
+        )
         graph[cycle[0]].discard(cycle[1])
 
 
@@ -174,7 +207,7 @@ def _of_environment(name: str, environment: Environment, platform: Platform, nam
         at: Path = ("environments", name, "services", service_name)
         service = platform.services.get(service_name)
         if service_name not in names:
-            yield Fault(at, f"there is no service `{service_name}`", nearest(service_name, names))
+            yield Fault(at, f"there is no service `{service_name}`", nearest(service_name, names), at_key=True)
         if service is None:
             continue
         if service.single and (override.replicas or 1) > 1:
@@ -182,9 +215,13 @@ def _of_environment(name: str, environment: Environment, platform: Platform, nam
         if override.env and service.bundle.static is not None:
             yield Fault((*at, "env"), f"`{service_name}` serves files and reads no variables", "remove it")
         for variable in injected(service, override.env):
-            yield Fault((*at, "env", variable), f"`{variable}` is set by Sophia", "choose another name")
+            yield Fault((*at, "env", variable), f"`{variable}` is set by Sophia", "choose another name", at_key=True)
         for variable in set(override.env) & set(service.secrets):
-            yield Fault((*at, "env", variable), f"`{variable}` is a secret of `{service_name}`", f"`sophia secrets set {name} {variable}` sets it")
+            yield Fault(
+                (*at, "env", variable),
+                f"`{variable}` is a secret of `{service_name}`",
+                f"`sophia secrets set {name} {variable}` sets it",
+            )
 
 
 def _shared_ports(platform: Platform) -> Iterator[Fault]:
@@ -192,7 +229,11 @@ def _shared_ports(platform: Platform) -> Iterator[Fault]:
     for name, environment in platform.environments.items():
         port = environment.edge.port
         if first.setdefault(port, name) != name:
-            yield Fault(("environments", name, "edge", "port"), f"port {port} is the edge of `{first[port]}` already", "choose another port")
+            yield Fault(
+                ("environments", name, "edge", "port"),
+                f"port {port} is the edge of `{first[port]}` already",
+                "choose another port",
+            )
 
 
 def _listed(words: list[str]) -> str:
@@ -207,7 +248,11 @@ def source_faults(platform: Platform, is_directory: Callable[[str], bool]) -> It
     for name, service in platform.services.items():
         at: Path = ("services", name)
         if not is_directory(service.source):
-            yield Fault((*at, "source"), f"there is no directory `{service.source}` beside `sophia.yaml`", "is the path spelled as on disk?")
+            yield Fault(
+                (*at, "source"),
+                f"there is no directory `{service.source}` beside `sophia.yaml`",
+                "is the path spelled as on disk?",
+            )
         for index, pattern in enumerate(service.bundle.include):
             if escapes(pattern, service.source):
                 hint = "name files inside it; `//` at the start means the directory of `sophia.yaml`"

@@ -32,7 +32,9 @@ _SHARE = re.compile(rf"({_NUMBER})%", re.ASCII)
 def duration_ms(text: str) -> int:
     """`1h30m` -> 5_400_000. A bare `0` needs no unit; everything else does."""
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"`{text[:40]}` is not a duration; write a number and a unit: `500ms`, `30s`, `5m`, `24h`, `30d`")
+        raise ValueError(
+            f"`{text[:40]}` is not a duration; write a number and a unit: `500ms`, `30s`, `5m`, `24h`, `30d`"
+        )
     total = sum((Decimal(number) * MILLISECONDS[unit] for number, unit in _PART.findall(text)), Decimal(0))
     milliseconds = _whole(total, f"`{text}` is not a whole number of milliseconds")
     if milliseconds > LONGEST_MS:
@@ -91,6 +93,11 @@ def share_permille(text: str) -> int:
     if permille > 1_000_000:
         raise ValueError(f"`{text}` is out of range")
     return permille
+
+
+def factor_percent(text: str) -> int:
+    """`200%` -> 200: twice as much."""
+    return _whole(Decimal(share_permille(text)) / 10, f"`{text}` is finer than a percent")
 
 
 def _whole(value: Decimal, otherwise: str) -> int:

@@ -1,7 +1,7 @@
 """YAML 1.2 with positions, read with suspicion: any text gives a tree or a problem, quickly, and never a crash.
 
 PyYAML only cuts the text into events (its C parser when there is one); what they mean is decided here, because PyYAML
-means YAML 1.1: there `no` is false, `1:30` is 90 and `012` is 10. Here they are text, text and 12 (YAML 1.2, core schema).
+means YAML 1.1: there `no` is false, `1:30` is 90 and `012` is 10. Here (YAML 1.2, core schema) they are text, text, 12.
 Keys are always text. Duplicate keys, tags, recursion, documents after the first and too much of anything are problems.
 Anchors, aliases and merge keys (`<<`) work; what they expand to counts.
 """
@@ -30,7 +30,9 @@ _WORDS: dict[str, Scalar] = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}", re.ASCII)
 _BASED = re.compile(r"0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30}", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII
+)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -97,17 +99,25 @@ class Document:
 def decode(raw: bytes) -> str:
     """UTF-8, with or without a byte order mark. Raises `Unreadable` for anything else, before looking at it closely."""
     if len(raw) > MOST_BYTES:
-        raise Unreadable(Place(1, 1), f"the file is {len(raw):,} bytes; at most {MOST_BYTES:,} are read", "is this the right file?")
+        raise Unreadable(
+            Place(1, 1), f"the file is {len(raw):,} bytes; at most {MOST_BYTES:,} are read", "is this the right file?"
+        )
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Unreadable(Place(1, 1), "the file is in UTF-16", "save it as UTF-8")
     try:
         text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Unreadable(_place_of(raw[: error.start].decode("utf-8")), "this is not UTF-8 text", "is this the right file?") from None
+        raise Unreadable(
+            _place_of(raw[: error.start].decode("utf-8")), "this is not UTF-8 text", "is this the right file?"
+        ) from None
     return text
 
 
-def parse(text: str, *, source_text: Callable[[Path], bool] = lambda path: False) -> Document:
+def _nowhere(_: Path) -> bool:
+    return False
+
+
+def parse(text: str, *, source_text: Callable[[Path], bool] = _nowhere) -> Document:
     """Read one document. Where `source_text(path)` holds, numbers and booleans stay the text that was written.
 
     Raises `Unreadable` for what ends all reading; duplicate keys and the like are in `faults` and reading goes on.
@@ -117,7 +127,9 @@ def parse(text: str, *, source_text: Callable[[Path], bool] = lambda path: False
     if strange := _UNPRINTABLE.search(text):
         character = ord(strange[0])
         raise Unreadable(
-            _place_of(text[: strange.start()]), f"the character U+{character:04X} is not allowed in YAML", "is this the right file?"
+            _place_of(text[: strange.start()]),
+            f"the character U+{character:04X} is not allowed in YAML",
+            "is this the right file?",
         )
     root = _Reader(text).document()
     document = Document()
@@ -158,7 +170,9 @@ class _Reader:
         self._event()
         after = self._event()
         if not isinstance(after, yaml.StreamEndEvent):
-            raise Unreadable(self._place(after), "a second document begins here; one file holds one platform", "remove the `---`")
+            raise Unreadable(
+                self._place(after), "a second document begins here; one file holds one platform", "remove the `---`"
+            )
         return root
 
     def _event(self) -> Any:
@@ -167,7 +181,9 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             raise self._explained(error) from None
         except (yaml.YAMLError, ValueError, OverflowError) as error:
-            raise Unreadable(Place(1, 1), f"this is not YAML: {str(error).splitlines()[0] if str(error) else 'unreadable'}") from None
+            raise Unreadable(
+                Place(1, 1), f"this is not YAML: {str(error).splitlines()[0] if str(error) else 'unreadable'}"
+            ) from None
 
     def _explained(self, error: yaml.MarkedYAMLError) -> Unreadable:
         mark = error.problem_mark or error.context_mark
@@ -178,7 +194,9 @@ class _Reader:
         if "\t" in indent:
             return Unreadable(Place(place.line, indent.index("\t") + 1), "a tab cannot indent", "use spaces")
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        return Unreadable(place, f"this is not YAML: {said}", "is a quote, a bracket or a colon missing here or in the line before?")
+        return Unreadable(
+            place, f"this is not YAML: {said}", "is a quote, a bracket or a colon missing here or in the line before?"
+        )
 
     def _place(self, event: Any) -> Place:
         return Place(event.start_mark.line + 1, event.start_mark.column + 1)
@@ -189,7 +207,9 @@ class _Reader:
             return self._anchored(event.anchor, place)
         if depth > DEEPEST:
             raise Unreadable(place, f"nested deeper than {DEEPEST} levels")
-        if event.tag not in (None, "!", "tag:yaml.org,2002:str") or (event.tag and not isinstance(event, yaml.ScalarEvent)):
+        if event.tag not in (None, "!", "tag:yaml.org,2002:str") or (
+            event.tag and not isinstance(event, yaml.ScalarEvent)
+        ):
             raise Unreadable(place, f"the tag `{event.tag[:60]}` is not supported", "write the value without a tag")
         if event.anchor is None:
             return self._content(event, place, depth)
@@ -199,7 +219,8 @@ class _Reader:
         self.anchors[event.anchor] = node
         return node
 
-    def _anchored(self, name: str, place: Place) -> Node:
+    def _anchored(self, name: str | None, place: Place) -> Node:
+        assert name is not None, "an alias has a name"
         if name in self.open:
             raise Unreadable(place, f"`*{name}` contains itself", "an alias may not stand inside its own anchor")
         if name not in self.anchors:
@@ -270,7 +291,9 @@ class _Expansion:
                 merged.append(value)
             elif (before := own.get(key.text)) is not None:
                 said = f"the key is already in line {before[0].place.line}"
-                self.document.faults.append(((*path, key.text), key.place, said, "a key may stand only once; remove one"))
+                self.document.faults.append(
+                    ((*path, key.text), key.place, said, "a key may stand only once; remove one")
+                )
             else:
                 own[key.text] = (key, value)
         for source in self._sources(merged):
@@ -283,5 +306,7 @@ class _Expansion:
             for source in node.items if isinstance(node, Items) else [node]:
                 self._count(source, 1)
                 if not isinstance(source, Pairs):
-                    raise Unreadable(source.place, "`<<` merges mappings", "write `<<: *name`, where `&name` is a mapping")
+                    raise Unreadable(
+                        source.place, "`<<` merges mappings", "write `<<: *name`, where `&name` is a mapping"
+                    )
                 yield source
