@@ -244,7 +244,7 @@ def _listed(words: list[str]) -> str:
 
 
 def source_faults(platform: Platform, is_directory: Callable[[str], bool]) -> Iterator[Fault]:
-    """What the repository lacks. `is_directory` is asked with paths relative to `sophia.yaml`, inside the repository."""
+    """What the repository lacks. `is_directory` is asked with paths relative to the file, inside the repository."""
     for name, service in platform.services.items():
         at: Path = ("services", name)
         if not is_directory(service.source):

@@ -269,10 +269,9 @@ def _unknown(path: Path) -> checks.Fault:
     shape, key = _shape(path[:-1]), str(path[-1])
     assert shape is not None, "only a shape forbids keys"
     if key in shape.NOT_YET:
-        return checks.Fault(
-            path, f"not yet: {shape.NOT_YET[key]}", "remove it for now; nothing is ever ignored in silence"
-        )
-    return checks.Fault(path, "unknown key", checks.nearest(key, [name for name, _ in _fields(shape)]))
+        return checks.Fault(path, f"not yet: {shape.NOT_YET[key]}", "remove it for now", at_key=True)
+    hint = checks.nearest(key, [name for name, _ in _fields(shape)])
+    return checks.Fault(path, "unknown key", hint, at_key=True)
 
 
 def _no_choice(path: Path, value: object, expected: str) -> checks.Fault:

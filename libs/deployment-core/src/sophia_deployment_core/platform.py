@@ -162,7 +162,7 @@ class Service(Shape):
 
     NOT_YET: ClassVar[Mapping[str, str]] = {
         "image": "images come with the runtimes `swarm` and `kubernetes`; describe a `bundle`",
-        "port": "images have ports, and come with the runtimes `swarm` and `kubernetes`; on `local` it listens on `$PORT`",
+        "port": "images have ports and come with the runtimes `swarm` and `kubernetes`; on `local`, listen on `$PORT`",
         "migrate": "database migrations are not run by Sophia so far",
         "objectives": "service level objectives are not measured so far",
     }

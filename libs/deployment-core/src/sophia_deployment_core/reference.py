@@ -33,7 +33,7 @@ def schema() -> dict[str, Any]:
 
 
 def _tidy(part: Any) -> None:
-    """Without names that fit no pattern, without generated titles, and without defaults, which are in the units of the canonical form."""
+    """Without names that fit no pattern, generated titles, and defaults, which are in the canonical form's units."""
     if isinstance(part, dict):
         if part.get("type") or "$ref" in part or "anyOf" in part:
             part.pop("title", None)

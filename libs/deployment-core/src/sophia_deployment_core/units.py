@@ -21,7 +21,7 @@ LONGEST_MS = 3650 * MILLISECONDS["d"]
 LARGEST_BYTES = 2**60
 MOST_MILLICORES = 1_000_000
 
-_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
+_NUMBER = r"[0-9]{1,20}(?:\.[0-9]{1,9})?"
 _PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d)", re.ASCII)
 _DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h|d))+|0", re.ASCII)
 _SIZE = re.compile(rf"({_NUMBER})([KMGT]?(?:iB|i|B)?)", re.ASCII)
