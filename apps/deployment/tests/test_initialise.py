@@ -205,12 +205,27 @@ def test_a_compose_file_that_cannot_be_read_is_named(repository):
 
 
 def test_nothing_outside_the_repository_is_read(repository, tmp_path):
-    (tmp_path / "secret.txt").write_text("port = 4711\n")
+    (tmp_path / "Dockerfile").write_text('CMD ["node", "secret.js"]\n')
+    (tmp_path / "secret.js").write_text("app.listen(4711)\n")
     (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "Dockerfile").symlink_to(tmp_path / "secret.txt")
-    (tmp_path / "shop" / "code.py").symlink_to(tmp_path / "secret.txt")
-    _, text = repository(**{"docker-compose.yml": "services: {a: {build: {context: .., dockerfile: ../secret.txt}}}"})
+    for name in ("Dockerfile", "secret.js"):
+        (tmp_path / "shop" / name).symlink_to(tmp_path / name)
+    composed = "services: {a: {build: .}, b: {build: {context: .., dockerfile: ../Dockerfile}}}"
+    _, text = repository(**{"docker-compose.yml": composed, "package.json": {}})
+    assert "node" not in text
     assert "4711" not in text
+
+
+def test_what_the_pages_web_server_passes_on_is_a_route_of_the_service(repository):
+    platform, _ = repository(**{
+        "compose.yaml": "services: {api: {build: api, expose: [80]}, site: {build: site, ports: ['80:80']}}",
+        "api/Dockerfile": 'FROM node\nCMD ["node", "api.js"]\n',
+        "site/Dockerfile": "FROM nginx\nCOPY pages /usr/share/nginx/html\n",
+        "site/pages/index.html": "",
+        "site/nginx.conf": "server { location /v1/ { proxy_pass http://api:80; } location / { try_files $uri =404; } }",
+    })  # fmt: skip
+    assert platform.services["api"].routes == ("/v1",)
+    assert platform.services["site"].routes == ("/",)
 
 
 def test_a_file_that_exists_is_not_overwritten_unless_forced(tmp_path):

@@ -105,12 +105,11 @@ def decode(raw: bytes) -> str:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Unreadable(Place(1, 1), "the file is in UTF-16", "save it as UTF-8")
     try:
-        text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Unreadable(
             _place_of(raw[: error.start].decode("utf-8")), "this is not UTF-8 text", "is this the right file?"
         ) from None
-    return text
 
 
 def _nowhere(_: Path) -> bool:
