@@ -1,5 +1,5 @@
 import { Dialog } from "./Dialog";
-import type { Following, Seen } from "./release";
+import { type Following, type Seen, shortName } from "./release";
 
 interface Props {
   readonly following: Following;
@@ -43,7 +43,8 @@ function OneSeen({ entry }: { readonly entry: Seen }) {
   const at = new Date(entry.at);
   return (
     <>
-      <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time> <code>{entry.release || "not named"}</code>
+      <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time>{" "}
+      <code>{shortName(entry.release) || "not named"}</code>
       {entry.label !== "" && ` ${entry.label}`}
     </>
   );

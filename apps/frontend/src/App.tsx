@@ -36,7 +36,7 @@ export function App() {
         {empty ? (
           <Welcome onPick={setDraft} />
         ) : (
-          <Exchanges exchanges={conversation.exchanges} busy={answering} onAgain={send} />
+          <Exchanges exchanges={conversation.exchanges} busy={answering} notice={following.notice} onAgain={send} />
         )}
       </main>
       <footer className="foot">

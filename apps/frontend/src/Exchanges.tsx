@@ -7,18 +7,19 @@ import { Sources } from "./Sources";
 interface Props {
   readonly exchanges: readonly Exchange[];
   readonly busy: boolean;
+  /** What stands above the text field and takes room there; the end stays in view when it comes and goes. */
+  readonly notice: unknown;
   /** Sends a question again; called only because a person asked for it. */
   readonly onAgain: (question: string) => void;
 }
 
-export function Exchanges({ exchanges, busy, onAgain }: Props) {
-  const end = useEndInView(exchanges);
+export function Exchanges({ exchanges, busy, notice, onAgain }: Props) {
+  useEndInView(exchanges, notice);
   return (
     <div className="exchanges" role="log" aria-label="Conversation" aria-busy={busy}>
       {exchanges.map((exchange) => (
         <OneExchange key={exchange.id} exchange={exchange} again={busy ? null : onAgain} />
       ))}
-      <div ref={end} />
     </div>
   );
 }
@@ -26,8 +27,7 @@ export function Exchanges({ exchanges, busy, onAgain }: Props) {
 const NEAR_PX = 140;
 
 /** Keeps the end of the page in view while it grows, unless the reader has scrolled away from it. */
-function useEndInView(exchanges: readonly Exchange[]) {
-  const end = useRef<HTMLDivElement>(null);
+function useEndInView(exchanges: readonly Exchange[], notice: unknown) {
   const near = useRef(true);
   const count = exchanges.length;
 
@@ -47,10 +47,8 @@ function useEndInView(exchanges: readonly Exchange[]) {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: what was added is the reason to scroll
   useEffect(() => {
-    if (near.current) end.current?.scrollIntoView({ block: "end" });
-  }, [exchanges]);
-
-  return end;
+    if (near.current) scrollTo(0, document.documentElement.scrollHeight);
+  }, [exchanges, notice]);
 }
 
 interface OneProps {
@@ -63,11 +61,11 @@ const OneExchange = memo(function OneExchange({ exchange, again }: OneProps) {
   return (
     <article className="exchange">
       <div className="question">
-        <h3 className="unseen">You</h3>
-        <p>{exchange.question}</p>
+        <h2 className="unseen">You</h2>
+        <Prose text={exchange.question} growing={false} />
       </div>
       <div className="answer" data-progress={exchange.progress}>
-        <h3 className="unseen">Sophia</h3>
+        <h2 className="unseen">Sophia</h2>
         <Sources memories={exchange.memories} tools={exchange.tools} open={open} />
         {exchange.answer === "" && open ? <Thinking /> : <Prose text={exchange.answer} growing={open} />}
         <Ending exchange={exchange} again={again} />

@@ -23,7 +23,10 @@ export function Header({ following, label, onAbout, onNew }: Props) {
       <span className="grow" />
       {onNew !== null && (
         <button type="button" className="quiet" onClick={onNew}>
-          New chat
+          <svg viewBox="0 0 20 20" aria-hidden="true">
+            <path d="M10 4v12M4 10h12" />
+          </svg>
+          <span className="narrow-unseen">New chat</span>
         </button>
       )}
       <button type="button" className="release" aria-haspopup="dialog" onClick={onAbout} title="About this release">

@@ -1,6 +1,6 @@
 import { memo } from "react";
 import { keyed } from "./keyed";
-import { type Block, blocksOf, type Span } from "./prose";
+import { type Block, blocksOf, type Span } from "./markdown";
 
 interface Props {
   readonly text: string;

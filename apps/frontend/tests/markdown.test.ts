@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Block, blocksOf, spansOf } from "../src/prose";
+import { type Block, blocksOf, spansOf } from "../src/markdown";
 
 function wordsOf(block: Block): string {
   if (block.kind === "code") return `${block.language} ${block.text}`;
