@@ -44,6 +44,9 @@ class Step:
     alone: bool = False
     """Whether nothing else may run beside it, because it measures times."""
 
+    first: bool = False
+    """Whether others need what it makes, and so wait for it."""
+
     absent: str = ""
     """Why it cannot run; empty when it can."""
 
@@ -67,6 +70,8 @@ class Checkout:
     suites: frozenset[str] = frozenset()
     frontend_scripts: tuple[str, ...] = ()
     npm: str | None = None
+    packages_stale: bool = False
+    """Whether `node_modules` is missing, or older than the lock."""
 
 
 def look(root: Path) -> Checkout:
@@ -76,7 +81,12 @@ def look(root: Path) -> Checkout:
         suites=frozenset(p.parent.name for p in root.glob("tests/*/") for p in p.glob("test_*.py")),
         frontend_scripts=tuple(name for name in ("lint", "typecheck", "test") if name in scripts),
         npm=shutil.which("npm", path=_path()),
+        packages_stale=_stale(root / "node_modules/.package-lock.json", root / "package-lock.json"),
     )
+
+
+def _stale(written: Path, locked: Path) -> bool:
+    return locked.exists() and not (written.exists() and written.stat().st_mtime >= locked.stat().st_mtime)
 
 
 def steps_for(wish: Wish, checkout: Checkout) -> list[Step]:
@@ -85,7 +95,18 @@ def steps_for(wish: Wish, checkout: Checkout) -> list[Step]:
         steps += [*_static(), _pytest(wish, "promises", "tests/test_promises.py")]
     if not wish.quick:
         steps += _slow(wish, checkout)
-    return [step for step in steps if not wish.only or step.name in wish.only]
+    wanted = [step for step in steps if not wish.only or step.name in wish.only]
+    return [*_packages(wanted, checkout), *wanted]
+
+
+NEEDS_PACKAGES = {"frontend", "integration", "acceptance"}
+"""The steps that use `node_modules`: the front end's own, and those with browser tests or builds."""
+
+
+def _packages(wanted: Sequence[Step], checkout: Checkout) -> list[Step]:
+    """`npm ci` before all that needs it, if it is due: it would take the packages away under a step beside it."""
+    due = checkout.packages_stale and checkout.npm is not None and NEEDS_PACKAGES & {step.name for step in wanted}
+    return [Step("packages", (("npm", "ci", "--no-audit", "--no-fund"),), first=True)] if due else []
 
 
 def _static() -> list[Step]:
@@ -112,14 +133,7 @@ def _frontend(checkout: Checkout) -> Step:
     if checkout.npm is None:
         return Step("frontend", (), absent="no npm on this machine and none in .venv")
     runs = tuple(("npm", "run", "--silent", "--workspace", "apps/frontend", name) for name in checkout.frontend_scripts)
-    return Step("frontend", (*_installed_packages(), *runs), limit_seconds=600)
-
-
-def _installed_packages() -> tuple[tuple[str, ...], ...]:
-    """`npm ci`, if what it wrote last is older than the lock."""
-    written, locked = ROOT / "node_modules/.package-lock.json", ROOT / "package-lock.json"
-    fresh = written.exists() and written.stat().st_mtime >= locked.stat().st_mtime
-    return () if fresh else (("npm", "ci", "--no-audit", "--no-fund"),)
+    return Step("frontend", runs, limit_seconds=600)
 
 
 def _ignored() -> list[str]:
@@ -285,9 +299,9 @@ def tell(outcomes: Sequence[Outcome], *, seconds: float, seed: int, skips_fail: 
 
 
 def run_all(steps: Sequence[Step]) -> list[Outcome]:
-    outcomes = []
+    outcomes = [_announce(run(step)) for step in steps if step.first]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for future in as_completed(pool.submit(run, step) for step in steps if not step.alone):
+        for future in as_completed(pool.submit(run, step) for step in steps if not (step.first or step.alone)):
             outcomes.append(_announce(future.result()))
     outcomes += [_announce(run(step)) for step in steps if step.alone]
     return sorted(outcomes, key=lambda outcome: steps.index(outcome.step))

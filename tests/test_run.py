@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,22 @@ def test_an_expression_selects_tests_and_leaves_the_static_checks_out() -> None:
 
 def test_only_the_named_steps_run() -> None:
     assert names(Wish(only=("lint", "types"))) == ["types", "lint"]
+
+
+def test_stale_packages_are_installed_before_all_that_needs_them_and_for_nothing_else() -> None:
+    stale = replace(WHOLE, packages_stale=True)
+    assert names(Wish(), stale)[0] == "packages"
+    assert steps_for(Wish(), stale)[0].first
+    assert names(Wish(only=("integration",)), stale) == ["packages", "integration"]
+    assert names(Wish(only=("types",)), stale) == ["types"]
+    assert names(Wish(quick=True), stale) == STATIC
+    assert "packages" not in names(Wish(), replace(stale, npm=None))
+
+
+def test_a_step_that_others_wait_for_is_over_before_they_start(results: Path) -> None:
+    made = results / "made"
+    steps = [Step("after", (("test", "-e", str(made)),)), Step("before", (("touch", str(made)),), first=True)]
+    assert [outcome.ok for outcome in run.run_all(steps)] == [True, True]
 
 
 def test_a_front_end_without_npm_is_skipped_with_its_reason() -> None:
