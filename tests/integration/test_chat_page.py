@@ -95,6 +95,20 @@ def test_a_cut_answer_is_told_and_is_sent_again_only_by_the_person(page: Page, s
     assert site.asked(2).body["message"] == "Order a pizza"
 
 
+def test_a_stream_that_falls_silent_is_taken_for_cut_after_a_minute(page: Page, site: Site) -> None:
+    page.install_clock()
+    ask(page, "hello?")
+    site.asked(1).say("one two")
+    page.get_by_text("one two").wait_for()
+    page.forward(55)
+    site.asked(1).say("three")
+    page.get_by_text("one two three").wait_for()
+    page.forward(55)
+    assert page.get_by_text("This answer was cut off").count() == 0
+    page.forward(10)
+    page.get_by_text("nothing was heard for a minute").wait_for()
+
+
 def test_a_question_that_the_edge_never_answered_is_not_repeated_either(page: Page, site: Site) -> None:
     page.get_by_test_id("release").wait_for()
     site.down = True

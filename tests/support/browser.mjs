@@ -18,7 +18,7 @@ const problems = [];
 page.on("pageerror", (error) => problems.push(String(error)));
 page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
 
-const targets = { page, context, keyboard: page.keyboard, problems: { read: () => problems.splice(0) } };
+const targets = { page, context, keyboard: page.keyboard, clock: page.clock, problems: { read: () => problems.splice(0) } };
 
 async function call({ on, chain }) {
   let value = targets[on];

@@ -92,6 +92,14 @@ class Page(Target):
         for key in keys:
             self._browser.call("keyboard", (["press", key],))
 
+    def install_clock(self) -> None:
+        """Timers that the page starts from now on obey `forward`; until then their time passes as it does."""
+        self._browser.call("clock", (["install"],))
+
+    def forward(self, seconds: int) -> None:
+        """Makes timers due as if this time had passed, each at most once."""
+        self._browser.call("clock", (["fastForward", seconds * 1000],))
+
     def problems(self) -> list[str]:
         """Errors of scripts and of the console since the last call."""
         told: list[str] = self._browser.call("problems", (["read"],))

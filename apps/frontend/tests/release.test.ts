@@ -36,6 +36,11 @@ describe("following the release", () => {
     expect(followed(named, sighted("b", "green")).notice).toMatchObject({ release: "b", label: "green" });
   });
 
+  test("an answer of the release that is known changes nothing", () => {
+    const known = given(sighted("a", "blue"));
+    expect(followed(known, { kind: "named", release: "a", at: 2 })).toEqual(known);
+  });
+
   test("an answer without the header says nothing about the release", () => {
     const known = given(sighted("a"));
     expect(followed(known, { kind: "named", release: "", at: 2 })).toBe(known);
@@ -61,6 +66,8 @@ test("a digest is shortened, a name is not", () => {
 
 test("labels have a colour of their own; a colour's name has that colour", () => {
   expect(accentHue("v2 Green")).toBe(accentHue("green"));
+  expect(accentHue("green")).not.toBe(accentHue("blue"));
+  expect(accentHue("green")).not.toBe(accentHue(""));
   const hues = ["v1", "v2", "v3", "v4"].map(accentHue);
   expect(new Set(hues).size).toBe(4);
   expect(hues.every((hue) => hue >= 0 && hue < 360)).toBe(true);
