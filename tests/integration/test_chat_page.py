@@ -149,6 +149,19 @@ def test_a_stream_goes_on_over_a_switch_and_what_was_typed_stays(
     assert len(site.answers) == 1
 
 
+def test_a_release_is_noticed_by_its_first_answer_not_only_by_asking_for_it(
+    page: Page, site: Site, pages: tuple[Path, Path]
+) -> None:
+    page.install_clock()
+    page.reload()
+    page.get_by_test_id("release").wait_for()
+    page.stop_clock()  # so the page's next turn to ask never comes
+    site.take_over(pages[1], release=GREEN, label="green")
+    ask(page, "hello?")
+    site.asked(1).finish()
+    page.get_by_text("Release b2b2b2b2 (green) took over").wait_for()
+
+
 def test_a_page_from_before_a_switch_loads_its_chunks_after_it(
     page: Page, site: Site, pages: tuple[Path, Path]
 ) -> None:

@@ -100,6 +100,10 @@ class Page(Target):
         """Makes timers due as if this time had passed, each at most once."""
         self._browser.call("clock", (["fastForward", seconds * 1000],))
 
+    def stop_clock(self) -> None:
+        """No timer of an installed clock becomes due any more, except by `forward`."""
+        self._browser.call("clock", (["pauseAt", self.evaluate("Date.now()") + 500],))
+
     def problems(self) -> list[str]:
         """Errors of scripts and of the console since the last call."""
         told: list[str] = self._browser.call("problems", (["read"],))

@@ -30,7 +30,7 @@ export default function About({ following, onClose }: Props) {
   );
 }
 
-function Fact({ name, value }: { readonly name: string; readonly value: string | undefined }) {
+function Fact({ name, value }: { readonly name: string; readonly value: string | null | undefined }) {
   return (
     <div>
       <dt>{name}</dt>
@@ -45,7 +45,7 @@ function OneSeen({ entry }: { readonly entry: Seen }) {
     <>
       <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time>{" "}
       <code>{shortName(entry.release) || "not named"}</code>
-      {entry.label !== "" && ` ${entry.label}`}
+      {entry.label ? ` ${entry.label}` : ""}
     </>
   );
 }

@@ -17,8 +17,8 @@ export function Exchanges({ exchanges, busy, notice, onAgain }: Props) {
   useEndInView(exchanges, notice);
   return (
     <div className="exchanges" role="log" aria-label="Conversation" aria-busy={busy}>
-      {exchanges.map((exchange) => (
-        <OneExchange key={exchange.id} exchange={exchange} again={busy ? null : onAgain} />
+      {exchanges.map((exchange, at) => (
+        <OneExchange key={exchange.id} exchange={exchange} again={busy || at < exchanges.length - 1 ? null : onAgain} />
       ))}
     </div>
   );
@@ -53,6 +53,7 @@ function useEndInView(exchanges: readonly Exchange[], notice: unknown) {
 
 interface OneProps {
   readonly exchange: Exchange;
+  /** null where it is not the last, or another is on its way. */
   readonly again: ((question: string) => void) | null;
 }
 

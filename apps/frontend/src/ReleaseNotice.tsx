@@ -15,7 +15,7 @@ export function ReleaseNotice({ following, answering, onClose }: Props) {
         <div className="notice">
           <p>
             Release <code>{shortName(notice.release) || "without a name"}</code>
-            {notice.label !== "" && ` (${notice.label})`} took over.{" "}
+            {notice.label ? ` (${notice.label})` : ""} took over.{" "}
             <span className="wide">{newerPage ? "This page has a newer version." : "Nothing for you to do."}</span>
           </p>
           {newerPage && (

@@ -85,7 +85,7 @@ function heard(open: Exchange, news: News): Exchange {
   const exchange: Exchange = { ...open, progress: "streaming" };
   switch (news.kind) {
     case "release":
-      return { ...exchange, release: news.release };
+      return { ...exchange, release: news.release || exchange.release };
     case "memory":
       return { ...exchange, memories: [...exchange.memories, ...news.memories] };
     case "tool":

@@ -6,20 +6,21 @@ import { objectOf, text } from "./answer";
 export interface Sighting {
   /** Empty where neither the edge nor the backend names one, as without an edge. */
   readonly release: string;
-  readonly label: string;
+  /** Empty where the backend has none; null while only an answer's header has named this release. */
+  readonly label: string | null;
   readonly service: string;
   readonly version: string;
 }
 
 export interface Seen {
   readonly release: string;
-  readonly label: string;
+  readonly label: string | null;
   readonly at: number;
 }
 
 export interface Following {
   readonly live: Sighting | null;
-  /** Every change of release since the page was loaded, oldest first; the first entry is what it met. */
+  /** Every change of release, or of its label alone, since the page was loaded, oldest first; the first entry is what it met. */
   readonly seen: readonly Seen[];
   /** Whether the last look had an answer. */
   readonly reachable: boolean;
@@ -56,22 +57,23 @@ export function followed(following: Following, look: Look): Following {
 /** What an answer's header says: the release alone. Its label is not known until the next look. */
 function named(live: Sighting | null, release: string): Sighting {
   if (live?.release === release) return live;
-  return { release, label: "", service: live?.service ?? "", version: "" };
+  return { release, label: null, service: live?.service ?? "", version: "" };
 }
 
 function sighted(following: Following, sighting: Sighting, at: number): Following {
   const last = following.seen.at(-1);
   const known = { ...following, live: sighting, reachable: true };
-  if (last?.release === sighting.release) return sameRelease(known, last, sighting);
   const entry: Seen = { release: sighting.release, label: sighting.label, at };
+  if (last?.release === sighting.release && last.label === sighting.label) return known;
+  if (last?.release === sighting.release && last.label === null) return withLabel(known, last, sighting.label);
   return { ...known, seen: [...following.seen, entry], notice: last === undefined ? null : entry };
 }
 
-/** A release that only its header had named gets its label when `/version` says it. */
-function sameRelease(known: Following, last: Seen, sighting: Sighting): Following {
-  if (last.label === sighting.label || sighting.label === "") return known;
-  const entry: Seen = { ...last, label: sighting.label };
-  return { ...known, seen: known.seen.with(-1, entry), notice: known.notice === last ? entry : known.notice };
+/** A release that only a header had named gets its label when `/version` says it. */
+function withLabel(following: Following, last: Seen, label: string | null): Following {
+  const entry: Seen = { ...last, label };
+  const notice = following.notice === last ? entry : following.notice;
+  return { ...following, seen: following.seen.with(-1, entry), notice };
 }
 
 /** What `/version` answered, with the edge's header, which knows better; null if it is not an answer of `/version`. */

@@ -33,7 +33,11 @@ export function useConversation(onRelease: Listener["release"]): Talk {
       // A conversation begun anew uses the numbers again; what an older question still hears is not for it.
       const current = () => underWay.current === controller;
       const news: Listener["news"] = (told) => current() && dispatch({ kind: "news", id, news: told });
-      ask(question, conversation.id, controller.signal, { release: onRelease, news }).then((ending) => {
+      const release: Listener["release"] = (name) => {
+        onRelease(name);
+        news({ kind: "release", release: name, conversation: null });
+      };
+      ask(question, conversation.id, controller.signal, { release, news }).then((ending) => {
         if (!current()) return;
         underWay.current = null;
         if (ending.as !== "done") dispatch({ kind: "ended", id, as: ending.as, because: ending.because });

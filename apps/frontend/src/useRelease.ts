@@ -26,6 +26,11 @@ export function useRelease(): Watching {
 
   useEffect(() => repeat(look, everyMs), [look, everyMs]);
 
+  const onlyNamed = following.live?.label === null;
+  useEffect(() => {
+    if (onlyNamed) look();
+  }, [onlyNamed, look]);
+
   // biome-ignore lint/correctness/useExhaustiveDependencies: a release that took over is the reason to ask
   useEffect(() => {
     let wanted = true;

@@ -70,6 +70,15 @@ describe("an answer", () => {
     expect(only(given(asked, whole)).answer).toBe("Thursday");
   });
 
+  test("keeps the release that the edge named where the backend names none", () => {
+    const named = (release: string): Change => ({
+      kind: "news",
+      id: 1,
+      news: { kind: "release", release, conversation: null },
+    });
+    expect(only(given(asked, named("r1"), named(""))).release).toBe("r1");
+  });
+
   test("shows a call once: its outcome takes its place, and a second call is a second one", () => {
     const tools = only(given(asked, tool("running"), tool("succeeded"), tool("running"))).tools;
     expect(tools.map((call) => call.state)).toEqual(["succeeded", "running"]);

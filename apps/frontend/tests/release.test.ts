@@ -32,8 +32,14 @@ describe("following the release", () => {
 
   test("an answer's header is enough to notice it; the label comes with the next look", () => {
     const named = given(sighted("a", "blue"), { kind: "named", release: "b", at: 2 });
-    expect(named.notice).toMatchObject({ release: "b", label: "" });
+    expect(named.notice).toMatchObject({ release: "b", label: null });
     expect(followed(named, sighted("b", "green")).notice).toMatchObject({ release: "b", label: "green" });
+  });
+
+  test("a label that changes alone, as by an override of one setting, is noticed too", () => {
+    const noticed = given(sighted("a", "blue"), sighted("a", "green"));
+    expect(noticed.notice).toMatchObject({ release: "a", label: "green" });
+    expect(noticed.seen).toHaveLength(2);
   });
 
   test("an answer of the release that is known changes nothing", () => {
