@@ -1,0 +1,1 @@
+"""What Sophia remembers: texts in SQLite, found again by their words."""

@@ -1,0 +1,1 @@
+"""One MCP endpoint for the tools of several MCP servers."""
