@@ -24,6 +24,7 @@ OUTPUT_BYTES = 4_000_000
 MEMORY_BYTES = 1024**3
 FINDINGS = 200
 TIME_LIMIT_SECONDS = 10.0
+END_SECONDS = 2.0
 FILE = "given.py"
 
 Severity = Literal["low", "medium", "high"]
@@ -135,16 +136,20 @@ async def run(command: list[str], directory: str, time_limit_seconds: float) -> 
     try:
         _limit(process.pid, time_limit_seconds)
         async with asyncio.timeout(time_limit_seconds):
-            answer, complaint = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+            async with asyncio.TaskGroup() as reading:
+                printed = reading.create_task(_bounded(process.stdout))
+                complained = reading.create_task(_bounded(process.stderr))
             status = await process.wait()
     except TimeoutError:
         raise Unfinished(f"it took longer than {time_limit_seconds:g} s") from None
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
     finally:
         await _end(process)
     if status != 0:
-        lines = complaint.decode(errors="replace").strip().splitlines()
+        lines = complained.result().decode(errors="replace").strip().splitlines()
         raise Unfinished(f"it ended with status {status}: {lines[-1][:200] if lines else 'it said nothing'}")
-    return answer
+    return printed.result()
 
 
 def _limit(pid: int, time_limit_seconds: float) -> None:
@@ -169,7 +174,16 @@ async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kills the whole group: a tool's own children must not outlive the request either."""
+    """Kills the whole group: a tool's own children must not outlive the request either.
+
+    What is still in the pipes is thrown away first, for asyncio calls a process ended only when its pipes are. One
+    that left the group and holds a pipe open is not waited for.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(65536):
+                    pass
+            await process.wait()

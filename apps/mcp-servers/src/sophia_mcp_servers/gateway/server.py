@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import structlog
 from mcp.server import Server
 from mcp.server.context import ServerRequestContext
@@ -46,39 +47,40 @@ def served(environ: Mapping[str, str]) -> ASGIApp:
     names = environ.get("MCP_SERVERS", DEFAULT_SERVERS).split()
     if wrong := [name for name in names if not NAME.fullmatch(name)]:
         raise Misconfigured(f"`MCP_SERVERS` names {', '.join(f'`{name}`' for name in wrong)}; use a-z, 0-9 and -")
-    http = new_http_client()
     addresses = {name: environ.get(f"{name.upper().replace('-', '_')}_URL", "").rstrip("/") for name in names}
-    gateway = Gateway([Upstream(name, url, http) for name, url in addresses.items()], new_registry())
-
-    @asynccontextmanager
-    async def lifespan(_server: Server[Any]) -> AsyncIterator[None]:
-        async with http:
-            yield
-
-    return application(gateway.server(lifespan), gateway.registry, gateway.readiness)
+    gateway = Gateway(addresses, new_http_client(), new_registry())
+    return application(gateway.server(), gateway.registry, gateway.readiness)
 
 
 class Gateway:
     """Lists, routes and calls. Servers come and go while it runs; a server that is down is named, never waited for."""
 
-    def __init__(self, upstreams: Sequence[Upstream], registry: CollectorRegistry) -> None:
+    def __init__(self, addresses: Mapping[str, str], http: httpx2.AsyncClient, registry: CollectorRegistry) -> None:
+        """`addresses` by the servers' names; `http` is closed when the server ends."""
         self.registry = registry
-        self._upstreams = {upstream.name: upstream for upstream in upstreams}
+        self._http = http
+        self._upstreams = {name: Upstream(name, url, http) for name, url in addresses.items()}
         self._log = structlog.get_logger()
         self._seconds = Histogram(
             "gateway_call_seconds", "Tool calls by server and outcome", ["server", "outcome"], registry=registry
         )
 
-    def server(self, lifespan: Any) -> Server[Any]:
+    def server(self) -> Server[Any]:
+        """The MCP server alone; to be called once."""
         return Server(
             "mcp-gateway",
             version=VERSION,
             instructions="All tools of Sophia's MCP servers, named `server.tool`.",
-            lifespan=lifespan,
+            lifespan=self._lifespan,
             get_tool_input_schema=lambda _name: None,  # headers are between the caller and the server behind us
             on_list_tools=self._list,
             on_call_tool=self._call,
         )
+
+    @asynccontextmanager
+    async def _lifespan(self, _server: Server[Any]) -> AsyncIterator[None]:
+        async with self._http:
+            yield
 
     async def readiness(self) -> list[Dependency]:
         reasons = await asyncio.gather(*(upstream.ready() for upstream in self._upstreams.values()))
