@@ -3,7 +3,8 @@
 It runs on the machine's Python before anything is installed, so it uses the standard library only.
 
     make FINGERPRINT   bring `.venv` to what requirements.lock says, then store FINGERPRINT in .venv/sophia-fingerprint
-    relock [ARGS]      write requirements.lock anew; ARGS go to `uv pip compile`, e.g. `--upgrade`
+    relock [ARGS]      write requirements.lock anew; ARGS go to `uv pip compile`, e.g. `--upgrade`. Then the same for
+                       each member that has one of its own (what its bundle installs), at the very same versions
 
 The fingerprint is written last. Without one, `.venv` is what an interrupted call left behind: it is thrown away and
 made from nothing. With an old one it is whole, and only brought up to date. A lock held by the kernel lets one call
@@ -279,15 +280,21 @@ def _link_node() -> None:
 
 
 def relock(arguments: Sequence[str]) -> None:
-    command = [str(ENVIRONMENT / "bin/uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
-    command += ["--python-version", "3.11", "--custom-compile-command", "./sophia relock", "--group", "dev"]
     projects = [member / "pyproject.toml" for member in members()]
+    ours = [word for project in projects for word in ("--no-emit-package", _name(project))]
+    _compile([*ours, "--group", "dev", *arguments], LOCKED, projects)
     for project in projects:
-        command += ["--no-emit-package", _name(project)]
-    command += [*arguments, "--output-file", LOCKED.name, *(str(project.relative_to(ROOT)) for project in projects)]
-    if subprocess.run(command, check=False, cwd=ROOT, env=_environ()).returncode != 0:
-        raise BootstrapError("requirements.lock could not be renewed", hint=_check_network())
+        if (own := project.with_name(LOCKED.name)).exists():
+            _compile(["--no-annotate", "--constraint", LOCKED.name], own, [project])
     say("requirements.lock is renewed; the next call installs it")
+
+
+def _compile(words: Sequence[str], output: Path, projects: Sequence[Path]) -> None:
+    command = [str(ENVIRONMENT / "bin/uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    command += ["--python-version", "3.11", "--custom-compile-command", "./sophia relock", *words]
+    command += ["--output-file", *(str(path.relative_to(ROOT)) for path in (output, *projects))]
+    if subprocess.run(command, check=False, cwd=ROOT, env=_environ()).returncode != 0:
+        raise BootstrapError(f"{output.relative_to(ROOT)} could not be renewed", hint=_check_network())
 
 
 def _name(project: Path) -> str:

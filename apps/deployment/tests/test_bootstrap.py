@@ -234,3 +234,27 @@ def test_a_python_that_can_make_environments_is_preferred(checkout: Checkout, tm
     path = machine(tmp_path / "bin", **{"python3.13": bare, "python3": f'exec "{sys.executable}" "$@"'})
     done = checkout.call(path=path)
     assert (done.stderr, done.returncode) == ("made\n", 7)
+
+
+def test_relock_holds_the_locks_of_members_to_the_versions_of_the_checkout(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for member in ("apps/api", "libs/core"):
+        (tmp_path / member).mkdir(parents=True)
+        (tmp_path / member / "pyproject.toml").write_text(f'[project]\nname = "sophia-{member[-3:]}"\n')
+    (tmp_path / "apps/api/requirements.lock").touch()
+    commands: list[str] = []
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "LOCKED", tmp_path / "requirements.lock")
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        commands.append(" ".join(command))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(bootstrap.subprocess, "run", run)
+    bootstrap.relock(["--upgrade"])
+    whole, own = commands
+    assert whole.endswith("--upgrade --output-file requirements.lock apps/api/pyproject.toml libs/core/pyproject.toml")
+    assert own.endswith(
+        "--constraint requirements.lock --output-file apps/api/requirements.lock apps/api/pyproject.toml"
+    )

@@ -37,7 +37,7 @@ async def test_code_that_does_not_parse_is_found_by_one_tool_and_not_passed_by_t
 async def test_a_configuration_beside_the_checkout_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "ruff.toml").write_text('lint.ignore = ["ALL"]\n')
+    (tmp_path / "ruff.toml").write_text('[lint.per-file-ignores]\n"*" = ["F401"]\n')
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert (await check("import os\n")).findings[0].rule == "F401"

@@ -54,6 +54,15 @@ def test_forgetting_is_exact(store: Store) -> None:
     assert texts(store, "code 1234") == []
 
 
+def test_what_is_forgotten_leaves_no_words_behind(store: Store, tmp_path: Path) -> None:
+    store.remember("the code is 1234")
+    store.remember("the gate is green")
+    store.forget("the code is 1234")
+    with sqlite3.connect(tmp_path / "memory.db") as connection:
+        connection.execute("INSERT INTO memory_words(memory_words, rank) VALUES ('integrity-check', 1)")
+    connection.close()
+
+
 def test_a_number_names_a_memory_and_is_never_used_again(store: Store) -> None:
     first, _ = store.remember("one")
     assert store.forget_id(first.id) is True
