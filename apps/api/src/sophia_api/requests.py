@@ -51,7 +51,7 @@ class Limited:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > BODY_BYTES:
-                pass
+                raise HTTPException(413, TOO_LARGE)
             return message
 
         await self._application(scope, limited, send)
