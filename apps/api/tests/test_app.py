@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from mcp.server import Server
 from mcp.server.mcpserver import MCPServer
 from sophia_api.app import VERSION, create_app
 from sophia_api.mcp import McpServer, new_http_client
@@ -128,6 +129,14 @@ async def test_a_tool_that_fails_is_told_and_is_not_called_unavailable(backend: 
     assert answer["unavailable"] == []
 
 
+async def test_a_server_that_refuses_a_call_is_not_called_down(backend: Any, running: Running) -> None:
+    toolless = Server("no tools at all").streamable_http_app(stateless_http=True, json_response=True)
+    async with running(toolless), backend(others={2: toolless}) as http:
+        answer = (await http.post("/chat", json={"message": "/call anything"})).json()
+    assert answer["tools"][0]["error"] == "Method not found"
+    assert answer["unavailable"] == []
+
+
 @pytest.mark.parametrize("status", [200, 404, 503])
 async def test_an_answer_that_is_no_mcp_is_told_by_its_status(backend: Any, status: int) -> None:
     async with backend(others={1: PlainTextResponse("no healthy upstream", status)}) as http:
@@ -174,6 +183,21 @@ async def test_a_body_without_a_length_is_limited_too(backend: Any) -> None:
     async with backend() as http:
         response = await http.post("/chat", content=pieces(), headers={"content-type": "application/json"})
     assert response.status_code == 413
+
+
+async def test_a_body_that_claims_to_be_too_long_is_not_even_read() -> None:
+    sent: list[Any] = []
+
+    async def unread() -> Any:
+        raise AssertionError("it was read")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-length", b"300000")]
+    scope = {"type": "http", "method": "POST", "path": "/chat", "query_string": b"", "headers": headers}
+    await create_app(SETTINGS)(scope, unread, send)
+    assert sent[0]["status"] == 413
 
 
 async def test_a_bug_is_a_problem_that_tells_nobody_what(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
