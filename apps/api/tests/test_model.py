@@ -1,7 +1,7 @@
 """Answers that a model writes.
 
-The model is a stand-in of ours that streams in the format of OpenAI's `chat/completions`; no real one can be reached
-from here. What these tests show is what the backend does with such a stream, not that any vendor sends one.
+The model is a stand-in of ours that streams in the format of OpenAI's `chat/completions`; no vendor's is asked. What
+these tests show is what the backend does with such a stream, not that any vendor sends one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An OpenAI-compatible model: `POST {MODEL_URL}/chat/completions`, streamed, with the gateway's tools offered to it.
 
-No such model can be reached where this is developed: the tests talk to a stand-in server that answers in that format.
+Shown only against a stand-in server of ours that answers in that format: no vendor's model is asked by any test.
 """
 
 from __future__ import annotations
