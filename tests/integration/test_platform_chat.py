@@ -68,9 +68,16 @@ class Platform:
     def log(self, name: str) -> Path:
         return self._directory / f"{name}.log"
 
-    def logged(self, name: str) -> list[dict[str, Any]]:
-        """What it said; every line is JSON, a library's too."""
-        return [json.loads(line) for line in self.log(name).read_text().splitlines()]
+    def logged(self, name: str, request_id: str) -> list[dict[str, Any]]:
+        """What it said about a request. A server writes that down after its answer is out, so it is waited for."""
+        deadline = time.monotonic() + 5
+        while True:
+            complete = self.log(name).read_text().rpartition("\n")[0]
+            lines = [json.loads(line) for line in complete.splitlines()]
+            about = [line for line in lines if line.get("request_id") == request_id]
+            if any(line["event"] == "request answered" for line in about) or time.monotonic() > deadline:
+                return about
+            time.sleep(0.02)
 
     def get(self, name: str, path: str) -> tuple[int, str]:
         return self._ask(name, "GET", path)
@@ -167,7 +174,7 @@ def test_code_is_looked_at_and_a_missing_server_is_named_by_the_gateway(platform
 def test_the_id_of_a_request_is_in_the_log_of_everyone_who_took_part(platform: Platform) -> None:
     platform.chat('/call ai-memory.recall {"query": "nothing"}', **{"x-request-id": "trace-42"})
     for name in ("api", "mcp-gateway", "ai-memory"):
-        took_part = [line for line in platform.logged(name) if line.get("request_id") == "trace-42"]
+        took_part = platform.logged(name, "trace-42")
         assert took_part, name
         assert {line["service"] for line in took_part} == {name}
 
