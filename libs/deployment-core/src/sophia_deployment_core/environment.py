@@ -104,7 +104,6 @@ class Standing:
         return identity in self.placements
 
 
-
 @dataclass(frozen=True)
 class Deed:
     """One step's event, with all that its meaning depends on."""

@@ -71,7 +71,9 @@ class Head:
     hash: str
 
 
-def chain(previous: str, *, seq: int, at_ms: int, epoch: int, run: str | None, kind: str, key: str | None, text: str) -> str:
+def chain(
+    previous: str, *, seq: int, at_ms: int, epoch: int, run: str | None, kind: str, key: str | None, text: str
+) -> str:
     """The hash of an entry that follows the one whose hash is `previous`."""
     prefix = f"[{_quoted(previous)},{seq},{at_ms},{epoch},{_quoted(run)},{_quoted(kind)},{_quoted(key)}]"
     return hashlib.sha256(f"{prefix}\n{text}".encode()).hexdigest()
@@ -102,7 +104,14 @@ def verify(events: Iterable[Event], *, head: Head | None = None) -> Broken | Hea
         if event.at_ms < at_ms:
             return Broken(event.seq, "its time is before that of the entry in front of it")
         expected = chain(
-            previous, seq=event.seq, at_ms=event.at_ms, epoch=event.epoch, run=event.run, kind=event.kind, key=event.key, text=event.text
+            previous,
+            seq=event.seq,
+            at_ms=event.at_ms,
+            epoch=event.epoch,
+            run=event.run,
+            kind=event.kind,
+            key=event.key,
+            text=event.text,
         )
         if expected != event.hash:
             return Broken(event.seq, "its content or the entry in front of it was changed after it was written")

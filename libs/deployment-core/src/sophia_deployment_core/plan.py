@@ -108,7 +108,9 @@ class Plan:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Plan:
-        steps = tuple(Step(**{**s, "after": tuple(s["after"]), "undo_after": tuple(s["undo_after"])}) for s in data["steps"])
+        steps = tuple(
+            Step(**{**s, "after": tuple(s["after"]), "undo_after": tuple(s["undo_after"])}) for s in data["steps"]
+        )
         return cls(
             kind=data["kind"],
             environment=data["environment"],
@@ -141,10 +143,17 @@ def basis(standing: Standing) -> str:
 # --- deploy and rollback --------------------------------------------------------------------------------------------
 
 
-def deploy(standing: Standing, target: Revision, *, edge_port: int, kind: Literal["deploy", "rollback"] = "deploy") -> Plan:
+def deploy(
+    standing: Standing, target: Revision, *, edge_port: int, kind: Literal["deploy", "rollback"] = "deploy"
+) -> Plan:
     """The plan that makes `target` live. No steps: it is live already and everything it needs stands."""
     changes = compare(standing.live, target)
-    if standing.live and standing.live.digest == target.digest and _complete(standing, target) and not _scaled(standing, target):
+    if (
+        standing.live
+        and standing.live.digest == target.digest
+        and _complete(standing, target)
+        and not _scaled(standing, target)
+    ):
         return Plan(kind, standing.name, basis(standing), (), target=target, previous=target.name, changes=changes)
     draft = _Draft(standing, target)
     draft.open(edge_port)
@@ -191,7 +200,9 @@ def _scaled(standing: Standing, target: Revision) -> list[Workload]:
     return [
         load
         for load in target.workloads.values()
-        if load.kind == "service" and (place := standing.placements.get(load.key)) and len(place.serving) != load.replicas
+        if load.kind == "service"
+        and (place := standing.placements.get(load.key))
+        and len(place.serving) != load.replicas
     ]
 
 
@@ -219,7 +230,9 @@ class _Draft:
         self.steps: list[Step] = []
         self.workloads: dict[str, Workload] = {load.identity: load for load in target.workloads.values()}
 
-    def add(self, id: str, verb: str, args: Mapping[str, Any] | None = None, *, after: Iterable[str] = (), **more: Any) -> None:
+    def add(
+        self, id: str, verb: str, args: Mapping[str, Any] | None = None, *, after: Iterable[str] = (), **more: Any
+    ) -> None:
         known = {step.id for step in self.steps}
         self.steps.append(Step(id, verb, args or {}, tuple(dict.fromkeys(a for a in after if a in known)), **more))
 
@@ -295,7 +308,12 @@ class _Draft:
         self.add(f"start more {load.service}", "start", args, after=(f"place more {load.service}", *self.ready()))
         within = int(load.health.get("within_ms", 30_000))
         self.add(
-            f"verify more {load.service}", "verify", args, after=(f"start more {load.service}",), limit_ms=within + 5_000, attempts=1
+            f"verify more {load.service}",
+            "verify",
+            args,
+            after=(f"start more {load.service}",),
+            limit_ms=within + 5_000,
+            attempts=1,
         )
 
     def candidate(self) -> None:
@@ -417,7 +435,15 @@ def retire(standing: Standing, *, keep: Iterable[str] = (), drain_ms: int) -> Pl
     for key, place in _callers_first(old):
         callers = tuple(step.id for step in steps if step.verb == "drain" and _calls(old, step.args["key"], key))
         if place.listener_port:
-            steps.append(Step(f"drain {_label(place)}", "drain", {"key": key, "cap_ms": drain_ms}, callers, limit_ms=drain_ms + 15_000))
+            steps.append(
+                Step(
+                    f"drain {_label(place)}",
+                    "drain",
+                    {"key": key, "cap_ms": drain_ms},
+                    callers,
+                    limit_ms=drain_ms + 15_000,
+                )
+            )
     drained = tuple(step.id for step in steps)
     for key, place in old.items():
         if place.begun:
@@ -430,7 +456,9 @@ def retire(standing: Standing, *, keep: Iterable[str] = (), drain_ms: int) -> Pl
     if steps:
         steps.append(Step("prune", "prune", {}, tuple(step.id for step in steps), limit_ms=120_000))
     used = {place.workload.identity: place.workload for place in standing.placements.values()}
-    return Plan("retire", standing.name, basis(standing), tuple(steps), workloads=used, target=standing.live, undoable=False)
+    return Plan(
+        "retire", standing.name, basis(standing), tuple(steps), workloads=used, target=standing.live, undoable=False
+    )
 
 
 def _stop_step(key: str, place: Placement, numbers: Sequence[int], *, after: tuple[str, ...]) -> Step:
@@ -449,7 +477,9 @@ def _calls(placements: Mapping[str, Placement], caller: str, callee: str) -> boo
 def _callers_first(placements: Mapping[str, Placement]) -> list[tuple[str, Placement]]:
     remaining, ordered = dict(placements), []
     while remaining:
-        free = [key for key in remaining if not any(_calls(remaining, other, key) for other in remaining if other != key)]
+        free = [
+            key for key in remaining if not any(_calls(remaining, other, key) for other in remaining if other != key)
+        ]
         for key in sorted(free or remaining):
             ordered.append((key, remaining.pop(key)))
     return ordered
@@ -483,9 +513,13 @@ def stop(standing: Standing, *, drain_ms: int) -> Plan:
     for key, place in _callers_first(standing.placements):
         if place.begun:
             callers = tuple(s.id for s in steps if s.verb == "stop" and _calls(standing.placements, s.args["key"], key))
-            steps.append(_stop_step(key, place, sorted(place.begun), after=(*(("close",) if standing.open else ()), *callers)))
+            steps.append(
+                _stop_step(key, place, sorted(place.begun), after=(*(("close",) if standing.open else ()), *callers))
+            )
     used = {place.workload.identity: place.workload for place in standing.placements.values()}
-    return Plan("stop", standing.name, basis(standing), tuple(steps), workloads=used, target=standing.live, undoable=False)
+    return Plan(
+        "stop", standing.name, basis(standing), tuple(steps), workloads=used, target=standing.live, undoable=False
+    )
 
 
 def restart(standing: Standing, *, instances: Mapping[str, Sequence[int]]) -> Plan:
@@ -505,7 +539,9 @@ def restart(standing: Standing, *, instances: Mapping[str, Sequence[int]]) -> Pl
         args = {"key": key, "numbers": serving, "was": sorted(place.serving)}
         draft.add(f"serve {load.service}", "serve", args, after=(f"verify more {load.service}",))
         stop_args = {"key": key, "workload": load.identity, "numbers": list(numbers), "pause_ms": 1_000}
-        draft.add(f"stop {load.service}", "stop", stop_args, after=(f"serve {load.service}",), limit_ms=load.grace_ms + 20_000)
+        draft.add(
+            f"stop {load.service}", "stop", stop_args, after=(f"serve {load.service}",), limit_ms=load.grace_ms + 20_000
+        )
     return replace(draft.plan("restart", ()), undoable=True)
 
 
@@ -516,7 +552,9 @@ def compare(live: Revision | None, target: Revision) -> tuple[Change, ...]:
     """What happens to each service, and why it is or is not touched."""
     old = live.workloads if live else {}
     changes = [_change(old.get(name), load, target) for name, load in target.workloads.items()]
-    changes += [Change(name, "removed", "it is no longer in `sophia.yaml`") for name in old if name not in target.workloads]
+    changes += [
+        Change(name, "removed", "it is no longer in `sophia.yaml`") for name in old if name not in target.workloads
+    ]
     return tuple(changes)
 
 
@@ -538,7 +576,11 @@ def _own_reasons(old: Workload, new: Workload) -> list[str]:
     reasons = []
     if old.artifact != new.artifact:
         reasons.append(f"artifact {old.artifact[:8]} → {new.artifact[:8]}")
-    for word, was, now in (("env", old.env, new.env), ("secret", old.secrets, new.secrets), ("resource", old.resources, new.resources)):
+    for word, was, now in (
+        ("env", old.env, new.env),
+        ("secret", old.secrets, new.secrets),
+        ("resource", old.resources, new.resources),
+    ):
         keys = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key)]
         if keys:
             reasons.append(f"{word} {', '.join(keys)}")

@@ -27,6 +27,8 @@ class Clock(Protocol):
     def boot_ms(self) -> int:
         """Milliseconds on the boot clock: counts while the machine sleeps, never jumps. For waits and deadlines."""
 
+    async def sleep(self, ms: int) -> None: ...
+
 
 # --- the ledger -----------------------------------------------------------------------------------------------------
 
@@ -45,13 +47,16 @@ class Ledger(Reader, Protocol):
     """One database, shared by engines; safe to call from several threads. Blocking: call it from a worker thread."""
 
     def claim(self, *, holder: str, lease_ms: int) -> int:
-        """Take the next epoch if no living engine holds the state; raises `SophiaError` (another engine) if one does."""
+        """Take the next epoch if no living engine holds the state; raises `SophiaError` if another engine lives."""
 
     def renew(self, *, epoch: int, lease_ms: int) -> None:
         """Hold the lease on. Raises `Fenced` if a newer epoch exists. Every append renews too."""
 
     def release(self, *, epoch: int) -> None:
         """Give the lease back, at an orderly end."""
+
+    def reserve(self, size: int) -> None:
+        """Make sure that `size` bytes of entries can be appended though the disk fills up, or raise `SophiaError`."""
 
     def append(self, drafts: Sequence[Draft], *, epoch: int, guard: Guard | None = None) -> Sequence[Event]:
         """All or nothing, durable on return. Raises `Fenced`. A draft whose key exists is left out of the result.
@@ -92,10 +97,10 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """One process to be kept running. Its name is (environment, workload, number); the same name is never running twice.
+    """One process to be kept running. Its name is (environment, workload, number): never running twice.
 
-    `env` is complete apart from `secrets` (PORT, DATA_DIR, `*_URL` of what it needs, SOPHIA_*); instances start from a clean
-    environment. `argv` has placeholders resolved. Secret values reach the launcher by stdin only.
+    `env` is complete apart from `secrets` (PORT, DATA_DIR, `*_URL` of what it needs, SOPHIA_*); instances start from
+    a clean environment. `argv` has placeholders resolved. Secret values reach the launcher by stdin only.
     """
 
     environment: str
@@ -123,7 +128,7 @@ InstanceState = Literal["starting", "running", "waiting", "stopping", "orphaned"
 
 @dataclass(frozen=True)
 class Instance:
-    """One process as observed now. `exit` is the last exit status (negative: signal), `restarts` since its launcher started."""
+    """One process as observed now. `exit`: last exit status (negative: signal); `restarts` since its launcher began."""
 
     environment: str
     service: str
@@ -141,11 +146,14 @@ class Instance:
 
 
 class Runtime(Protocol):
+    def is_free(self, port: int) -> bool:
+        """Whether nobody on this machine listens on 127.0.0.1:`port` (or on every address) now."""
+
     async def prepare(self, digest: str, *, prepare: Sequence[str] | None, epoch: int) -> None:
-        """Make a bundle ready to run (e.g. a virtual environment), once per digest; atomic: half a preparation is none."""
+        """Make a bundle ready to run (a virtual environment), once per digest; half a preparation is none."""
 
     async def start(self, spec: InstanceSpec, *, epoch: int) -> Instance:
-        """Return once its launcher holds the instance's lock and has spawned it. Running already: return it as it is."""
+        """Return once its launcher holds the instance's lock and spawned it. Running already: return it as it is."""
 
     async def stop(self, environment: str, workload: str, number: int, *, epoch: int) -> int | None:
         """Stop signal, grace, SIGKILL on the process group; return the exit status once nothing of it is left."""
@@ -225,3 +233,34 @@ class Traffic(Protocol):
 
     async def close(self, environment: str, *, epoch: int) -> None:
         """Stop the proxy (drains first)."""
+
+
+# --- probes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe got. `status` 0: no answer, and `error` says why. `body` is the first 64 KiB."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    error: str = ""
+    took_ms: int = 0
+
+
+class Probes(Protocol):
+    async def http(
+        self,
+        port: int,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout_ms: int,
+    ) -> Answer:
+        """One request on a fresh loopback connection. Never raises for what the other side does."""
+
+    async def command(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_ms: int) -> Answer:
+        """Run a smoke command; `status` is its exit status (124: timed out), `body` the end of its output."""

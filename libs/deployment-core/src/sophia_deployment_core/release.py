@@ -1,9 +1,9 @@
 """What is shipped: releases, revisions and the workloads they are made of. Pure values with stable hashes.
 
-    release   service -> artifact digest, plus the parsed `sophia.yaml`; knows no environment
-    revision  a release made concrete for one environment: overrides and secret versions fixed
-    workload  one service running; its identity includes what it needs, so a changed service brings new workloads of
-              its callers with it, and a request is answered by one revision from end to end
+release   service -> artifact digest, plus the parsed `sophia.yaml`; knows no environment
+revision  a release made concrete for one environment: overrides and secret versions fixed
+workload  one service running; its identity includes what it needs, so a changed service brings new workloads of
+          its callers with it, and a request is answered by one revision from end to end
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _workload(
         static=bundle.static.to_canonical() if bundle.static is not None else None,
         env=env,
         secrets=secrets,
-        resources=service.resources.to_canonical() if service.resources is not None else {},
+        resources=service.resources.to_canonical(),
         stop_signal=service.stop.signal,
         grace_ms=service.stop.grace_ms,
         needs=needs,
@@ -278,7 +278,9 @@ def _refuse_missing(
         return ", ".join(f"`{name}`" for name in sorted(set(names)))
 
     if strangers := [name for name in overrides if name not in platform.services]:
-        raise SophiaError(UNKNOWN_OVERRIDE, f"no service {listed(strangers)}", hint=f"services are {listed(platform.services)}")
+        raise SophiaError(
+            UNKNOWN_OVERRIDE, f"no service {listed(strangers)}", hint=f"services are {listed(platform.services)}"
+        )
     if unbuilt := [name for name in platform.services if name not in release.artifacts]:
         raise SophiaError(MISSING_ARTIFACT, f"no bundle of {listed(unbuilt)}", hint="run `sophia build`")
     wanted = {key for name in platform.services for key in platform.services[name].secrets}
@@ -286,5 +288,5 @@ def _refuse_missing(
         raise SophiaError(
             SECRET_NOT_SET,
             f"{listed(unset)} not set in `{environment}`",
-            hint=f"set it: `sophia secrets set {environment} {sorted(unset)[0]}`",
+            hint=f"set it: `sophia secrets set {environment} {min(unset)}`",
         )

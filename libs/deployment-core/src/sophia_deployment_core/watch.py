@@ -1,0 +1,164 @@
+"""Is the new version bad? A verdict over two readings, with its numbers. Pure.
+
+    fail   proven worse than allowed: going back is right        → the switch is undone
+    hold   not enough known (no data, statistics unreachable)    → never counted as good, never a reason to go back
+    pass   enough was seen and it was good
+
+Shares are parts per thousand, latencies microseconds. A share counts as too high only when the lower end of its 95 %
+interval (Wilson) is above what is allowed, so one failed request of two proves nothing and five of five do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sophia_deployment_core.ports import Counters
+
+Z = 1.96
+LATENCY_REQUESTS = 100
+"""Fewer requests than this say nothing about a 95th percentile."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What is allowed of a new version."""
+
+    errors_permille: int = 10
+    """error share that is always allowed; above it the old version's own share counts"""
+    latency_factor_percent: int = 200
+    """the new p95 may be this share of the old one"""
+    latency_floor_us: int = 50_000
+    """a p95 below this is never too slow"""
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What was seen of one workload since the switch."""
+
+    service: str
+    requests: int = 0
+    errors: int = 0
+    """5xx answers and requests that were never answered"""
+    p95_us: int | None = None
+    restarts: int = 0
+    unhealthy: str | None = None
+    """what the health probe said, once it failed the declared number of times in a row"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`numbers` is one line per workload, for reports."""
+
+    answer: Literal["pass", "hold", "fail"]
+    because: str
+    numbers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def judge(
+    signs: list[Signs],
+    baseline: Mapping[str, Signs],
+    *,
+    thresholds: Thresholds,
+    over: bool,
+    reachable: bool,
+    quiet: str = "probes",
+    probes: tuple[int, int] = (0, 0),
+) -> Verdict:
+    """The verdict now. `baseline` is the old version's by service, `probes` the engine's own (sent, failed) through the
+    edge, `over` whether the watch time has passed."""
+    numbers = {sign.service: _numbers(sign) for sign in signs}
+    for sign in signs:
+        bad = _bad(sign, baseline.get(sign.service), thresholds)
+        if bad:
+            return Verdict("fail", bad, numbers)
+    sent, failed = probes
+    if failed and lower_bound(failed, sent) > 0.5:
+        return Verdict("fail", f"{failed} of {sent} probes through the edge failed", numbers)
+    if not over:
+        return Verdict("hold", "watching", numbers)
+    if not reachable:
+        return Verdict(
+            "hold", "the proxy's statistics cannot be reached: nothing is known of the users' requests", numbers
+        )
+    users = sum(sign.requests for sign in signs)
+    if users == 0 and quiet == "hold":
+        return Verdict(
+            "hold", "no user's request was seen, and `quiet: hold` does not let probes speak for them", numbers
+        )
+    if users == 0 and sent - failed <= 0:
+        return Verdict("hold", "neither a user's request nor a probe was answered", numbers)
+    return Verdict("pass", _praise(users, sent), numbers)
+
+
+def _praise(users: int, probes: int) -> str:
+    if users:
+        return f"{users} requests, errors and latency within what is allowed"
+    return f"no user's request; {probes} probes through the edge were answered"
+
+
+def _numbers(sign: Signs) -> dict[str, int]:
+    numbers = {"requests": sign.requests, "errors": sign.errors, "restarts": sign.restarts}
+    return numbers | ({"p95_us": sign.p95_us} if sign.p95_us is not None else {})
+
+
+def _bad(sign: Signs, old: Signs | None, thresholds: Thresholds) -> str | None:
+    if sign.restarts:
+        return f"`{sign.service}` ended and was restarted {sign.restarts} times"
+    if sign.unhealthy:
+        return f"`{sign.service}` is no longer healthy: {sign.unhealthy}"
+    allowed = allowed_share(old, thresholds)
+    if sign.errors and lower_bound(sign.errors, sign.requests) > allowed:
+        return f"`{sign.service}` failed {sign.errors} of {sign.requests} requests; allowed are {allowed * 100:.1f} %"
+    return _slow(sign, old, thresholds)
+
+
+def _slow(sign: Signs, old: Signs | None, thresholds: Thresholds) -> str | None:
+    if sign.p95_us is None or old is None or old.p95_us is None:
+        return None
+    if min(sign.requests, old.requests) < LATENCY_REQUESTS:
+        return None
+    limit = max(thresholds.latency_floor_us, old.p95_us * thresholds.latency_factor_percent // 100)
+    if sign.p95_us <= limit:
+        return None
+    return f"`{sign.service}` is slow: p95 {sign.p95_us // 1000} ms, was {old.p95_us // 1000} ms; allowed are {limit // 1000} ms"
+
+
+def allowed_share(old: Signs | None, thresholds: Thresholds) -> float:
+    """The error share that is not held against the new version: the declared one, or twice the old version's own."""
+    own = upper_bound(old.errors, old.requests) * 2 if old and old.errors and old.requests >= 20 else 0.0
+    return max(thresholds.errors_permille / 1000, min(own, 0.5))
+
+
+def lower_bound(bad: int, total: int) -> float:
+    """The lower end of the Wilson interval of a share."""
+    return _wilson(bad, total, -1)
+
+
+def upper_bound(bad: int, total: int) -> float:
+    """The upper end of the Wilson interval of a share."""
+    return _wilson(bad, total, +1)
+
+
+def _wilson(bad: int, total: int, sign: int) -> float:
+    if total <= 0:
+        return 0.0
+    share = min(bad, total) / total
+    middle = share + Z * Z / (2 * total)
+    spread = Z * math.sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))
+    return (middle + sign * spread) / (1 + Z * Z / total)
+
+
+def since(now: Counters, then: Counters) -> Counters:
+    """What was counted between two readings of the same proxy; a reset counter counts from nothing."""
+    if now.requests < then.requests:
+        then = Counters()
+    return Counters(
+        requests=now.requests - then.requests,
+        errors_5xx=now.errors_5xx - then.errors_5xx,
+        lost=now.lost - then.lost,
+        active=now.active,
+        latency_us=now.latency_us,
+    )
