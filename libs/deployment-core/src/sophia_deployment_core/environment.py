@@ -133,7 +133,7 @@ def _opened(standing: Standing, deed: Deed) -> None:
     standing.edge_port, standing.private_port = deed.given["edge_port"], deed.given["private_port"]
 
 
-def _closed(standing: Standing, deed: Deed) -> None:
+def _closed(standing: Standing, _: Deed) -> None:
     standing.open = False
 
 

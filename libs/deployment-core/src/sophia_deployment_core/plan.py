@@ -1,7 +1,7 @@
 """From what stands to what is wanted: the exact steps, as data, by pure functions.
 
-    open ─► place ─┬─► start ─► verify (callers after callees) ─► candidate ─► smoke ─► room ─► SWITCH ─► workers, singles ─► watch
-       prepare ────┘
+    open ─► place ─┬─► start ─► verify (callers after callees) ─► candidate ─► smoke ─► room ─► SWITCH ─┐
+       prepare ────┘                                                          watch ◄─ workers, singles ◄─┘
 
 A plan is a graph: a step begins when all steps in its `after` are done. The way back is a graph too: `undo_after`.
 Going back, the switch comes first, then workers and singles, then what was started. A plan has a hash; it is stored
@@ -29,7 +29,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One side effect. `id` is unique in the plan and readable; `args` are what the verb needs, by identity not by value."""
+    """One side effect. `id` is unique in the plan and readable; `args` are what the verb needs, workloads by identity."""
 
     id: str
     verb: str
@@ -368,7 +368,7 @@ class _Draft:
         self.verify(load, numbers)
 
     def watch(self) -> None:
-        settings = {key: value for key, value in self.target.settings.items()}
+        settings = dict(self.target.settings)
         limit = int(settings["watch_ms"]) * 4 + 60_000
         self.add("watch", "watch", settings, after=[step.id for step in self.steps], limit_ms=limit, attempts=1)
 
@@ -409,7 +409,7 @@ def with_way_back(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _transitive_dependents(steps: Sequence[Step]) -> dict[str, set[str]]:
-    """step -> every step that waits for it, directly or not. Steps are listed callers last, so one pass back is enough."""
+    """step -> every step that waits for it, directly or not. What is waited for is listed first: one pass is enough."""
     dependents: dict[str, set[str]] = {step.id: set() for step in steps}
     for step in reversed(steps):
         for earlier in step.after:
@@ -480,8 +480,7 @@ def _callers_first(placements: Mapping[str, Placement]) -> list[tuple[str, Place
         free = [
             key for key in remaining if not any(_calls(remaining, other, key) for other in remaining if other != key)
         ]
-        for key in sorted(free or remaining):
-            ordered.append((key, remaining.pop(key)))
+        ordered.extend((key, remaining.pop(key)) for key in sorted(free or remaining))
     return ordered
 
 
@@ -551,14 +550,14 @@ def restart(standing: Standing, *, instances: Mapping[str, Sequence[int]]) -> Pl
 def compare(live: Revision | None, target: Revision) -> tuple[Change, ...]:
     """What happens to each service, and why it is or is not touched."""
     old = live.workloads if live else {}
-    changes = [_change(old.get(name), load, target) for name, load in target.workloads.items()]
+    changes = [_change(old.get(name), load) for name, load in target.workloads.items()]
     changes += [
         Change(name, "removed", "it is no longer in `sophia.yaml`") for name in old if name not in target.workloads
     ]
     return tuple(changes)
 
 
-def _change(old: Workload | None, new: Workload, target: Revision) -> Change:
+def _change(old: Workload | None, new: Workload) -> Change:
     if old is None:
         return Change(new.service, "new", "it was not live before")
     if old.identity == new.identity:

@@ -123,7 +123,8 @@ def _slow(sign: Signs, old: Signs | None, thresholds: Thresholds) -> str | None:
     limit = max(thresholds.latency_floor_us, old.p95_us * thresholds.latency_factor_percent // 100)
     if sign.p95_us <= limit:
         return None
-    return f"`{sign.service}` is slow: p95 {sign.p95_us // 1000} ms, was {old.p95_us // 1000} ms; allowed are {limit // 1000} ms"
+    now, was, most = (us // 1000 for us in (sign.p95_us, old.p95_us, limit))
+    return f"`{sign.service}` is slow: p95 {now} ms, was {was} ms; allowed are {most} ms"
 
 
 def allowed_share(old: Signs | None, thresholds: Thresholds) -> float:
