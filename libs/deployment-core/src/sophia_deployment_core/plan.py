@@ -29,7 +29,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One side effect. `id` is unique in the plan and readable; `args` are what the verb needs, workloads by identity."""
+    """One side effect. `id` is readable and unique in the plan; `args` name workloads by identity, never by value."""
 
     id: str
     verb: str
@@ -475,7 +475,8 @@ def _calls(placements: Mapping[str, Placement], caller: str, callee: str) -> boo
 
 
 def _callers_first(placements: Mapping[str, Placement]) -> list[tuple[str, Placement]]:
-    remaining, ordered = dict(placements), []
+    remaining = dict(placements)
+    ordered: list[tuple[str, Placement]] = []
     while remaining:
         free = [
             key for key in remaining if not any(_calls(remaining, other, key) for other in remaining if other != key)
