@@ -8,7 +8,7 @@ Verbs raise `SophiaError` for what a person can act on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -162,6 +162,15 @@ class Runtime(Protocol):
         """Every instance of this environment that exists, from locks and status files; never from memory."""
 
     def log_path(self, environment: str, service: str, workload: str, number: int) -> Path: ...
+
+    def data_path(self, environment: str, service: str) -> Path:
+        """A service's own directory, `$DATA_DIR`: shared by its old and new versions."""
+
+    def log_tail(self, environment: str, service: str, workload: str, number: int) -> Sequence[str]:
+        """The last lines that the instance wrote, control codes made harmless; none if it wrote nothing."""
+
+    async def prune(self, keep: Collection[str]) -> Sequence[str]:
+        """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses."""
 
 
 # --- traffic --------------------------------------------------------------------------------------------------------

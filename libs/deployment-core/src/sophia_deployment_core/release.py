@@ -128,7 +128,7 @@ class Revision:
     routes: Mapping[str, str]
     """public path prefix -> service"""
     settings: Mapping[str, Any]
-    """of the rollout: `watch_ms`, `warm_ms`, `quiet`, thresholds"""
+    """of the rollout: `watch_ms`, `warm_ms`, `quiet`, `thresholds`; `retention`"""
 
     @cached_property
     def digest(self) -> str:
@@ -225,7 +225,7 @@ def revise(
         overrides=overrides,
         workloads=workloads,
         routes=routes,
-        settings=blue_green.to_canonical(),
+        settings={**blue_green.to_canonical(), "retention": platform.retention.to_canonical()},
     )
 
 
