@@ -1,0 +1,72 @@
+"""The kinds of failure of this room, SPH-5000 to SPH-5999, a block per module."""
+
+from __future__ import annotations
+
+from sophia_deployment_core.errors import declare
+
+# --- SPH-500x: the command line and its way to the engine -----------------------------------------------------------
+
+USAGE = declare(
+    "SPH-5000",
+    "the command line was not understood",
+    "A verb, an option or a value does not exist or does not fit. Nothing was done. `sophia --help` lists the verbs, "
+    "`sophia VERB --help` what one of them takes, with an example.",
+    exit=2,
+)
+ENGINE_UNREACHABLE = declare(
+    "SPH-5001",
+    "no engine answers",
+    "Verbs that change something are carried out by the engine, a process that owns the state directory, and none "
+    "answers on its socket. What serves goes on serving: traffic does not depend on the engine. `sophia up` starts it, "
+    "`sophia doctor` says what is in its way.",
+    exit=3,
+)
+ENGINE_SILENT = declare(
+    "SPH-5002",
+    "the engine did not answer in time",
+    "The engine accepted the connection and did not answer within the time named in the message. It may be stopped "
+    "(SIGSTOP), or the machine may be very busy. What was asked for may still happen: a submission sent twice is one "
+    "run. `sophia doctor` looks at the engine's process.",
+    exit=3,
+)
+ENGINE_LOST = declare(
+    "SPH-5003",
+    "the engine went away while a run was followed",
+    "The engine ended and did not come back for as long as we wait. The run is in the ledger: the next engine goes on "
+    "with it from where it stood. `sophia up` starts one, `sophia queue` shows the run.",
+    exit=3,
+)
+ENGINE_DIED = declare(
+    "SPH-5004",
+    "the engine did not start",
+    "The engine's process ended before it answered, or did not answer in time. The last lines of its log are shown; "
+    "`.sophia/logs/engine.log` has all of them.",
+    exit=3,
+)
+FOREIGN_ENGINE = declare(
+    "SPH-5005",
+    "the engine belongs to somebody else",
+    "An engine obeys the user who started it and nobody else. The operating system tells it who is at the other end "
+    "of its socket. Call `sophia` as that user.",
+    exit=3,
+)
+BAD_REQUEST = declare(
+    "SPH-5006",
+    "the engine did not understand the request",
+    "A request does not have the shape that the engine's OpenAPI description gives it. From `sophia` itself this means "
+    "that the command line and the engine are of different builds: `sophia up` replaces the engine.",
+    exit=2,
+)
+NOT_CONFIRMED = declare(
+    "SPH-5007",
+    "something that cannot be undone was not confirmed",
+    "Deleting data asks for the name of what is deleted. Without a terminal to ask on, `--yes` says it.",
+    exit=2,
+)
+LEDGER_BROKEN = declare(
+    "SPH-5008",
+    "the ledger is not what was written",
+    "Every entry carries a hash of itself and of the entry before it. The first entry at which that does not hold is "
+    "named: it, or one before it, was changed, removed or damaged after it was written. Keep the file and compare it "
+    "with an export or a backup.",
+)
