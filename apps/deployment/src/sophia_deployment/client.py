@@ -67,8 +67,9 @@ class Engine:
     def runs(self, *, limit: int = 50, environment: str | None = None) -> list[dict[str, Any]]:
         """`RunOut`s without steps, newest first."""
         wanted = {"limit": str(limit)} | ({"environment": environment} if environment else {})
-        found: list[dict[str, Any]] = self._json("GET", f"/v1/runs?{urlencode(wanted)}")
-        return found
+        with self._request("GET", f"/v1/runs?{urlencode(wanted)}") as response:
+            found: list[dict[str, Any]] = json.loads(response.read())
+            return found
 
     def run(self, name: str) -> dict[str, Any]:
         """`RunOut` with steps, by id, the id's beginning, `17` or `#17`."""
@@ -139,9 +140,10 @@ class Engine:
 
     # --- one request -------------------------------------------------------------------------------------------------
 
-    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         with self._request(method, path, body) as response:
-            return json.loads(response.read())
+            found: dict[str, Any] = json.loads(response.read())
+            return found
 
     @contextmanager
     def _request(
@@ -190,7 +192,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def as_error(raw: bytes) -> SophiaError:
-    """The engine's problem as the error it was; of a code that this build does not know, as much as the problem says."""
+    """The engine's problem as the error it was; with a code that this build does not know, what the problem says."""
     try:
         found = json.loads(raw)
         name, detail = str(found["code"]), str(found["detail"])

@@ -113,6 +113,7 @@ class RunOut(Wire):
     plan_hash: str | None = None
     changes: list[ChangeOut] = []
     steps: list[StepOut] = []
+    summary: str = Field(default="", description="What happened and what serves, in one sentence.")
     next: str = Field(default="", description="What to do now, in words; empty when there is nothing.")
 
 
@@ -169,6 +170,7 @@ class EnvironmentOut(Wire):
     warm: bool = Field(default=False, description="Whether `previous` still runs, so that going back takes no start.")
     run: str | None = Field(default=None, description="The run that has the lane.")
     queued: list[str] = []
+    alone: bool = Field(default=False, description="Taken down by name: `up` without a name leaves it down.")
     pending: list[str] = []
     services: list[ServiceOut] = []
     history: list[LiveOut] = []
