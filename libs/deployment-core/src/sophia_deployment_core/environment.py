@@ -100,6 +100,17 @@ class Standing:
         live = self.live.digest if self.live else None
         return next((entry for entry in reversed(self.history) if entry.good and entry.revision.digest != live), None)
 
+    def kept(self, *, now_ms: int) -> list[Revision]:
+        """What can be gone back to: what is live and was before it, and the newest releases that are not too old."""
+        retention = self.live.settings.get("retention", {}) if self.live else {}
+        most, age_ms = int(retention.get("releases", 10)), int(retention.get("age_ms", 2_592_000_000))
+        found = {revision.digest: revision for revision in (self.live, self.before) if revision is not None}
+        for entry in reversed(self.history):
+            if len(found) >= most or now_ms - entry.at_ms > age_ms:
+                break
+            found.setdefault(entry.revision.digest, entry.revision)
+        return list(found.values())
+
     def placed(self, identity: str) -> bool:
         return identity in self.placements
 

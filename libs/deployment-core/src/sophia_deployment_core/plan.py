@@ -25,6 +25,8 @@ UNDOABLE = frozenset({"place", "start", "stop", "serve", "switch"})
 """Verbs that leave something behind; the others are undone by doing nothing."""
 
 ATTEMPTS = 3
+RESTART_DRAIN_MS = 10_000
+"""How long requests under way in an instance that is replaced may go on."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,7 @@ def basis(standing: Standing) -> str:
 # --- deploy and rollback --------------------------------------------------------------------------------------------
 
 
-def deploy(
-    standing: Standing, target: Revision, *, edge_port: int, kind: Literal["deploy", "rollback"] = "deploy"
-) -> Plan:
+def deploy(standing: Standing, target: Revision, *, kind: Literal["deploy", "rollback"] = "deploy") -> Plan:
     """The plan that makes `target` live. No steps: it is live already and everything it needs stands."""
     changes = compare(standing.live, target)
     if (
@@ -156,7 +156,7 @@ def deploy(
     ):
         return Plan(kind, standing.name, basis(standing), (), target=target, previous=target.name, changes=changes)
     draft = _Draft(standing, target)
-    draft.open(edge_port)
+    draft.open()
     fresh = [load for load in target.workloads.values() if load.key not in standing.placements]
     asleep = [load for load in target.workloads.values() if _asleep(standing, load)]
     singles = _replaced_singles(standing, target)
@@ -243,8 +243,10 @@ class _Draft:
         """What must be done before anything starts: places assigned, every artifact checked and prepared."""
         return self.ids("open", "place", "prepare")
 
-    def open(self, edge_port: int) -> None:
-        self.add("open", "open", {"edge_port": edge_port})
+    def open(self) -> None:
+        settings = self.target.settings
+        strict = bool(settings.get("strict_port", False))
+        self.add("open", "open", {"edge_port": settings["edge_port"], "strict": strict})
 
     def place(self, fresh: Sequence[Workload]) -> None:
         if fresh:
@@ -485,12 +487,12 @@ def _callers_first(placements: Mapping[str, Placement]) -> list[tuple[str, Place
     return ordered
 
 
-def start(standing: Standing, *, edge_port: int) -> Plan:
+def start(standing: Standing) -> Plan:
     """Bring the live revision back: after a reboot, after `down`, or whatever of it is missing. Nothing is undone."""
     assert standing.live is not None
     target = standing.live
     draft = _Draft(standing, target)
-    draft.open(edge_port)
+    draft.open()
     draft.place([load for load in target.workloads.values() if load.key not in standing.placements])
     draft.prepare(target.workloads.values())
     for load in target.workloads.values():
@@ -538,7 +540,7 @@ def restart(standing: Standing, *, instances: Mapping[str, Sequence[int]]) -> Pl
         serving = sorted((place.serving - set(numbers)) | set(fresh))
         args = {"key": key, "numbers": serving, "was": sorted(place.serving)}
         draft.add(f"serve {load.service}", "serve", args, after=(f"verify more {load.service}",))
-        stop_args = {"key": key, "workload": load.identity, "numbers": list(numbers), "pause_ms": 1_000}
+        stop_args = {"key": key, "workload": load.identity, "numbers": list(numbers), "drain_ms": RESTART_DRAIN_MS}
         draft.add(
             f"stop {load.service}", "stop", stop_args, after=(f"serve {load.service}",), limit_ms=load.grace_ms + 20_000
         )

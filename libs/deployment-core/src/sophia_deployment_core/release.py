@@ -128,7 +128,7 @@ class Revision:
     routes: Mapping[str, str]
     """public path prefix -> service"""
     settings: Mapping[str, Any]
-    """of the rollout: `watch_ms`, `warm_ms`, `quiet`, `thresholds`; `retention`"""
+    """of the rollout: `watch_ms`, `warm_ms`, `quiet`, `thresholds`; `edge_port`, `strict_port`; `retention`"""
 
     @cached_property
     def digest(self) -> str:
@@ -151,6 +151,11 @@ class Revision:
         """The release's short digest; with overrides or secrets `+` and four digits of the revision's."""
         short = self.release[:SHORT]
         return short if self.plain else f"{short}+{self.digest[:4]}"
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What its workloads are placed under."""
+        return frozenset(load.key for load in self.workloads.values())
 
     def table(self) -> dict[str, str]:
         """Public path prefix -> what the service's workload is placed under."""
@@ -218,14 +223,18 @@ def revise(
             needs={need: _called(workloads[need]) for need in service.needs},
         )
     routes = {route: name for name in workloads for route in platform.services[name].routes}
-    blue_green = platform.environments[environment].strategy.blue_green
+    declared = platform.environments[environment]
     return Revision(
         environment=environment,
         release=release.digest,
         overrides=overrides,
         workloads=workloads,
         routes=routes,
-        settings={**blue_green.to_canonical(), "retention": platform.retention.to_canonical()},
+        settings={
+            **declared.strategy.blue_green.to_canonical(),
+            "edge_port": declared.edge.port,
+            "retention": platform.retention.to_canonical(),
+        },
     )
 
 

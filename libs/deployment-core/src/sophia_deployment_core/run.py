@@ -41,6 +41,8 @@ class StepView:
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
     again: bool = True
+    first_ms: int = 0
+    """when it was first begun; `started_ms` is the newest attempt's"""
     started_ms: int = 0
     ended_ms: int = 0
 
@@ -144,6 +146,7 @@ def _apply_step(view: View, event: Event, epoch: int | None) -> None:
         step.state = "running" if epoch is None or event.epoch == epoch else "lost"
         step.begun += 1
         step.epoch, step.given, step.started_ms = event.epoch, body.get("with", {}), event.at_ms
+        step.first_ms = step.first_ms or event.at_ms
     elif event.kind == "step done":
         step.state, step.result, step.ended_ms = "done", body.get("result", {}), event.at_ms
     else:

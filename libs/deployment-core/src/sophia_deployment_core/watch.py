@@ -64,11 +64,12 @@ def judge(
     thresholds: Thresholds,
     over: bool,
     reachable: bool,
+    users: int,
     quiet: str = "probes",
     probes: tuple[int, int] = (0, 0),
 ) -> Verdict:
-    """The verdict now. `baseline` is the old version's by service, `probes` the engine's own (sent, failed) through the
-    edge, `over` whether the watch time has passed."""
+    """The verdict now. `baseline` is the old version's by service, `users` how many requests the edge answered beside
+    the engine's own, `probes` the newest of those (sent, failed), `over` whether the watch time has passed."""
     numbers = {sign.service: _numbers(sign) for sign in signs}
     for sign in signs:
         bad = _bad(sign, baseline.get(sign.service), thresholds)
@@ -83,7 +84,6 @@ def judge(
         return Verdict(
             "hold", "the proxy's statistics cannot be reached: nothing is known of the users' requests", numbers
         )
-    users = sum(sign.requests for sign in signs)
     if users == 0 and quiet == "hold":
         return Verdict(
             "hold", "no user's request was seen, and `quiet: hold` does not let probes speak for them", numbers

@@ -64,6 +64,15 @@ class World:
         """Every port spoken for by any environment."""
         return set().union(*(standing.ports() for standing in self.environments.values()))
 
+    def kept_artifacts(self, *, now_ms: int) -> set[str]:
+        """Bundles that something may still need: what is placed, live or to come, and what retention keeps."""
+        wanted = [view.plan.target for view in self.open_runs()]
+        for standing in self.environments.values():
+            wanted += standing.kept(now_ms=now_ms)
+        placed = (place.workload for each in self.environments.values() for place in each.placements.values())
+        loads = [load for revision in wanted if revision is not None for load in revision.workloads.values()]
+        return {load.artifact for load in (*loads, *placed)}
+
     def _apply_run(self, event: Event) -> None:
         assert event.run is not None
         view = run.apply(self.runs.get(event.run), event, epoch=self.epoch)
