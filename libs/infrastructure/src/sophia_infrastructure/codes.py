@@ -62,3 +62,25 @@ NOT_A_LEDGER = declare(
     "The file or directory named is neither a state directory of Sophia nor a file written by `sophia audit export`.",
     exit=2,
 )
+
+# --- SPH-23xx: bundles ----------------------------------------------------------------------------------------------
+
+ARTIFACT_MISSING = declare(
+    "SPH-2301",
+    "a bundle is not kept here",
+    "A release names its bundles by what they hold, and this one is not in the state directory: it was never built "
+    "here, or it was removed when its release was no longer kept.",
+)
+ARTIFACT_TAMPERED = declare(
+    "SPH-2302",
+    "a stored bundle is not what its digest says",
+    "Before a bundle is made ready or started, all of it is hashed again. The message names what differs: somebody "
+    "changed the stored files, or the disk did. Nothing was started, and what serves goes on serving.",
+)
+ARTIFACT_REFUSED = declare(
+    "SPH-2303",
+    "something cannot be part of a bundle",
+    "A bundle holds files and links that stay inside it, under names in UTF-8. Links that are absolute or lead out of "
+    "it, devices, sockets and pipes are refused, so that a bundle means the same wherever it is put. Nothing was "
+    "stored.",
+)
