@@ -172,7 +172,7 @@ class Runner:
         verb, limit = VERBS[begin.step.verb], begin.step.limit_ms / 1000
         if doing.ended:
             return {}, _ended_early(begin)
-        doing.act = asyncio.create_task(_dict(verb.do(call) if begin.phase == "do" else verb.undo(call)))
+        doing.act = asyncio.create_task(verb.do(call) if begin.phase == "do" else verb.undo(call))
         try:
             async with asyncio.timeout(limit):
                 return await doing.act, None
@@ -189,10 +189,6 @@ class Runner:
         except Exception as error:
             self.tell("step crashed", {"step": begin.step.id, "traceback": traceback.format_exc()})
             return {}, SophiaError(INTERNAL, f"`{begin.step.id}`: {type(error).__name__}: {error}")
-
-
-async def _dict(act: Awaitable[dict[str, Any]]) -> dict[str, Any]:
-    return await act
 
 
 def _ended_early(begin: Begin) -> SophiaError:

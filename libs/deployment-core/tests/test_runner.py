@@ -1,0 +1,433 @@
+"""Runs from their submission to their end, on fakes and in virtual time; killed before every single append."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from sophia_deployment_core import plan as planning
+from sophia_deployment_core.errors import INTERNAL, SophiaError
+from sophia_deployment_core.ledger import Draft, Head, verify
+from sophia_deployment_core.ports import Answer, Fenced
+from sophia_deployment_core.testing import Ground
+from sophia_deployment_core.world import World
+
+from tests.support.stories import Engine, Killed, artifact, begun, names, platform, play, revision, running
+
+ALL = platform()
+ONE = revision(ALL, "1")
+TWO = revision(ALL, "2")
+
+
+def fault(message: str, **facts: object) -> SophiaError:
+    return SophiaError(INTERNAL, message, facts=facts)
+
+
+async def first_release(engine: Engine) -> None:
+    assert (await engine.over(await engine.deploy(ONE))).state == "done"
+
+
+def test_a_first_release_is_started_verified_and_switched_to() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        view = await engine.over(await engine.deploy(ONE))
+        assert (view.state, view.because) == ("done", "")
+        assert engine.standing.live == ONE
+        assert ground.traffic.public["local"].table == ONE.table()
+        assert set(running(ground)) == names(ONE)
+        assert "watch" not in view.plan.by_id
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_second_release_takes_over_is_watched_and_the_first_stays_warm() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        view = await engine.over(await engine.deploy(TWO))
+        assert view.state == "done"
+        assert view.do["watch"].result["verdict"]["answer"] == "pass"
+        assert engine.standing.live == TWO and engine.standing.before == ONE
+        warm = {name for name in names(ONE) if not name.startswith(("ticker", "counter"))}
+        assert set(running(ground)) == names(TWO) | warm
+        await engine.stop()
+
+    play(story)
+
+
+def test_the_same_release_again_has_nothing_to_do() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        assert planning.deploy(engine.standing, ONE).steps == ()
+        started = list(ground.runtime.started)
+        view = await engine.over(await engine.deploy(ONE))
+        assert view.state == "done" and ground.runtime.started == started
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_changed_service_brings_its_callers_and_nobody_else() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.runtime.started.clear()
+        target = revision(ALL, "2", only=["orders"])
+        assert (await engine.over(await engine.deploy(target))).state == "done"
+        assert {name.split("/")[0] for name in ground.runtime.started} == {"orders", "front"}
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_release_that_is_never_healthy_is_taken_back_before_anybody_sees_it() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.probes.broken_artifacts.add(artifact("front", "2"))
+        before = list(ground.traffic.switches)
+        view = await engine.over(await engine.deploy(TWO))
+        assert view.state == "failed"
+        assert "was not healthy within" in view.because and "answered 503" in view.because
+        assert ground.traffic.switches == before
+        assert set(running(ground)) == names(ONE)
+        assert engine.standing.live == ONE and set(engine.standing.placements) == ONE.keys
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_release_that_breaks_while_it_is_watched_goes_back_by_itself() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        view = await engine.deploy(TWO)
+        await engine.until(lambda: begun(view, "watch"))
+        ground.probes.broken_artifacts.add(artifact("front", "2"))
+        await engine.over(view)
+        assert view.state == "rolled back"
+        assert ground.traffic.public["local"].table == ONE.table()
+        assert set(running(ground)) == names(ONE)
+        assert engine.standing.live == ONE
+        assert [entry.good for entry in engine.standing.history] == [True, False]
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_bad_release_stays_when_the_version_before_is_broken_too() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        view = await engine.deploy(TWO)
+        await engine.until(lambda: begun(view, "watch"))
+        ground.probes.broken_artifacts |= {artifact("front", "1"), artifact("front", "2")}
+        await engine.over(view)
+        assert view.state == "needs you" and "going back would not help" in view.because
+        assert ground.traffic.public["local"].table == TWO.table()
+        await engine.ask("rollback asked", view)
+        await engine.until(lambda: view.state == "rolled back")
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_watch_that_learns_nothing_asks_a_person_and_goes_on_when_told_to() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.traffic.unreachable = True
+        view = await engine.over(await engine.deploy(TWO))
+        assert view.state == "needs you" and "cannot be reached" in view.because
+        assert engine.standing.live == TWO
+        ground.traffic.unreachable = False
+        await engine.ask("resumed", view)
+        await engine.until(lambda: view.state == "done")
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_failing_smoke_check_keeps_users_on_the_old_version() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.probes.said["/version"] = Answer(500, body=b"boom")
+        view = await engine.over(await engine.deploy(TWO))
+        assert view.state == "failed" and "GET /version answered 500, expected 200" in view.because
+        assert len(ground.traffic.switches) == 1
+        await engine.stop()
+
+    play(story)
+
+
+def test_cancel_during_the_start_leaves_nothing_behind() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        view = await engine.deploy(TWO)
+        await engine.until(lambda: begun(view, "start stock"))
+        await engine.ask("cancel asked", view)
+        await engine.over(view)
+        assert view.state == "cancelled" and "by ada" in view.because
+        assert set(running(ground)) == names(ONE)
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_newer_release_supersedes_one_that_waits() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        three = revision(ALL, "3")
+        second = await engine.deploy(TWO)
+        await engine.until(lambda: second.lane_ms is not None)
+        third, fourth = await engine.deploy(three), await engine.deploy(revision(ALL, "4"))
+        await engine.over(third)
+        assert third.state == "cancelled" and third.because == f"superseded by #{fourth.number}"
+        assert (await engine.over(second)).state == "done"
+        assert (await engine.over(fourth)).state == "done"
+        await engine.stop()
+
+    play(story)
+
+
+def test_what_the_release_before_left_is_retired_before_the_next_one_starts() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        await engine.over(await engine.deploy(TWO))
+        three = revision(ALL, "3")
+        await engine.over(await engine.deploy(three))
+        kinds = [view.kind for view in engine.world.runs.values()]
+        assert kinds == ["deploy", "deploy", "deploy", "retire"]
+        assert not set(running(ground)) & {name for name in names(ONE) if not name.startswith("counter")}
+        await engine.stop()
+
+    play(story)
+
+
+def test_going_back_to_a_warm_version_starts_nothing_but_workers_and_singles() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        await engine.over(await engine.deploy(TWO))
+        ground.runtime.started.clear()
+        view = await engine.over(await engine.submit(planning.deploy(engine.standing, ONE, kind="rollback")))
+        assert view.state == "done" and engine.standing.live == ONE
+        assert {name.split("/")[0] for name in ground.runtime.started} == {"ticker", "counter"}
+        await engine.stop()
+
+    play(story)
+
+
+def test_taken_down_and_started_again_the_same_revision_answers() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        down = await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        assert down.state == "done" and not running(ground) and not ground.traffic.ports
+        up = await engine.over(await engine.submit(planning.start(engine.standing)))
+        assert up.state == "done" and set(running(ground)) == names(ONE)
+        assert ground.traffic.ports["local"][0] == 8080
+        assert ground.traffic.public["local"].table == ONE.table()
+        await engine.stop()
+
+    play(story)
+
+
+def test_an_orphan_is_replaced_without_a_gap() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        front = ONE.workloads["front"]
+        plan = planning.restart(engine.standing, instances={front.key: [0]})
+        assert (await engine.over(await engine.submit(plan))).state == "done"
+        place = engine.standing.placements[front.key]
+        assert place.serving == {1} and place.begun == {1}
+        assert ground.traffic.endpoints("local", front.key) == (place.ports[1],)
+        assert running(ground)[f"front/{front.artifact[:6]}"] == 1
+        await engine.stop()
+
+    play(story)
+
+
+def test_more_instances_are_added_to_what_runs() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.runtime.started.clear()
+        wider = revision(platform(replicas=3), "1")
+        assert (await engine.over(await engine.deploy(wider))).state == "done"
+        assert len(ground.runtime.started) == 2
+        assert len(ground.traffic.endpoints("local", wider.workloads["front"].key)) == 3
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_taken_edge_port_becomes_the_next_free_one_and_is_remembered() -> None:
+    async def story(ground: Ground) -> None:
+        ground.runtime.taken.add(8080)
+        engine = Engine(ground)
+        await first_release(engine)
+        assert engine.standing.edge_port == 8081
+        assert (await engine.over(await engine.deploy(TWO))).state == "done"
+        assert engine.standing.edge_port == 8081
+        await engine.stop()
+
+    play(story)
+
+
+def test_every_step_is_tried_again_after_a_passing_failure() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        ground.runtime.fail["start front"] = fault("the launcher did not answer")
+        ground.traffic.fail |= {"open": fault("not yet"), "arrange": fault("not yet"), "switch": fault("not yet")}
+        view = await engine.over(await engine.deploy(ONE))
+        assert view.state == "done"
+        assert view.do["start front"].failures == 1 and view.do["switch"].failures == 1
+        await engine.stop()
+
+    play(story)
+
+
+FOR_GOOD = {
+    "open": ("traffic", "open"),
+    "place": ("traffic", "arrange"),
+    "prepare front": ("runtime", f"prepare {artifact('front', '2')}"),
+    "start stock": ("runtime", "start stock"),
+    "candidate": ("traffic", "show_candidate"),
+    "room": ("ledger", "reserve"),
+    "switch": ("traffic", "switch"),
+    "start ticker": ("runtime", "start ticker"),
+}
+
+
+@pytest.mark.parametrize("step", FOR_GOOD)
+def test_each_step_failing_for_good_leaves_what_was_before(step: str) -> None:
+    async def story(ground: Ground) -> None:
+        place, what = FOR_GOOD[step]
+        begins = ("step started", step, "do")
+
+        def break_it(drafts: Sequence[Draft]) -> bool:
+            """When the step begins, and not before: others use the same verb of the port."""
+            if any((draft.kind, draft.body.get("step"), draft.body.get("phase")) == begins for draft in drafts):
+                getattr(ground, place).fail[what] = fault("for good", final=True)
+            return False
+
+        first = Engine(ground)
+        await first_release(first)
+        await first.stop()
+        engine = Engine(ground, die_at=break_it)
+        view = await engine.deploy(TWO)
+        await engine.over(view)
+        assert not getattr(ground, place).fail, "the fault was never met"
+        assert view.step("do", step).state == "failed"
+        assert view.state == ("rolled back" if step in ("start ticker", "switch") else "failed")
+        assert ground.traffic.public["local"].table == ONE.table()
+        assert set(running(ground)) == names(ONE)
+        assert engine.standing.live == ONE
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_newer_engine_fences_the_older_one_which_writes_nothing_more() -> None:
+    async def story(ground: Ground) -> None:
+        old = Engine(ground)
+        view = await old.deploy(ONE)
+        await old.until(lambda: begun(view, "start stock"))
+        new = Engine(ground)
+        again = new.world.runs[view.id]
+        await new.over(again)
+        assert again.state == "done"
+        with pytest.raises(Fenced):
+            await old.task
+        assert not [event for event in ground.ledger.events if event.epoch == 1 and event.seq > new.world.head.seq]
+        await new.stop()
+
+    play(story)
+
+
+# --- killed at every instruction ------------------------------------------------------------------------------------
+
+
+def appends(story_of: str) -> int:
+    """How many appends the story makes when nobody is killed."""
+    count = 0
+
+    def counting(_drafts: Sequence[Draft]) -> bool:
+        nonlocal count
+        count += 1
+        return False
+
+    play(lambda ground: _told(ground, story_of, counting))
+    return count
+
+
+async def _told(ground: Ground, kind: str, die_at: object) -> None:
+    """One release after the other; of the second the engine dies once, and a new one goes on."""
+    engine = Engine(ground)
+    await first_release(engine)
+    await engine.stop()
+    if kind == "broken":
+        ground.probes.broken_artifacts.add(artifact("front", "2"))
+    dying = Engine(ground, die_at=die_at)  # type: ignore[arg-type]
+    id = ""
+    try:
+        view = await dying.deploy(TWO)
+        id = view.id
+        if kind == "breaks":
+            await dying.until(lambda: begun(view, "watch") or dying.task.done())
+            ground.probes.broken_artifacts.add(artifact("front", "2"))
+        await dying.over(view)
+        await dying.stop()
+    except Killed:
+        await dying.stop()
+        heir = Engine(ground)
+        if kind == "breaks":
+            ground.probes.broken_artifacts.add(artifact("front", "2"))
+        if not id or id not in heir.world.runs:
+            await heir.over(await heir.deploy(TWO))
+        else:
+            await heir.over(heir.world.runs[id])
+        await heir.stop()
+    _proven(ground, kind)
+
+
+def _proven(ground: Ground, kind: str) -> None:
+    world = World()
+    world.apply_all(ground.ledger.read())
+    standing = world.standing("local")
+    last = next(view for view in reversed(world.runs.values()) if view.kind == "deploy")
+    wanted = {"good": ("done", TWO), "broken": ("failed", ONE), "breaks": ("rolled back", ONE)}[kind]
+    if kind == "breaks" and last.state == "failed":  # it broke before the switch
+        wanted = ("failed", ONE)
+    assert (last.state, standing.live) == wanted
+    assert ground.traffic.public["local"].table == wanted[1].table()
+    now = set(running(ground))
+    assert names(wanted[1]) <= now
+    if wanted[1] is ONE:
+        assert now == names(ONE) and set(standing.placements) == ONE.keys
+    assert all(count == 1 for count in running(ground).values())
+    assert isinstance(verify(ground.ledger.read()), Head)
+
+
+KINDS = ("good", "broken", "breaks")
+COUNTS = {kind: appends(kind) for kind in KINDS}
+
+
+@pytest.mark.parametrize(("kind", "at"), [(kind, at) for kind in KINDS for at in range(COUNTS[kind])])
+def test_an_engine_killed_before_any_append_is_finished_by_the_next_one(kind: str, at: int) -> None:
+    left = at
+
+    def die(_drafts: Sequence[Draft]) -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    play(lambda ground: _told(ground, kind, die))
