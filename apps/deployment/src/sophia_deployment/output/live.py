@@ -1,0 +1,152 @@
+"""Following a run: a live region under a normal log on a terminal, plain lines elsewhere, groups in GitHub Actions.
+
+The live region is a few lines at the bottom that vanish at the end; what happened stays above them as ordinary lines.
+It never takes the alternate screen, and whatever was on the terminal before stays in its scroll-back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sophia_deployment.output.console import Console
+from sophia_deployment.output.progress import Line, Progress
+from sophia_deployment.output.text import STATES, duration, paint
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+_TONES = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim"}
+_MARKS = {"healthy": "green", "serving": "green", "waits": "dim"}
+REFRESHES = 8
+"""Pictures of the live region a second."""
+
+
+class Log:
+    """Plain lines of what changed, each with the time since the run was submitted. Also the base of the others."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        pass
+
+    def lines(self, lines: Iterable[Line]) -> None:
+        """What happened."""
+        for line in lines:
+            since = max(line.at_ms - self._progress.submitted_ms, 0) / 1000
+            self._write(f"{since:7.1f} s  {self._console.on_err(line.text, _TONES[line.tone])}")
+
+    def note(self, text: str) -> None:
+        """Something about the way to the engine, not about the run."""
+        self._write(self._console.on_err(f"           {text}", "dim"))
+
+    def _write(self, text: str) -> None:
+        self._console.say(text)
+
+
+class Actions(Log):
+    """In GitHub Actions: one group a run, and no line that the runner would take for a command."""
+
+    def __enter__(self) -> Self:
+        self._console.say(f"::group::{title(self._progress)}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._console.say("::endgroup::")
+
+    def _write(self, text: str) -> None:
+        self._console.say(text.replace("##[", "## ["))
+
+
+class Region(Log):
+    """On a terminal."""
+
+    _live: Live
+
+    def __enter__(self) -> Self:
+        from rich.console import Console as Terminal
+        from rich.live import Live
+
+        terminal = Terminal(stderr=True, no_color=not self._console.color(sys.stderr), highlight=False)
+        self._live = Live(
+            console=terminal,
+            transient=True,
+            refresh_per_second=REFRESHES,
+            get_renderable=self._picture,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._live.stop()
+
+    def _write(self, text: str) -> None:
+        from rich.text import Text
+
+        self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def _picture(self) -> Text:
+        from rich.text import Text
+
+        width = self._live.console.width
+        color = self._console.color(sys.stderr)
+        lines = picture(self._progress, now_ms=time.time_ns() // 1_000_000, room=self._live.console.height // 2)
+        shown = [paint(text[: width - 1], style, color=color) for text, style in lines]
+        return Text.from_ansi("\n".join(shown))
+
+
+def view(console: Console, progress: Progress) -> Log:
+    """The one that fits where the output goes."""
+    if console.live:
+        return Region(console, progress)
+    return Actions(console, progress) if os.environ.get("GITHUB_ACTIONS") else Log(console, progress)
+
+
+def title(progress: Progress) -> str:
+    """`deploy #17 to local: 3f2a9c41d0e1`."""
+    number = f" #{progress.number}" if progress.number else ""
+    release = f": {progress.release}" if progress.release else ""
+    return f"{progress.kind}{number} in {progress.environment}{release}".strip()
+
+
+def picture(progress: Progress, *, now_ms: int, room: int) -> list[tuple[str, str]]:
+    """The live region's lines with their styles, at most `room`."""
+    elapsed = duration(max(now_ms - progress.submitted_ms, 0)) if progress.submitted_ms else ""
+    lines = [(f"{title(progress)}  {_phase(progress, now_ms)}  {elapsed}", "bold")]
+    if not progress.watching:
+        services = progress.services()
+        widest = max((len(name) for name, _ in services), default=0)
+        lines += [(f"  {name.ljust(widest)}  {state}", _MARKS.get(state, "")) for name, state in services]
+    if len(lines) > max(room, 3):
+        lines = [*lines[: max(room, 3) - 1], (f"  … and {len(lines) - max(room, 3) + 1} more", "dim")]
+    return lines
+
+
+def _phase(progress: Progress, now_ms: int) -> str:
+    if progress.going_back:
+        return "going back"
+    watch = progress.watching
+    if watch is not None:
+        seconds, of = max(now_ms - watch.started_ms, 0) // 1000, int(watch.args.get("watch_ms", 0)) // 1000
+        return f"watching, {seconds} of {of} s"
+    if progress.queued:
+        return "queued"
+    return f"{progress.done} of {len(progress.steps)} steps"
+
+
+def state(text: str, console: Console) -> str:
+    """A state in its colour, for stdout."""
+    return console.on_out(text, STATES.get(text, ""))
