@@ -84,3 +84,81 @@ ARTIFACT_REFUSED = declare(
     "it, devices, sockets and pipes are refused, so that a bundle means the same wherever it is put. Nothing was "
     "stored.",
 )
+
+# --- SPH-22xx: Envoy ------------------------------------------------------------------------------------------------
+
+EDGE_PORT_TAKEN = declare(
+    "SPH-2201",
+    "a port of the edge is taken",
+    "Another program listens on the port that the environment's proxy was to have. `ss -ltnp` shows which; stop it, or "
+    "give the environment another port in `sophia.yaml` (`edge: {port: …}`).",
+)
+EDGE_ELSEWHERE = declare(
+    "SPH-2202",
+    "the edge already serves on other ports",
+    "The environment's proxy runs, and its ports cannot change without cutting every connection. Take the environment "
+    "down and up again to move it.",
+)
+EDGE_SILENT = declare(
+    "SPH-2203",
+    "the edge does not answer",
+    "The environment's proxy was started but did not answer through its public port in time. The last lines of its "
+    "log are in the message; `sophia logs` shows more.",
+)
+CONFIGURATION_REFUSED = declare(
+    "SPH-2204",
+    "the proxy refused a configuration",
+    "Envoy checked what it was told and kept what it had; the file was put back. Its own words are in the message. "
+    "Where they speak of an address in use, another program took an internal port.",
+)
+NOT_CONFIRMED = declare(
+    "SPH-2205",
+    "the proxy did not confirm a change in time",
+    "The file says what is wanted, and Envoy takes it up as soon as it runs and can read it; until then nobody knows "
+    "which version answers. `sophia status` shows whether the proxy runs.",
+)
+UNKNOWN_BACKEND = declare(
+    "SPH-2206",
+    "a route leads to a workload that the proxy does not know",
+    "The public table names a workload without a backend, so its requests would all fail. Nothing was changed.",
+)
+OLDER_GENERATION = declare(
+    "SPH-2207",
+    "a newer table of routes is already serving",
+    "Tables of routes are numbered, and an older one never replaces a newer one. Somebody else switched meanwhile; "
+    "`sophia status` shows what is live.",
+)
+STATISTICS_UNREACHABLE = declare(
+    "SPH-2208",
+    "the proxy's statistics cannot be reached",
+    "Envoy did not answer on its admin socket. That says nothing about the traffic: unknown is not bad. It is asked "
+    "again.",
+)
+
+# --- SPH-21xx: launchers and the local runtime ----------------------------------------------------------------------
+
+LAUNCHER_FAILED = declare(
+    "SPH-2101",
+    "a launcher could not do its work",
+    "The small program that starts and stops processes and switches files could not do what it was asked for; the "
+    "message says why. Often a limit of this machine: processes, open files, permissions. What serves goes on serving.",
+)
+LAUNCHER_BUSY = declare(
+    "SPH-2102",
+    "another process changes the same resource",
+    "Changes of one instance, proxy or file have an order, and the one before did not end in time: it is stopped, or "
+    "its disk does not answer. `ps` shows it as `launcher`, with the name of the resource.",
+)
+NOT_STOPPED = declare(
+    "SPH-2103",
+    "a process could not be ended",
+    "A process of this instance survived SIGKILL: it waits for a device or a file system that does not answer, or it "
+    "belongs to another user. It keeps its port. Free what it waits for; the machine's kernel log may name it.",
+)
+PREPARE_FAILED = declare(
+    "SPH-2104",
+    "a bundle could not be made ready",
+    "The command under `bundle.prepare` ended with an error or took too long. Its last lines are in the message, all "
+    "of its output in the log named there. It runs in a copy of the bundle, with your caches and package indexes, and "
+    "with nothing else from your shell. Nothing was started.",
+)

@@ -1,0 +1,327 @@
+"""The engine's hold on launchers: it asks them for effects, and sees from locks and files what they keep.
+
+The engine is nobody's parent and remembers nothing: every call is a short-lived process of its own (`launcher.py`),
+and `look` reads what is there now. So an engine that starts anew finds everything, and one that was replaced is
+refused (`Fenced`) by everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import py_compile
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, cast
+from urllib.parse import unquote
+
+from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.ports import Fenced, InstanceState
+
+from sophia_infrastructure import launcher
+from sophia_infrastructure.codes import DISK_FULL, LAUNCHER_BUSY, LAUNCHER_FAILED, NOT_STOPPED
+from sophia_infrastructure.places import Places
+
+PROGRAMS = ("launcher",)
+HELPER_SECONDS = 60.0
+"""Beyond the waits that the helper itself bounds: for a machine that is short of everything."""
+LOG_BYTES = 50_000_000
+TOLD_BY_LAUNCHERS = ("running", "waiting", "stopping")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a launcher runs. `env` is complete but for `secrets`, which reach it by standard input only.
+
+    `argv[0]` without a slash is looked up on `env`'s PATH, with one it is relative to `cwd`. Standard output and error
+    are appended to `log`, which together with its older parts (`.1` to `.3`) stays below `log_bytes`.
+    `stop_signal` goes to the program first, then to what it leaves behind; after `grace_ms` all of it is killed.
+    `resources` are `memory_bytes` and `cpu_millicores`. `about` is kept with it, for who looks later.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    log: Path
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stop_signal: str = "SIGTERM"
+    grace_ms: int = 10_000
+    resources: Mapping[str, int] = field(default_factory=dict)
+    about: Mapping[str, str | int | None] = field(default_factory=dict)
+    log_bytes: int = LOG_BYTES
+
+    def to_data(self) -> dict[str, Any]:
+        return {**asdict(self), "cwd": str(self.cwd), "log": str(self.log)}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A resource as it is now. `started_ms` is wall time, `restarts` since the launcher began.
+
+    `exit` is the last exit status, negative for a signal. `limits` says how the declared limits are enforced:
+    `cgroup`, `rlimit` or `none`, by resource where that differs, empty if none are declared.
+    """
+
+    resource: str
+    state: InstanceState
+    pid: int | None = None
+    launcher_pid: int | None = None
+    started_ms: int | None = None
+    restarts: int = 0
+    exit: int | None = None
+    limits: str = ""
+    about: Mapping[str, str | int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Write:
+    """The file has this content, by one atomic rename; durable. Its directory is made if it is missing."""
+
+    path: Path
+    text: str = field(repr=False)
+    mode: int = 0o600
+    do: Literal["write"] = "write"
+
+
+@dataclass(frozen=True)
+class Rename:
+    """One atomic, durable rename, which needs no space. Done already (nothing at `path`, something at `to`) is fine."""
+
+    path: Path
+    to: Path
+    do: Literal["rename"] = "rename"
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a file, a link or a whole directory. Nothing there is fine."""
+
+    path: Path
+    do: Literal["remove"] = "remove"
+
+
+Effect = Write | Rename | Remove
+
+
+class Launchers:
+    """The launchers of one state directory.
+
+    A resource is named by words joined with `/` (`instance/local/3f2a9c-0`, `routes/local`).
+    Every verb with an effect raises `Fenced` if a newer epoch was seen anywhere in this state directory, and does
+    nothing then. It raises `SophiaError` for what this machine refuses. Cancelling the caller does not undo what was
+    begun: ask again.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._run = places.run
+        self._code = places.code
+
+    # --- effects ----------------------------------------------------------------------------------------------------
+
+    async def keep(self, resource: str, program: Program, *, epoch: int) -> Kept:
+        """Returns once a launcher holds the resource and has started the program. Kept already: as it is.
+
+        One that is being stopped is waited for, then started anew. An orphan is returned as it is. A program that
+        cannot be started is `waiting`, with exit status 127; its log says why.
+        """
+        record = await self._ask("keep", resource, {"epoch": epoch, "program": program.to_data()})
+        kept = _kept(resource, str(record.get("standing")), record)
+        if kept.state == "gone":
+            raise SophiaError(
+                LAUNCHER_FAILED,
+                f"the launcher of `{resource}` ended before it had started anything",
+                hint=f"see the end of `{program.log}`",
+            )
+        return kept
+
+    async def end(self, resource: str, *, epoch: int) -> int | None:
+        """Stop signal, grace, SIGKILL to all that is left, an orphan too. Returns once nothing of it is left.
+
+        The exit status, negative for a signal; None if nothing ran or its launcher cannot say. What was known of the
+        resource is forgotten; its log stays. Ending it again does nothing.
+        """
+        grace = float(launcher.Resource(str(self._run), resource).record().get("grace_ms", 30_000)) / 1000
+        answer = await self._ask("end", resource, {"epoch": epoch}, seconds=2 * grace + HELPER_SECONDS)
+        exit = answer["exit"]
+        return None if exit is None else int(exit)
+
+    async def once(self, resource: str, effects: Sequence[Effect], *, epoch: int) -> None:
+        """Do these effects in order, as one change of the resource. Without effects: later calls of older epochs are
+        refused, and those that were under way are over."""
+        listed = [{**asdict(effect), "path": str(effect.path)} for effect in effects]
+        for data in listed:
+            if "to" in data:
+                data["to"] = str(data["to"])
+        await self._ask("once", resource, {"epoch": epoch, "effects": listed})
+
+    async def prepare(
+        self, resource: str, *, source: Path, target: Path, marker: Path, program: Program | None, epoch: int, ms: int
+    ) -> int | None:
+        """Copy the tree `source` to `target`, run `program` there, then make the file `marker`; wipes what has none.
+
+        The exit status of the program, or None if it was killed because it took longer than `ms`. Does nothing if the
+        marker is there. When the caller is cancelled or dies, all that runs is killed.
+        """
+        document = {
+            "epoch": epoch,
+            "source": str(source),
+            "target": str(target),
+            "marker": str(marker),
+            "program": program.to_data() if program else None,
+            "seconds": ms / 1000,
+        }
+        answer = await self._ask("prepare", resource, document, seconds=ms / 1000 + HELPER_SECONDS)
+        exit = answer["exit"]
+        return None if exit is None else int(exit)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def look(self, resource: str) -> Kept:
+        """The resource as it is now, from its locks and its launcher's record; `gone` also if it never was."""
+        return _kept(resource, *launcher.Resource(str(self._run), resource).look())
+
+    def list(self, prefix: str) -> list[Kept]:
+        """All that is kept under names that begin with `prefix`, by name; `gone` is what ended without being ended."""
+        try:
+            names = os.listdir(self._run)
+        except FileNotFoundError:
+            return []
+        known, locked = (
+            {unquote(name.removesuffix(suffix)) for name in names if name.endswith(suffix) and not name.startswith(".")}
+            for suffix in (".json", ".lock")
+        )
+        found = [self.look(each) for each in sorted(known | locked) if each.startswith(prefix)]
+        return [kept for kept in found if kept.resource in known or kept.state != "gone"]
+
+    def program(self, name: Literal["launcher", "static_server"]) -> Path:
+        """One of our standard-library programs, compiled, in a copy that no change of the checkout reaches."""
+        sources = {each: (resources.files("sophia_infrastructure") / f"{each}.py").read_bytes() for each in PROGRAMS}
+        tag = sys.implementation.cache_tag.encode()
+        digest = hashlib.sha256(b"\0".join([tag, importlib.util.MAGIC_NUMBER, *sources.values()])).hexdigest()[:16]
+        directory = self._code / digest
+        if not directory.is_dir():
+            self._copy_code(directory, sources)
+        return directory / f"{name}.pyc"
+
+    def _copy_code(self, directory: Path, sources: Mapping[str, bytes]) -> None:
+        """All of the directory or nothing of it; somebody else may be as far at the same time."""
+        self._code.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._code))
+        try:
+            for name, source in sources.items():
+                file = fresh / f"{name}.py"
+                file.write_bytes(source)
+                py_compile.compile(
+                    str(file),
+                    cfile=str(file.with_suffix(".pyc")),
+                    dfile=str(directory / file.name),
+                    doraise=True,
+                    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+                )
+            for file in fresh.iterdir():
+                _flush(file)
+            _flush(fresh)
+            fresh.rename(directory)
+        except OSError as error:
+            if not directory.is_dir():
+                raise _failed("the launcher's program cannot be stored", error.errno, str(error)) from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self, operation: str, resource: str, document: Mapping[str, Any], *, seconds: float = HELPER_SECONDS
+    ) -> dict[str, Any]:
+        """Run the helper. Its standard input stays open: closing it, as our death would, calls a preparation off."""
+        command = [*await asyncio.to_thread(self._command), operation, str(self._run), resource]
+        helper = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+            cwd="/",
+            start_new_session=True,
+        )
+        assert helper.stdin and helper.stdout and helper.stderr
+        try:
+            helper.stdin.write(json.dumps(document).encode() + b"\n")
+            async with asyncio.timeout(seconds):
+                said, trouble = await asyncio.gather(helper.stdout.read(), helper.stderr.read())
+                await helper.wait()
+        except TimeoutError as error:
+            helper.kill()
+            raise SophiaError(
+                LAUNCHER_BUSY,
+                f"`{resource}`: {operation} took longer than {seconds:.0f} s",
+                hint="is the machine out of memory, or its disk not answering?",
+            ) from error
+        finally:
+            helper.stdin.close()
+        return _answer(operation, resource, said, trouble)
+
+    def _command(self) -> Sequence[str]:
+        return [sys.executable, "-I", "-S", "-X", "utf8", str(self.program("launcher"))]
+
+
+def _flush(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _answer(operation: str, resource: str, said: bytes, trouble: bytes) -> dict[str, Any]:
+    """What the helper did, or an exception for why it did nothing."""
+    try:
+        answer: dict[str, Any] = json.loads(said)
+    except ValueError as error:
+        last = trouble.decode(errors="replace").strip().rpartition("\n")[2] or "it was killed"
+        raise SophiaError(LAUNCHER_FAILED, f"`{resource}`: {operation} failed: {last}", hint="try again") from error
+    if "fenced" in answer:
+        raise Fenced(f"epoch {answer['fenced']} was seen")
+    if "busy" in answer:
+        raise SophiaError(LAUNCHER_BUSY, answer["busy"], hint="try again; `ps` shows it by the resource's name")
+    if "stuck" in answer:
+        raise SophiaError(NOT_STOPPED, answer["stuck"], hint="the kernel's log may say what it waits for")
+    if "failed" in answer:
+        raise _failed(f"`{resource}`: {operation} failed", answer.get("errno"), answer["failed"])
+    done: dict[str, Any] = answer["ok"]
+    return done
+
+
+def _failed(what: str, number: int | None, why: str) -> SophiaError:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return SophiaError(DISK_FULL, f"{what}: {why}", hint="free some space on its file system")
+    return SophiaError(LAUNCHER_FAILED, f"{what}: {why}", hint="look at the limits and permissions of this machine")
+
+
+def _kept(resource: str, standing: str, record: Mapping[str, Any]) -> Kept:
+    """One word for what locks and record say together; a damaged record costs what it would have said, no more."""
+    state: InstanceState = "gone" if standing == "gone" else "orphaned"
+    pid = launcher.main_process(dict(record))
+    if standing == "kept":
+        told = record.get("state")
+        state = cast(InstanceState, told) if told in TOLD_BY_LAUNCHERS else "starting"
+    return Kept(
+        resource=resource,
+        state=state,
+        pid=pid[0] if pid else None,
+        launcher_pid=record.get("launcher_pid") if standing == "kept" else None,
+        started_ms=record.get("started_ms"),
+        restarts=record.get("restarts", 0),
+        exit=record.get("exit"),
+        limits=record.get("limits", ""),
+        about=record.get("about", {}),
+    )
