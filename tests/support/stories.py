@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sophia_deployment_core import plan as planning
+from sophia_deployment_core import planning
 from sophia_deployment_core.canonical import digest
 from sophia_deployment_core.environment import Standing
 from sophia_deployment_core.ledger import Draft

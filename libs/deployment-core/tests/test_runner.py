@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from sophia_deployment_core import plan as planning
+from sophia_deployment_core import planning
 from sophia_deployment_core.errors import INTERNAL, SophiaError
 from sophia_deployment_core.ledger import Draft, Head, verify
 from sophia_deployment_core.ports import Answer, Fenced

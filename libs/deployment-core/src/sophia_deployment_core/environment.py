@@ -27,19 +27,21 @@ class Placement:
     begun: set[int] = field(default_factory=set)
     """instance numbers whose start was at least intended and whose stop was not yet done"""
     serving: set[int] = field(default_factory=set)
-    """instance numbers that the proxy sends requests to"""
+    """instance numbers that the proxy sends requests to; of a worker, those that shall run"""
+    numbered: int = 0
+    """how many instance numbers were ever given: none is given again"""
 
 
 @dataclass
 class Shipped:
-    """A revision that was live. `at_ms` is wall time, `run` the run that made it so."""
+    """A revision that was made live. `at_ms` is wall time, `run` the run that made it so."""
 
     revision: Revision
     at_ms: int
     run: str
     number: int
     good: bool = True
-    """False once it was rolled back from"""
+    """False once it was rolled back from; what is live is good"""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Standing:
     live: Revision | None = None
     live_since_ms: int | None = None
     live_run: str | None = None
+    """the run that made it live"""
     generation: int = 0
     """the newest generation a route file was written for, ways back included"""
     current_generation: int = 0
@@ -100,6 +103,11 @@ class Standing:
         live = self.live.digest if self.live else None
         return next((entry for entry in reversed(self.history) if entry.good and entry.revision.digest != live), None)
 
+    def newest(self, revision: Revision | None) -> Shipped | None:
+        """The newest entry of the history that made `revision` live."""
+        digest = revision.digest if revision else None
+        return next((entry for entry in reversed(self.history) if entry.revision.digest == digest), None)
+
     def kept(self, *, now_ms: int) -> list[Revision]:
         """What can be gone back to: what is live and was before it, and the newest releases that are not too old."""
         retention = self.live.settings.get("retention", {}) if self.live else {}
@@ -128,6 +136,8 @@ class Deed:
     workloads: Mapping[str, Workload]
     target: Revision | None
     run: str
+    kind: str
+    """of the run"""
     number: int
     at_ms: int
 
@@ -139,9 +149,24 @@ def apply(standing: Standing, deed: Deed) -> None:
         handler(standing, deed)
 
 
-def _opened(standing: Standing, deed: Deed) -> None:
+def settle(standing: Standing) -> None:
+    """The run that had the lane is over: instances that it left neither running nor serving give their ports back."""
+    for place in standing.placements.values():
+        kept = place.serving | place.begun
+        place.ports = {number: port for number, port in place.ports.items() if number in kept}
+
+
+# Ports are taken with the intent. They are free again when no step of the run, back or forth, can need them any more.
+# A step may fail before its intent says anything: then `given` is empty.
+
+
+def _open_intended(standing: Standing, deed: Deed) -> None:
+    standing.edge_port = deed.given.get("edge_port", standing.edge_port)
+    standing.private_port = deed.given.get("private_port", standing.private_port)
+
+
+def _opened(standing: Standing, _: Deed) -> None:
     standing.open = True
-    standing.edge_port, standing.private_port = deed.given["edge_port"], deed.given["private_port"]
 
 
 def _closed(standing: Standing, _: Deed) -> None:
@@ -149,21 +174,18 @@ def _closed(standing: Standing, _: Deed) -> None:
 
 
 def _place_intended(standing: Standing, deed: Deed) -> None:
-    for key, given in deed.given["placements"].items():
+    for key, given in deed.given.get("placements", {}).items():
+        ports = {int(number): port for number, port in given["ports"].items()}
         place = standing.placements.get(key)
         if place is None:
-            place = standing.placements[key] = Placement(deed.workloads[given["workload"]], given["listener"])
-        place.ports.update({int(number): port for number, port in given["ports"].items()})
-
-
-def _placed(standing: Standing, deed: Deed) -> None:
-    for key, given in deed.given["placements"].items():
-        if given["new"]:
-            standing.placements[key].serving = {int(number) for number in given["ports"]}
+            load = deed.workloads[given["workload"]]
+            place = standing.placements[key] = Placement(load, given["listener"], serving=set(ports))
+        place.ports |= ports
+        place.numbered = max([place.numbered, *(number + 1 for number in ports)])
 
 
 def _unplaced(standing: Standing, deed: Deed) -> None:
-    for key, given in deed.given["placements"].items():
+    for key, given in deed.given.get("placements", {}).items():
         if given["new"]:
             standing.placements.pop(key, None)
         elif key in standing.placements:
@@ -180,16 +202,14 @@ def _begun(standing: Standing, deed: Deed) -> None:
 
 def _stopped(standing: Standing, deed: Deed) -> None:
     place = standing.placements.get(deed.args["key"])
-    if place is None:
-        return
-    place.begun -= set(deed.args["numbers"])
-    if place.serving:
-        place.ports = {number: port for number, port in place.ports.items() if number in place.serving | place.begun}
+    if place is not None:
+        place.begun -= set(deed.args["numbers"])
 
 
 def _serving(standing: Standing, deed: Deed) -> None:
-    place = standing.placements[deed.args["key"]]
-    place.serving = set(deed.args["numbers"] if deed.phase == "do" else deed.args["was"])
+    place = standing.placements.get(deed.args["key"])
+    if place is not None:
+        place.serving = set(deed.args["numbers"] if deed.phase == "do" else deed.args["was"])
 
 
 def _removed(standing: Standing, deed: Deed) -> None:
@@ -205,6 +225,8 @@ def _switch_intended(standing: Standing, deed: Deed) -> None:
 
 def _switched(standing: Standing, deed: Deed) -> None:
     assert deed.target is not None
+    if deed.kind == "rollback":
+        _turn_bad(standing, standing.live)
     standing.live, standing.live_since_ms, standing.live_run = deed.target, deed.at_ms, deed.run
     standing.current_generation = deed.args["generation"]
     standing.held = None
@@ -212,17 +234,28 @@ def _switched(standing: Standing, deed: Deed) -> None:
 
 
 def _switched_back(standing: Standing, deed: Deed) -> None:
-    standing.live, standing.live_since_ms = standing.before, deed.at_ms
     standing.current_generation = deed.args["back"]["generation"]
-    if standing.history and standing.history[-1].run == deed.run:
-        standing.history[-1].good = False
+    if not standing.history or standing.history[-1].run != deed.run:
+        return  # it never was live
+    _turn_bad(standing, standing.live)
+    standing.live, standing.live_since_ms, standing.live_run = standing.before, deed.at_ms, None
+    again = standing.newest(standing.before)
+    if again is not None:
+        again.good, standing.live_run = True, again.run
+
+
+def _turn_bad(standing: Standing, revision: Revision | None) -> None:
+    """Nothing goes back to it by itself, whenever it was live."""
+    for entry in standing.history:
+        if revision is not None and entry.revision.digest == revision.digest:
+            entry.good = False
 
 
 _HANDLERS = {
+    ("do", "open", "started"): _open_intended,
     ("do", "open", "done"): _opened,
     ("do", "close", "done"): _closed,
     ("do", "place", "started"): _place_intended,
-    ("do", "place", "done"): _placed,
     ("undo", "place", "done"): _unplaced,
     ("do", "start", "started"): _begun,
     ("undo", "start", "done"): _stopped,

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from sophia_deployment_core import plan as planning
+from sophia_deployment_core import planning
 from sophia_deployment_core.environment import Standing
 from sophia_deployment_core.ledger import Draft
 from sophia_deployment_core.plan import Plan

@@ -9,8 +9,9 @@ workload  one service running; its identity includes what it needs, so a changed
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from sophia_deployment_core.canonical import digest
@@ -27,8 +28,8 @@ SHORT = 12
 class Workload:
     """One service of one revision, ready to be started.
 
-    Part of the identity: environment, service, artifact, run, declared env, secret versions, resources, stop and the
-    identities of `needs` (a single's is left out). Not part of it: everything under "outside".
+    Part of the identity: environment, service, kind, artifact, prepare, run, declared env, secret versions, resources,
+    stop and the identities of `needs` (of a single only the name). Not part of it: everything under "outside".
     `run` is the command as a list of words; `None` with `static` set means Sophia's own static file server.
     """
 
@@ -47,20 +48,26 @@ class Workload:
     grace_ms: int
     needs: Mapping[str, str | None]
     """service -> identity of the workload it calls; `None` for a single, which keeps one address"""
+    kind: str = "service"
+    """`service` (has a port), `worker` (no port, needed by nobody) or `single` (never doubled, replaced in place)"""
+    prepare: tuple[str, ...] | None = None
+    """the command that made its bundle ready"""
 
     # outside the identity
     replicas: int = 1
-    kind: str = "service"
-    """`service` (has a port), `worker` (no port, needed by nobody) or `single` (never doubled, replaced in place)"""
     health: Mapping[str, Any] = field(default_factory=dict)
     """`path`, `every_ms`, `consecutive`, `of`, `within_ms`"""
     smoke: tuple[Mapping[str, Any], ...] = ()
-    prepare: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:
         """What it is placed under: its identity, or for a single its one address."""
-        return f"single-{self.service}" if self.kind == "single" else self.identity
+        return _single(self.service) if self.kind == "single" else self.identity
+
+    @property
+    def callees(self) -> dict[str, str]:
+        """service -> what the workload that it calls is placed under."""
+        return {service: identity or _single(service) for service, identity in self.needs.items()}
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -73,15 +80,21 @@ class Workload:
             "v": 1,
             "environment": self.environment,
             "service": self.service,
+            "kind": self.kind,
             "artifact": self.artifact,
+            "prepare": list(self.prepare) if self.prepare is not None else None,
             "run": list(self.run) if self.run is not None else None,
             "static": dict(self.static) if self.static is not None else None,
             "env": dict(self.env),
             "secrets": dict(self.secrets),
             "resources": dict(self.resources),
             "stop": {"signal": self.stop_signal, "grace_ms": self.grace_ms},
-            "needs": {name: identity for name, identity in self.needs.items() if identity is not None},
+            "needs": dict(self.needs),
         }
+
+    def calls(self, other: Workload) -> bool:
+        """Whether its requests go to `other`."""
+        return self.callees.get(other.service) == other.key
 
     def to_data(self) -> dict[str, Any]:
         data = asdict(self)
@@ -97,6 +110,10 @@ class Workload:
         fields["prepare"] = tuple(fields["prepare"]) if fields.get("prepare") is not None else None
         fields["smoke"] = tuple(fields.get("smoke", ()))
         return cls(**fields)
+
+
+def _single(service: str) -> str:
+    return f"single-{service}"
 
 
 @dataclass(frozen=True)
@@ -151,6 +168,11 @@ class Revision:
         """The release's short digest; with overrides or secrets `+` and four digits of the revision's."""
         short = self.release[:SHORT]
         return short if self.plain else f"{short}+{self.digest[:4]}"
+
+    def ordered(self) -> tuple[Workload, ...]:
+        """Its workloads, callees before callers; always the same, however the revision was stored."""
+        sorter = TopologicalSorter({name: sorted(self.workloads[name].needs) for name in sorted(self.workloads)})
+        return tuple(self.workloads[name] for name in sorter.static_order())
 
     @property
     def keys(self) -> frozenset[str]:
@@ -227,7 +249,7 @@ def revise(
     return Revision(
         environment=environment,
         release=release.digest,
-        overrides=overrides,
+        overrides={service: dict(env) for service, env in overrides.items() if env},
         workloads=workloads,
         routes=routes,
         settings={
@@ -266,13 +288,13 @@ def _workload(
         stop_signal=service.stop.signal,
         grace_ms=service.stop.grace_ms,
         needs=needs,
+        kind=service.kind,
+        prepare=tuple(bundle.prepare) if bundle.prepare is not None else None,
         replicas=service.replicas,
-        kind="worker" if service.worker else "single" if service.single else "service",
         health=service.health.to_canonical(),
         smoke=tuple(check.to_canonical() for check in service.smoke),
-        prepare=tuple(bundle.prepare) if bundle.prepare is not None else None,
     )
-    return Workload(**{**draft.__dict__, "identity": digest(draft.identified())})
+    return replace(draft, identity=digest(draft.identified()))
 
 
 def _refuse_missing(

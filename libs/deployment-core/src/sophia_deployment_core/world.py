@@ -51,13 +51,11 @@ class World:
         return next((view for view in self.open_runs(environment) if view.lane_ms is not None), None)
 
     def find(self, name: str) -> View | None:
-        """A run by id, the id's beginning, `17` or `#17`."""
+        """A run by id, the beginning of one (six characters at least), `17` or `#17`."""
         if name in self.runs:
             return self.runs[name]
-        if name.lstrip("#").isdigit():
-            number = int(name.lstrip("#"))
-            return next((view for view in self.runs.values() if view.number == number), None)
-        found = [view for id, view in self.runs.items() if len(name) >= 6 and id.startswith(name)]
+        numbered = [view for view in self.runs.values() if name.removeprefix("#") == str(view.number)]
+        found = numbered or [view for id, view in self.runs.items() if len(name) >= 6 and id.startswith(name)]
         return found[0] if len(found) == 1 else None
 
     def ports(self) -> set[int]:
@@ -99,6 +97,7 @@ class World:
             workloads=view.plan.workloads,
             target=view.plan.target,
             run=view.id,
+            kind=view.kind,
             number=view.number,
             at_ms=event.at_ms,
         )
@@ -106,7 +105,9 @@ class World:
 
     def _apply_end(self, view: View) -> None:
         standing = self.standing(view.environment)
+        if view.lane_ms is not None:
+            environment.settle(standing)
         if view.kind == "stop" and view.state == "done":
-            standing.down_alone = "alone" in view.tags
+            standing.down_alone = standing.down_alone or "alone" in view.tags
         elif view.kind in ("start", "deploy", "rollback") and view.state == "done":
             standing.down_alone = False
