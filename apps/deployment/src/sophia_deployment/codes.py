@@ -70,3 +70,58 @@ LEDGER_BROKEN = declare(
     "named: it, or one before it, was changed, removed or damaged after it was written. Keep the file and compare it "
     "with an export or a backup.",
 )
+
+# --- SPH-51xx: building ---------------------------------------------------------------------------------------------
+
+BUILD_FAILED = declare(
+    "SPH-5101",
+    "a service could not be built",
+    "A build command ended with an error; its last lines are in the message, the rest in the log that the hint names. "
+    "Nothing was stored and nothing changed. Builds run with your environment: what works in your shell, in the "
+    "service's `source`, works here.",
+)
+BUNDLE_INCOMPLETE = declare(
+    "SPH-5102",
+    "a service's bundle cannot be put together",
+    "`bundle.include` names the files of a bundle, relative to `source`, or to `sophia.yaml` with `//` in front. Every "
+    "pattern must match something after the build: one that matches nothing is usually misspelt, or the build writes "
+    "elsewhere.",
+)
+NO_NODE = declare(
+    "SPH-5103",
+    "the build needs Node",
+    "The repository has a `turbo.json`, so that Turborepo builds it, and Turborepo needs Node 20 or newer with npm on "
+    "your PATH.",
+)
+
+# --- SPH-520x: what the engine is asked for -------------------------------------------------------------------------
+
+CONFLICT = declare(
+    "SPH-5200",
+    "the run is not in a state for that",
+    "A run that has ended cannot be cancelled, and only one that needs somebody can be resumed. `sophia queue` shows "
+    "the state of every run.",
+    exit=2,
+)
+NOTHING_WAS_LIVE = declare(
+    "SPH-5201",
+    "nothing was ever live in this environment",
+    "Going back, starting, stopping and restarting need a release that was live before. `sophia deploy ENVIRONMENT` "
+    "makes the first one.",
+    exit=2,
+)
+NOTHING_TO_GO_BACK_TO = declare(
+    "SPH-5202",
+    "there is no such version to go back to",
+    "`sophia rollback` goes to the newest version that was live before and was not itself taken back, or to the one "
+    "that `--to` names: a revision, the beginning of a release's hash, or the run (`#17`) that made it live. "
+    "`sophia status -o json` lists them under `history`.",
+    exit=2,
+)
+UNREADABLE_RELEASE = declare(
+    "SPH-5203",
+    "the release cannot be read",
+    "The engine got a release that its own version does not understand. The command line and the engine are of "
+    "different builds; `sophia up` replaces the engine.",
+    exit=2,
+)

@@ -254,6 +254,7 @@ def revise(
         routes=routes,
         settings={
             **declared.strategy.blue_green.to_canonical(),
+            "platform": platform.platform,
             "edge_port": declared.edge.port,
             "retention": platform.retention.to_canonical(),
         },

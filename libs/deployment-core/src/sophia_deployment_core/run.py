@@ -12,7 +12,7 @@ same call: a step whose start was written and whose outcome was not is begun aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -61,6 +61,8 @@ class View:
     by: str
     reason: str | None = None
     tags: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """where the release came from, as its client told: `commit`, `branch`, `dirty`, `author`, `subject`"""
     submitted_ms: int = 0
     lane_ms: int | None = None
     ended_ms: int | None = None
@@ -135,6 +137,7 @@ def _submitted(event: Event) -> View:
         by=body["by"],
         reason=body.get("reason"),
         tags=tuple(body.get("tags", ())),
+        provenance=body.get("provenance", {}),
         submitted_ms=event.at_ms,
     )
 

@@ -1,0 +1,152 @@
+"""What nobody asks for: the version before is retired when its warm time is over, and what died is brought back.
+
+Looks every two seconds. What it wants done it submits as a run of its own, in the name of `sophia`, when nobody else
+has the lane; so it is planned, written down and finished like everything else.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from sophia_deployment_core import lanes, planning
+from sophia_deployment_core.environment import Placement, Standing
+from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.ledger import Draft
+from sophia_deployment_core.plan import Plan
+from sophia_deployment_core.ports import Instance, Reading
+from sophia_deployment_core.steps import Hands
+
+from sophia_deployment.engine.journal import Journal
+
+EVERY_MS = 2_000
+PATIENCE_MS = (0, 5_000, 15_000, 60_000, 300_000)
+"""The pause before the next try to bring an environment back, by how often it failed in a row."""
+SILENT_TIMES = 3
+"""So often in a row the proxy's statistics must be out of reach before it counts as gone."""
+
+
+@dataclass
+class _Tries:
+    failed: int = 0
+    next_ms: int = 0
+    run: str | None = None
+    silent: int = 0
+
+
+@dataclass
+class Tending:
+    hands: Hands
+    journal: Journal
+    readings: dict[str, Reading] = field(default_factory=dict)
+    """environment -> the proxy's newest counters"""
+    _tries: dict[str, _Tries] = field(default_factory=lambda: defaultdict(_Tries))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.hands.clock.sleep(EVERY_MS)
+            for standing in list(self.hands.world.environments.values()):
+                await self._tend(standing)
+
+    async def stands(self, environment: str) -> bool:
+        """Whether everything that the ledger places there runs, and the edge answers."""
+        standing = self.hands.world.standing(environment)
+        if not standing.open or await self._lost(standing) or await self._orphans(standing):
+            return False
+        try:
+            await self.hands.traffic.read(environment)
+        except SophiaError:
+            return False
+        return await self.hands.traffic.generation(environment) == standing.current_generation
+
+    async def _tend(self, standing: Standing) -> None:
+        if not standing.open or standing.live is None:
+            return
+        await self._read(standing)
+        if self.hands.world.open_runs(standing.name):
+            return
+        tries, now = self._tries[standing.name], self.hands.clock.boot_ms()
+        self._learn(tries)
+        if now >= tries.next_ms and (plan := await self._repair(standing, tries)) is not None:
+            tries.run = await self._submit(standing, *plan)
+        elif self._is_cold(standing):
+            draft = lanes.retiring(self.hands.world, standing, keep=frozenset())
+            if draft is not None:
+                await self.journal.append([draft], self.hands.epoch)
+
+    async def _read(self, standing: Standing) -> None:
+        try:
+            self.readings[standing.name] = await self.hands.traffic.read(standing.name)
+            self._tries[standing.name].silent = 0
+        except SophiaError:
+            self._tries[standing.name].silent += 1
+
+    def _learn(self, tries: _Tries) -> None:
+        """From how the newest repair ended: after a failure it is tried later."""
+        view = self.hands.world.runs.get(tries.run) if tries.run else None
+        if view is None:
+            return
+        tries.failed = tries.failed + 1 if view.state != "done" else 0
+        pause = PATIENCE_MS[min(tries.failed, len(PATIENCE_MS) - 1)]
+        tries.next_ms, tries.run = self.hands.clock.boot_ms() + pause, None
+
+    async def _repair(self, standing: Standing, tries: _Tries) -> tuple[Plan, str] | None:
+        """What would bring back what is gone, and why; `None` where nothing is."""
+        if lost := await self._lost(standing):
+            return planning.start(standing), f"no longer running: {', '.join(lost)}"
+        if tries.silent >= SILENT_TIMES:
+            return planning.start(standing), "the edge proxy cannot be reached"
+        orphans = await self._orphans(standing)
+        if orphans:
+            names = ", ".join(sorted({standing.placements[key].workload.service for key in orphans}))
+            return planning.restart(standing, instances=orphans), f"without a launcher: {names}"
+        return None
+
+    async def _lost(self, standing: Standing) -> list[str]:
+        """Services of the live revision whose instances are gone."""
+        alive = {(one.workload, one.number) for one in await self._seen(standing) if one.state != "gone"}
+        return sorted(
+            place.workload.service
+            for place in self._live(standing).values()
+            if any((place.workload.identity, number) not in alive for number in place.begun)
+        )
+
+    async def _orphans(self, standing: Standing) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        orphaned = {(one.workload, one.number) for one in await self._seen(standing) if one.state == "orphaned"}
+        for key, place in self._live(standing).items():
+            numbers = [number for number in sorted(place.begun) if (place.workload.identity, number) in orphaned]
+            if numbers:
+                found[key] = numbers
+        return found
+
+    async def _seen(self, standing: Standing) -> list[Instance]:
+        return list(await self.hands.runtime.observe(standing.name))
+
+    def _live(self, standing: Standing) -> dict[str, Placement]:
+        keys = standing.live.keys if standing.live else frozenset()
+        return {key: place for key, place in standing.placements.items() if key in keys}
+
+    def _is_cold(self, standing: Standing) -> bool:
+        """Whether what was live before need not be kept warm any longer."""
+        if standing.live is None or standing.live_since_ms is None:
+            return False
+        settings = standing.live.settings
+        warm_ms = int(settings.get("watch_ms", 0)) + int(settings.get("warm_ms", 0))
+        return self.hands.clock.now_ms() - standing.live_since_ms >= warm_ms
+
+    async def _submit(self, standing: Standing, plan: Plan, reason: str) -> str:
+        id = str(uuid.uuid4())
+        body: dict[str, Any] = {
+            "plan": plan.to_data(),
+            "number": self.hands.world.numbers + 1,
+            "kind": plan.kind,
+            "environment": standing.name,
+            "by": "sophia",
+            "reason": reason,
+        }
+        await self.journal.append([Draft("run submitted", body, run=id, key=f"run/{id}")], self.hands.epoch)
+        return id
