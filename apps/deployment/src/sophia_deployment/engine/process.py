@@ -34,11 +34,11 @@ from sophia_infrastructure.state.ledger import SqlLedger
 from sophia_security.secrets import LocalSecrets
 
 from sophia_deployment.api import Server, bind, create_app
-from sophia_deployment.code import build
 from sophia_deployment.engine.commands import EngineCommands
 from sophia_deployment.engine.journal import Journal
 from sophia_deployment.engine.reports import Reports
 from sophia_deployment.engine.tending import Tending
+from sophia_deployment.versions import build_hash
 from sophia_deployment.wire import EngineOut
 
 LEASE_MS = 3_000
@@ -81,7 +81,7 @@ async def _own(places: Places, ledger: SqlLedger, clock: SystemClock, epoch: int
     hands = _hands(places, ledger, clock, world, epoch)
     about = EngineOut(
         version=version("sophia-deployment"),
-        build=build(),
+        build=build_hash(),
         pid=os.getpid(),
         epoch=epoch,
         since_ms=clock.now_ms(),
@@ -106,7 +106,7 @@ async def _own(places: Places, ledger: SqlLedger, clock: SystemClock, epoch: int
     reports.catch_up()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end())
-    log.info("engine owns", epoch=epoch, pid=about.pid, entries=world.head.seq, build=about.build[:12])
+    log.info("engine owns", epoch=epoch, pid=about.pid, entries=world.head.seq, build=about.build)
     return await _until_one_ends(
         server.serve(sockets=[bind(places.engine_socket)]),
         runner.run(),
