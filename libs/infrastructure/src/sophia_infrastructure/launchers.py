@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import importlib.util
 import json
 import os
 import py_compile
@@ -27,11 +26,20 @@ from urllib.parse import unquote
 from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ports import Fenced, InstanceState
 
-from sophia_infrastructure import launcher
 from sophia_infrastructure.codes import DISK_FULL, LAUNCHER_BUSY, LAUNCHER_FAILED, NOT_STOPPED
+from sophia_infrastructure.launcher.files import flush
+from sophia_infrastructure.launcher.resource import Resource, grace_seconds, main_process
 from sophia_infrastructure.places import Places
 
-PROGRAMS = ("launcher",)
+START = """\
+import sys
+
+sys.path.insert(0, __file__.rpartition("/")[0])  # isolated Python does not look beside its script
+
+from launcher.program import main
+
+main(*sys.argv[1:])
+"""
 HELPER_SECONDS = 60.0
 """Beyond the waits that the helper itself bounds: for a machine that is short of everything."""
 LOG_BYTES = 50_000_000
@@ -124,6 +132,8 @@ class Launchers:
     def __init__(self, places: Places) -> None:
         self._run = places.run
         self._code = places.code
+        self._sources = _sources()
+        self._digest = _digest(self._sources)
 
     # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +159,7 @@ class Launchers:
         The exit status, negative for a signal; None if nothing ran or its launcher cannot say. What was known of the
         resource is forgotten; its log stays. Ending it again does nothing.
         """
-        grace = float(launcher.Resource(str(self._run), resource).record().get("grace_ms", 30_000)) / 1000
+        grace = grace_seconds(Resource(str(self._run), resource).record())
         answer = await self._ask("end", resource, {"epoch": epoch}, seconds=2 * grace + HELPER_SECONDS)
         exit = answer["exit"]
         return None if exit is None else int(exit)
@@ -187,7 +197,7 @@ class Launchers:
 
     def look(self, resource: str) -> Kept:
         """The resource as it is now, from its locks and its launcher's record; `gone` also if it never was."""
-        return _kept(resource, *launcher.Resource(str(self._run), resource).look())
+        return _kept(resource, *Resource(str(self._run), resource).look())
 
     def list(self, prefix: str) -> list[Kept]:
         """All that is kept under names that begin with `prefix`, by name; `gone` is what ended without being ended."""
@@ -202,35 +212,29 @@ class Launchers:
         found = [self.look(each) for each in sorted(known | locked) if each.startswith(prefix)]
         return [kept for kept in found if kept.resource in known or kept.state != "gone"]
 
-    def program(self, name: Literal["launcher", "static_server"]) -> Path:
-        """One of our standard-library programs, compiled, in a copy that no change of the checkout reaches."""
-        sources = {each: (resources.files("sophia_infrastructure") / f"{each}.py").read_bytes() for each in PROGRAMS}
-        tag = sys.implementation.cache_tag.encode()
-        digest = hashlib.sha256(b"\0".join([tag, importlib.util.MAGIC_NUMBER, *sources.values()])).hexdigest()[:16]
-        directory = self._code / digest
-        if not directory.is_dir():
-            self._copy_code(directory, sources)
-        return directory / f"{name}.pyc"
+    @property
+    def code(self) -> Path:
+        """A copy of our standard-library programs that no change of the checkout reaches; made if it is not there.
 
-    def _copy_code(self, directory: Path, sources: Mapping[str, bytes]) -> None:
+        `python -I -S CODE/launcher.py` is the launcher, `python -I -S CODE/static_server.py` the server of files.
+        """
+        directory = self._code / self._digest
+        if not directory.is_dir():
+            self._copy_code(directory)
+        return directory
+
+    def _copy_code(self, directory: Path) -> None:
         """All of the directory or nothing of it; somebody else may be as far at the same time."""
         self._code.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._code))
         try:
-            for name, source in sources.items():
-                file = fresh / f"{name}.py"
-                file.write_bytes(source)
-                py_compile.compile(
-                    str(file),
-                    cfile=str(file.with_suffix(".pyc")),
-                    dfile=str(directory / file.name),
-                    doraise=True,
-                    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-                )
-            for file in fresh.iterdir():
-                _flush(file)
-            _flush(fresh)
+            for name, source in self._sources.items():
+                _compile(fresh / name, source, directory / name)
+            for place, _, files in os.walk(fresh):
+                for file in (*files, "."):
+                    flush(os.path.join(place, file))
             fresh.rename(directory)
+            flush(str(self._code))
         except OSError as error:
             if not directory.is_dir():
                 raise _failed("the launcher's program cannot be stored", error.errno, str(error)) from error
@@ -271,15 +275,29 @@ class Launchers:
         return _answer(operation, resource, said, trouble)
 
     def _command(self) -> Sequence[str]:
-        return [sys.executable, "-I", "-S", "-X", "utf8", str(self.program("launcher"))]
+        return [sys.executable, "-I", "-S", "-X", "utf8", str(self.code / "launcher.py")]
 
 
-def _flush(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+def _sources() -> dict[str, bytes]:
+    """Path in the copy -> source."""
+    here = resources.files("sophia_infrastructure")
+    modules = sorted(each.name for each in (here / "launcher").iterdir() if each.name.endswith(".py"))
+    copied = [f"launcher/{name}" for name in modules]
+    return {"launcher.py": START.encode()} | {name: (here / name).read_bytes() for name in copied}
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
+    """Names the copy: by what is in it, and by the Python that it was compiled for."""
+    parts = [sys.version.encode(), *(part for name, source in sources.items() for part in (name.encode(), source))]
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()[:16]
+
+
+def _compile(path: Path, source: bytes, final: Path) -> None:
+    """The source, and in its cache what Python runs without looking at it. Tracebacks name the final place."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_bytes(source)
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(path), dfile=str(final), doraise=True, invalidation_mode=unchecked)
 
 
 def _answer(operation: str, resource: str, said: bytes, trouble: bytes) -> dict[str, Any]:
@@ -310,7 +328,7 @@ def _failed(what: str, number: int | None, why: str) -> SophiaError:
 def _kept(resource: str, standing: str, record: Mapping[str, Any]) -> Kept:
     """One word for what locks and record say together; a damaged record costs what it would have said, no more."""
     state: InstanceState = "gone" if standing == "gone" else "orphaned"
-    pid = launcher.main_process(dict(record))
+    pid = main_process(dict(record))
     if standing == "kept":
         told = record.get("state")
         state = cast(InstanceState, told) if told in TOLD_BY_LAUNCHERS else "starting"
