@@ -207,3 +207,13 @@ def test_the_key_may_lie_elsewhere(tmp_path):
     LocalSecrets(tmp_path / "state", key_file=key).set("staging", "A", "value")
     assert LocalSecrets(tmp_path / "state", key_file=key).value("staging", "A", 1) == "value"
     assert not (tmp_path / "state/secrets.key").exists()
+
+
+def test_every_kept_value_is_known_for_masking_old_and_unset_ones_too(store):
+    store.set("staging", "A", "first")
+    store.set("staging", "A", "second")
+    store.set("staging", "B", "third")
+    store.set("production", "A", "elsewhere")
+    store.unset("staging", "B")
+    assert set(store.values("staging")) == {"first", "second", "third"}
+    assert set(store.values("nowhere")) == set()

@@ -84,6 +84,19 @@ class LocalSecrets:
             raise _missing(environment, name, version, secret)
         return self._opened(self._key(store), secret.versions[version], (environment, name, version))
 
+    def values(self, environment: str) -> Collection[str]:
+        """Every value that is kept for an environment, old and unset ones too: what must be masked. Needs the key."""
+        store = self._read()
+        secrets = store.environments.get(environment, {})
+        if not any(secret.versions for secret in secrets.values()):
+            return frozenset()
+        cipher = self._key(store)
+        return frozenset(
+            self._opened(cipher, sealed, (environment, name, version))
+            for name, secret in secrets.items()
+            for version, sealed in secret.versions.items()
+        )
+
     # --- changing ----------------------------------------------------------------------------------------------------
 
     def set(self, environment: str, name: str, value: str) -> int:
