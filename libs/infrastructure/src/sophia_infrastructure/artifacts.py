@@ -449,9 +449,10 @@ def shown(path: str | Path) -> str:
 
 def _size(source: Path) -> int:
     try:
-        return source.lstat().st_size
+        found = source.lstat()
     except OSError:  # told when it is read
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _kind(source: Path) -> str:

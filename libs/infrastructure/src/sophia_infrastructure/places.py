@@ -55,6 +55,15 @@ class Places:
     def engine_log(self) -> Path:
         return self.state / "logs" / "engine.log"
 
+    @property
+    def build_lock(self) -> Path:
+        """Held by the one build that works in this checkout."""
+        return self.state / "build.lock"
+
+    def build_log(self, name: str) -> Path:
+        """What the last build of a service printed; beside the directories of environments, whose names have no dot."""
+        return self.state / "logs" / f"build-{name}.log"
+
     def data(self, environment: str, service: str) -> Path:
         """A service's own directory (`$DATA_DIR`), shared by its old and new versions."""
         return self.state / "data" / environment / service
