@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sophia_deployment_core.canonical import canonical
 from sophia_deployment_core.errors import INTERNAL, SophiaError
@@ -33,6 +33,8 @@ from sophia_deployment_core.ports import (
 )
 from sophia_deployment_core.steps import Hands
 from sophia_deployment_core.world import World
+
+T = TypeVar("T")
 
 # --- time -----------------------------------------------------------------------------------------------------------
 
@@ -52,7 +54,10 @@ class _Jumping(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop whose `sleep` takes no time. A loop in which nothing can happen any more raises."""
+    """An event loop whose `sleep` takes no time. A loop in which nothing can happen any more raises.
+
+    Threads would need real time, in which virtual time runs away: what is meant for one is done at once.
+    """
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
@@ -60,6 +65,23 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]  # the base is loosely typed
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        """At once, and not in a thread: time would jump on while it works."""
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 @contextmanager
