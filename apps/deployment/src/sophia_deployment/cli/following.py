@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 from sophia_deployment_core.errors import SophiaError
 
 from sophia_deployment.cli.site import Site
@@ -45,8 +46,10 @@ def carry_out(site: Site, submission: dict[str, Any], *, detach: bool = False, g
     return see_through(site, run, detach=detach, good=good)
 
 
-def see_through(site: Site, run: dict[str, Any], *, detach: bool = False, good: frozenset[str] = NOTHING) -> int:
-    """Follow a run that was submitted and tell how it ended; the exit code."""
+def see_through(
+    site: Site, run: dict[str, Any], *, detach: bool = False, good: frozenset[str] = NOTHING, since_ms: int = 0
+) -> int:
+    """Follow a run that was submitted and tell how it ended; the exit code. `since_ms` as in `follow`."""
     if run["nothing_to_do"] or run["run"] is None:
         tell_end(site, run)
         return 0
@@ -55,12 +58,26 @@ def see_through(site: Site, run: dict[str, Any], *, detach: bool = False, good: 
         site.console.say(*_ways(run))
         return 0
     try:
-        run = follow(site, run)
+        run = follow(site, run, since_ms=since_ms)
     except KeyboardInterrupt:
         site.console.insist("", f"detached: run {cards.run_name(run)} goes on without you", *_ways(run))
         return INTERRUPTED
     tell_end(site, run, good=good)
     return 0 if run["status"] in good else EXITS.get(run["status"], 1)
+
+
+def ended(site: Site, run: dict[str, Any]) -> int:
+    """Follow one of several runs of a verb; the exit code. Only what went wrong is told of its end."""
+    if run["nothing_to_do"] or run["run"] is None:
+        return 0
+    try:
+        run = follow(site, run)
+    except KeyboardInterrupt:
+        site.console.insist("", f"detached: run {cards.run_name(run)} goes on without you", *_ways(run))
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if run["status"] != "done":
+        site.console.insist("", *cards.failure_card(run, paint=site.console.on_err))
+    return EXITS.get(run["status"], 1)
 
 
 def _ways(run: dict[str, Any]) -> list[str]:

@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sophia_deployment.output.console import Console
 from sophia_deployment.output.progress import Line, Progress
-from sophia_deployment.output.text import STATES, duration, paint
+from sophia_deployment.output.text import STATES, duration, paint, plain
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
+
+    from sophia_deployment.build.progress import Progress as Building
 
 _TONES = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim"}
 _MARKS = {"healthy": "green", "serving": "green", "waits": "dim"}
@@ -106,6 +109,24 @@ class Region(Log):
         lines = picture(self._progress, now_ms=time.time_ns() // 1_000_000, room=self._live.console.height // 2)
         shown = [paint(text[: width - 1], style, color=color) for text, style in lines]
         return Text.from_ansi("\n".join(shown))
+
+
+@contextmanager
+def building(console: Console) -> Iterator[Callable[[Building], None]]:
+    """Yields whom to tell of a build's progress: a line each, with the time since it began; one group in CI."""
+    began, is_group = time.monotonic(), bool(os.environ.get("GITHUB_ACTIONS"))
+
+    def tell(progress: Building) -> None:
+        took = f" in {duration(progress.took_ms)}" if progress.phase == "built" else ""
+        console.say(f"{time.monotonic() - began:7.1f} s  {plain(progress.said)}{took}")
+
+    if is_group:
+        console.say("::group::build")
+    try:
+        yield tell
+    finally:
+        if is_group:
+            console.say("::endgroup::")
 
 
 def view(console: Console, progress: Progress) -> Log:

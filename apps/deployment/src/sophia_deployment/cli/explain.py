@@ -1,0 +1,47 @@
+"""`explain`: what an error code means."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+
+import click
+from sophia_deployment_core.errors import NOT_FOUND, SophiaError
+
+from sophia_deployment.cli.site import Site
+from sophia_deployment.cli.verb import HERE, Verb, near
+from sophia_deployment.output.text import table
+
+
+@click.command(
+    cls=Verb,
+    example="""
+    sophia explain SPH-5001
+    sophia explain                every code there is""",
+)
+@click.argument("code", required=False)
+@HERE
+def explain(site: Site, code: str | None) -> int:
+    """What an error CODE means and what to do about it. Without CODE: all of them."""
+    from sophia_deployment import explaining
+
+    known = explaining.codes()
+    if code is None:
+        site.console.answer(
+            [asdict(each) for each in known.values()], *table([[c.name, c.title] for c in known.values()])
+        )
+        return 0
+    found = explaining.find(code)
+    if found is None:
+        hint = near(code.upper(), known.keys()) or "`sophia explain` lists them"
+        raise SophiaError(NOT_FOUND, f"there is no code `{code}`", hint=hint)
+    head = f"{found.name}: {found.title}"
+    lines = [
+        site.console.on_out(head, "bold"),
+        "",
+        *textwrap.wrap(found.explanation, 90),
+        "",
+        f"exit code {found.exit}",
+    ]
+    site.console.answer(asdict(found), *lines)
+    return 0
