@@ -2,9 +2,9 @@
 
                        ┌──────────────── rolled back (after SWITCH)
     queued ─► running ─┼─► done          failed, cancelled (before SWITCH: nothing changed)
-                 │     └──────────────── any failure undoes what was begun, in the order of the plan's way back
-                 ▼
-             needs you      undoing failed, or going back would be worse than staying
+               │  ▲    └──────────────── any failure undoes what was begun, in the order of the plan's way back
+               ▼  │ resumed: what gave up is tried again · cancel, rollback: it goes back
+             needs you      going back failed, or would be worse than staying
 
 `next(view)` says what to do now; the runner obeys, writes what happened, and asks again. Recovery after a crash is the
 same call: a step whose start was written and whose outcome was not is begun again, and its verb asks `done?` first.
@@ -12,10 +12,11 @@ same call: a step whose start was written and whose outcome was not is begun aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sophia_deployment_core.errors import declare
 from sophia_deployment_core.ledger import Event
 from sophia_deployment_core.plan import Plan, Step
 
@@ -23,9 +24,16 @@ Phase = Literal["do", "undo"]
 State = Literal["queued", "running", "needs you", "done", "rolled back", "failed", "cancelled"]
 ENDED: frozenset[str] = frozenset({"done", "rolled back", "failed", "cancelled"})
 ENGINE_DEATHS = 25
-"""How often a step may be begun without an outcome before it counts as failed."""
+"""How often an engine may die during a step before the step counts as failed."""
 BACKOFF_MS = (0, 250, 1_000, 3_000)
 """The pause before attempt n+1 of a failing step."""
+
+ENGINE_DIED = declare(
+    "SPH-1240",
+    "the engine died during a step, again and again",
+    "A step was begun many times, and each time the engine ended before the step did. The step is not begun again by "
+    "itself: either it kills the engine, or the machine does. The engine's log has its last words.",
+)
 
 
 @dataclass
@@ -35,6 +43,8 @@ class StepView:
     state: Literal["idle", "running", "lost", "done", "failed"] = "idle"
     begun: int = 0
     failures: int = 0
+    deaths: int = 0
+    """how often it was begun again because its outcome is not known"""
     epoch: int = 0
     given: dict[str, Any] = field(default_factory=dict)
     """what was resolved with the intent (ports), so that a repeat uses the same"""
@@ -45,10 +55,6 @@ class StepView:
     """when it was first begun; `started_ms` is the newest attempt's"""
     started_ms: int = 0
     ended_ms: int = 0
-
-    @property
-    def settled(self) -> bool:
-        return self.state in ("idle", "done", "failed")
 
 
 @dataclass
@@ -71,7 +77,7 @@ class View:
     undoing: dict[str, Any] | None = None
     """why it goes back: `code`, `message`, `by`, `kind` (failure, cancel, rollback)"""
     asked: dict[str, Any] | None = None
-    """a person's wish to cancel or roll back, not yet decided on"""
+    """a person's wish to cancel or roll back, not yet decided on: `kind`, `by`, `reason`"""
     state: State = "queued"
     because: str = ""
     held: str | None = None
@@ -112,16 +118,13 @@ def apply(view: View | None, event: Event, *, epoch: int | None = None) -> View 
     elif event.kind in ("step started", "step done", "step failed"):
         _apply_step(view, event, epoch)
     elif event.kind in ("cancel asked", "rollback asked"):
-        view.asked = {"kind": event.kind.split()[0], "by": body["by"], "reason": body.get("reason")}
-        if view.held and event.kind == "rollback asked":
-            view.held = None
+        _hear(view, {"kind": event.kind.split()[0], "by": body["by"], "reason": body.get("reason")})
     elif event.kind == "undo decided":
         view.undoing, view.asked = dict(body), None
     elif event.kind == "held":
         view.state, view.held, view.because = "needs you", body["because"], body["because"]
     elif event.kind == "resumed":
-        view.state, view.held, view.because = "running", None, ""
-        _forgive(view)
+        _go_on(view)
     elif event.kind == "run ended":
         view.state, view.because, view.ended_ms = body["state"], body["because"], event.at_ms
     return view
@@ -146,6 +149,7 @@ def _apply_step(view: View, event: Event, epoch: int | None) -> None:
     body = event.body
     step = view.step(body["phase"], body["step"])
     if event.kind == "step started":
+        step.deaths += step.state in ("running", "lost")
         step.state = "running" if epoch is None or event.epoch == epoch else "lost"
         step.begun += 1
         step.epoch, step.given, step.started_ms = event.epoch, body.get("with", {}), event.at_ms
@@ -158,11 +162,22 @@ def _apply_step(view: View, event: Event, epoch: int | None) -> None:
         step.again = body["again"]
 
 
-def _forgive(view: View) -> None:
-    """After `resume` what gave up may be tried again."""
-    for step in (*view.do.values(), *view.undo.values()):
-        if step.state == "failed" and (view.undoing is None or step in view.undo.values()):
-            step.failures, step.again = 0, True
+def _hear(view: View, wish: dict[str, Any]) -> None:
+    """A wish to go back. A run that goes back already can only be told to try again."""
+    if view.undoing is None:
+        view.asked = wish
+    if view.held is not None:
+        _go_on(view)
+
+
+def _go_on(view: View) -> None:
+    """No longer held: what gave up may be tried again, as if for the first time."""
+    if view.state in ENDED:
+        return
+    view.state, view.held, view.because = "running", None, ""
+    for step in (view.do if view.undoing is None else view.undo).values():
+        if step.state in ("failed", "lost"):
+            step.failures, step.deaths, step.first_ms, step.again = 0, 0, 0, True
 
 
 def fold(events: Iterable[Event], *, epoch: int | None = None) -> View | None:
@@ -210,78 +225,97 @@ Decision = Begin | Undo | End | Hold
 
 
 def next(view: View) -> list[Decision]:
-    """What to do now. Nothing: wait for the steps under way, or for a person.
+    """What to do now. Nothing: wait for the lane, for the steps under way, or for a person.
 
-    Rules, in this order: an ended or held run does nothing · a wish to go back beats going on · a step that failed for
-    good means going back (or failing, where there is no way back) · otherwise every step whose predecessors are done.
+    Rules, in this order: an ended or held run does nothing · what goes back goes on going back · a wish to go back
+    beats going on · a step that failed for good means going back, or holding where that is worse, or failing where
+    there is no way back · otherwise every step whose predecessors are done.
     """
-    if view.state in ENDED or view.held:
+    if view.state in ENDED or view.held is not None:
         return []
     if view.undoing is not None:
         return _next_undo(view)
-    if view.asked is not None:
-        return [Undo(_wish(view))]  # where there is no way back, what was begun is only stopped
-    failed = _final_failures(view, "do", view.plan.steps)
-    if failed and view.do[failed[0].id].error.get("hold"):
-        return [Hold(view.do[failed[0].id].error["message"])]
-    if failed and view.plan.undoable:
-        step = failed[0]
-        return [Undo({"kind": "failure", "step": step.id, **view.do[step.id].error})]
-    begins = _ready(view, "do", list(view.plan.steps))
-    if begins:
-        return list(begins)
-    if any(not view.step("do", step.id).settled for step in view.plan.steps):
+    failed = _given_up(view, "do", view.plan.steps)
+    is_over = not failed and all(_is(view, "do", step, "done") for step in view.plan.steps)
+    if view.asked is not None and (view.plan.undoable or not is_over):
+        return [Undo(_wish(view, view.asked))]
+    if view.lane_ms is None:
         return []
     if failed:
-        error = view.do[failed[0].id].error
-        return [End("failed", error.get("message", "a step failed"))]
-    return [End("done", "")]
+        return _next_failed(view, failed[0])
+    return [End("done", "")] if is_over else list(_ready(view, "do", view.plan.steps))
 
 
-def _wish(view: View) -> dict[str, Any]:
-    assert view.asked is not None
-    word = "cancelled" if view.asked["kind"] == "cancel" else "rolled back"
-    reason = f": {view.asked['reason']}" if view.asked.get("reason") else ""
-    return {"kind": view.asked["kind"], "by": view.asked["by"], "message": f"{word} by {view.asked['by']}{reason}"}
+def _wish(view: View, asked: dict[str, Any]) -> dict[str, Any]:
+    word = "rolled back" if asked["kind"] == "rollback" and view.plan.undoable else "cancelled"
+    reason = f": {asked['reason']}" if asked.get("reason") else ""
+    return {"kind": asked["kind"], "by": asked["by"], "message": f"{word} by {asked['by']}{reason}"}
+
+
+def _next_failed(view: View, step: Step) -> list[Decision]:
+    error = _error(view, "do", step)
+    holds = error.get("hold") or (view.kind == "rollback" and view.switched)  # no ping-pong
+    if view.plan.undoable and not holds:
+        return [Undo({"kind": "failure", "step": step.id, **error})]
+    begins = [] if holds else _ready(view, "do", view.plan.steps)
+    if begins or _running(view):
+        return list(begins)
+    return [Hold(error["message"]) if holds else End("failed", error["message"])]
 
 
 def _next_undo(view: View) -> list[Decision]:
-    if any(view.step("do", step.id).state == "running" for step in view.plan.steps):
-        return []  # what is under way is being stopped; its outcome comes first
-    begun = _begun(view) if view.plan.undoable else []
-    begins = _ready(view, "undo", begun)
-    if begins:
-        return list(begins)
-    failed = _final_failures(view, "undo", begun)
-    if failed:
-        return [Hold(view.undo[failed[0].id].error.get("message", "going back failed"))]
-    if any(view.step("undo", step.id).state != "done" for step in begun):
-        return []
-    return [End(_state_after_undo(view), str((view.undoing or {}).get("message", "")))]
-
-
-def _begun(view: View) -> list[Step]:
-    return [step for step in view.plan.steps if step.undoable and view.step("do", step.id).state != "idle"]
-
-
-def _state_after_undo(view: View) -> State:
     assert view.undoing is not None
+    begun = [step for step in view.plan.steps if view.plan.undoable and step.undoable and _begun(view, step)]
+    if _running(view):
+        # What is done is being stopped: its outcome comes first. What is undone side by side goes on.
+        return [] if _running(view, "do") else list(_ready(view, "undo", begun))
+    if begins := _ready(view, "undo", begun):
+        return list(begins)
+    if failed := _given_up(view, "undo", begun):
+        return [Hold(f"going back failed: {_error(view, 'undo', failed[0])['message']}")]
+    return [End(_state_after_undo(view, view.undoing["kind"]), view.undoing.get("message", ""))]
+
+
+def _state_after_undo(view: View, kind: str) -> State:
     if view.switched and view.plan.previous is not None:
         return "rolled back"
-    return "failed" if view.undoing["kind"] == "failure" else "cancelled"
+    return "failed" if kind == "failure" else "cancelled"
 
 
-def _final_failures(view: View, phase: Phase, steps: Iterable[Step]) -> list[Step]:
-    return [step for step in steps if _gave_up(view.step(phase, step.id), step)]
+def _is(view: View, phase: Phase, step: Step, *states: str) -> bool:
+    return view.step(phase, step.id).state in states
+
+
+def _begun(view: View, step: Step) -> bool:
+    return not _is(view, "do", step, "idle")
+
+
+def _running(view: View, *phases: Phase) -> bool:
+    return any(_is(view, phase, step, "running") for phase in phases or ("do", "undo") for step in view.plan.steps)
+
+
+def _given_up(view: View, phase: Phase, steps: Iterable[Step]) -> list[Step]:
+    """Steps that are not tried again, the first cause first."""
+    failed = [step for step in steps if _gave_up(view.step(phase, step.id), step)]
+    return sorted(failed, key=lambda step: view.step(phase, step.id).ended_ms)
 
 
 def _gave_up(state: StepView, step: Step) -> bool:
     if state.state == "lost":
-        return state.begun - state.failures > ENGINE_DEATHS
+        return state.deaths + 1 >= ENGINE_DEATHS
     return state.state == "failed" and (not state.again or state.failures >= step.attempts)
 
 
-def _ready(view: View, phase: Phase, steps: list[Step]) -> list[Begin]:
+def _error(view: View, phase: Phase, step: Step) -> dict[str, Any]:
+    """Why a step was given up, with a code and a message in any case."""
+    state = view.step(phase, step.id)
+    if state.state == "lost":
+        died = f"`{step.id}`: the engine died {state.deaths + 1} times before it was done"
+        return {"code": ENGINE_DIED.name, "message": died, "hint": "read the engine's log", "facts": {}}
+    return {"message": f"`{step.id}` failed", **state.error}
+
+
+def _ready(view: View, phase: Phase, steps: Sequence[Step]) -> list[Begin]:
     """Steps that may begin: not begun, lost or to be tried again, and all that they wait for is done."""
     names = {step.id for step in steps}
     begins = []
@@ -289,7 +323,7 @@ def _ready(view: View, phase: Phase, steps: list[Step]) -> list[Begin]:
         state = view.step(phase, step.id)
         if state.state in ("running", "done") or _gave_up(state, step):
             continue
-        waits = step.after if phase == "do" else tuple(name for name in step.undo_after if name in names)
+        waits = step.after if phase == "do" else names.intersection(step.undo_after)
         if all(view.step(phase, name).state == "done" for name in waits):
             delay = BACKOFF_MS[min(state.failures, len(BACKOFF_MS) - 1)] if state.state == "failed" else 0
             begins.append(Begin(step, phase, state.begun + 1, delay))
