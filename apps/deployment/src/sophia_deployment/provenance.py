@@ -38,13 +38,14 @@ def of(root: Path) -> Provenance:
     head = git(root, "log", "-1", "--no-show-signature", "--format=%H%x00%an <%ae>%x00%s")
     if head is None:
         return Provenance(branch=branch, dirty=bool(changes))
-    commit, author, subject = head.rstrip("\n").split("\0")
+    commit, author, subject = os.fsencode(head).decode(errors="replace").rstrip("\n").split("\0")
     return Provenance(commit, branch, bool(changes), author, subject)
 
 
-def git(root: Path, *arguments: str) -> str | None:
-    """What git prints about the repository that `root` lies in; None where there is no git, no repository, no answer.
+def git(root: Path, *arguments: str, told: str = "") -> str | None:
+    """What git prints about the repository that `root` lies in, `told` on its standard input.
 
+    None where there is no git, no repository, no answer.
     Variables that name another repository, as hooks have them, are not passed on; no lock is taken.
     """
     env = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
@@ -54,10 +55,10 @@ def git(root: Path, *arguments: str) -> str | None:
             command,
             check=False,
             env={**env, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
+            input=os.fsencode(told),
             capture_output=True,
             timeout=GIT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+    return os.fsdecode(done.stdout) if done.returncode == 0 else None

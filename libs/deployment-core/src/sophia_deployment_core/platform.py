@@ -83,8 +83,12 @@ class Bundle(Shape):
 
     include: tuple[Filled, ...] = Field(
         default=(),
-        description="Files of the bundle, as glob patterns relative to `source`; a directory stands for all it holds; "
-        "a leading `//` means relative to `sophia.yaml`. Default for a static site: its `root`.",
+        description="Files of the bundle, as glob patterns relative to `source` (`dist/*.whl`); a leading `//` means "
+        "relative to `sophia.yaml`. They keep these relative paths in the bundle: `dist/app.whl` of `source` is "
+        "`dist/app.whl` there, `//shared/logo.svg` is `shared/logo.svg`; so is what lies above `source` "
+        "(`../shared/logo.svg`). A directory stands for all it holds, `**` for any directories. `.git`, `.venv`, "
+        "`node_modules`, `__pycache__` and other caches are left out unless named. A pattern that matches nothing is an "
+        "error. Default for a static site: its `root`.",
     )
     prepare: Command | None = Field(
         default=None,

@@ -140,7 +140,7 @@ def _only_outputs(root: Path, directories: list[str]) -> set[str]:
     """Those that git ignores and in which it tracks nothing; none where there is no git."""
     if not directories:
         return set()
-    ignored = git(root, "check-ignore", "-z", "--", *directories)
+    ignored = git(root, "check-ignore", "-z", "--stdin", told="\0".join(directories))
     tracked = git(root, "ls-files", "-z", "--", *directories)
     if ignored is None or tracked is None:
         return set()
