@@ -4,8 +4,9 @@
     hold   not enough known (no data, statistics unreachable)    → never counted as good, never a reason to go back
     pass   enough was seen and it was good
 
-Shares are parts per thousand, latencies microseconds. A share counts as too high only when the lower end of its 95 %
-interval (Wilson) is above what is allowed, so one failed request of two proves nothing and five of five do.
+Shares are parts per thousand, latencies microseconds. A share is above what is allowed when the lower end of its 99 %
+interval (Wilson) is; since the question is asked again and again, that proves nothing before some requests failed:
+two of two make the watch hold, five of five fail it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from typing import Literal
 
 from sophia_deployment_core.ports import Counters
 
-Z = 1.96
+Z = 2.576
+"""Of the normal distribution: 99 % lie within so many deviations."""
+FAILED_REQUESTS = 5
+"""Fewer failed requests than this are no proof, whatever their share."""
+BASELINE_REQUESTS = 20
+"""Fewer requests than this say nothing about the old version's error share."""
 LATENCY_REQUESTS = 100
 """Fewer requests than this say nothing about a 95th percentile."""
 
@@ -29,7 +35,7 @@ class Thresholds:
     errors_permille: int = 10
     """error share that is always allowed; above it the old version's own share counts"""
     latency_factor_percent: int = 200
-    """the new p95 may be this share of the old one"""
+    """the new p95 may be this much of the old one"""
     latency_floor_us: int = 50_000
     """a p95 below this is never too slow"""
 
@@ -46,6 +52,11 @@ class Signs:
     restarts: int = 0
     unhealthy: str | None = None
     """what the health probe said, once it failed the declared number of times in a row"""
+
+    @property
+    def seen(self) -> int:
+        """A request that was never answered may be missing among those counted."""
+        return max(self.requests, self.errors)
 
 
 @dataclass(frozen=True)
@@ -71,23 +82,25 @@ def judge(
     """The verdict now. `baseline` is the old version's by service, `users` how many requests the edge answered beside
     the engine's own, `probes` the newest of those (sent, failed), `over` whether the watch time has passed."""
     numbers = {sign.service: _numbers(sign) for sign in signs}
-    for sign in signs:
-        bad = _bad(sign, baseline.get(sign.service), thresholds)
-        if bad:
-            return Verdict("fail", bad, numbers)
     sent, failed = probes
-    if failed and lower_bound(failed, sent) > 0.5:
-        return Verdict("fail", f"{failed} of {sent} probes through the edge failed", numbers)
+    bad = [_bad(sign, baseline.get(sign.service), thresholds) for sign in signs]
+    if lower_bound(failed, sent) > 0.5:
+        bad.append(f"{failed} of {sent} probes through the edge failed")
+    if found := [because for because in bad if because]:
+        return Verdict("fail", found[0], numbers)
     if not over:
         return Verdict("hold", "watching", numbers)
     if not reachable:
-        return Verdict(
-            "hold", "the proxy's statistics cannot be reached: nothing is known of the users' requests", numbers
-        )
+        unknown = "the proxy's statistics cannot be reached: nothing is known of the users' requests"
+        return Verdict("hold", unknown, numbers)
+    if doubts := [sign for sign in signs if _fails_too_much(sign, baseline.get(sign.service), thresholds)]:
+        few = f"`{doubts[0].service}` failed {doubts[0].errors} of {doubts[0].seen} requests: too few to tell"
+        return Verdict("hold", few, numbers)
+    if lower_bound(failed, sent) > thresholds.errors_permille / 1000:
+        return Verdict("hold", f"{failed} of the newest {sent} probes through the edge failed", numbers)
     if users == 0 and quiet == "hold":
-        return Verdict(
-            "hold", "no user's request was seen, and `quiet: hold` does not let probes speak for them", numbers
-        )
+        quietly = "no user's request was seen, and `quiet: hold` does not let probes speak for them"
+        return Verdict("hold", quietly, numbers)
     if users == 0 and sent - failed <= 0:
         return Verdict("hold", "neither a user's request nor a probe was answered", numbers)
     return Verdict("pass", _praise(users, sent), numbers)
@@ -109,10 +122,14 @@ def _bad(sign: Signs, old: Signs | None, thresholds: Thresholds) -> str | None:
         return f"`{sign.service}` ended and was restarted {sign.restarts} times"
     if sign.unhealthy:
         return f"`{sign.service}` is no longer healthy: {sign.unhealthy}"
-    allowed = allowed_share(old, thresholds)
-    if sign.errors and lower_bound(sign.errors, sign.requests) > allowed:
-        return f"`{sign.service}` failed {sign.errors} of {sign.requests} requests; allowed are {allowed * 100:.1f} %"
+    if sign.errors >= FAILED_REQUESTS and _fails_too_much(sign, old, thresholds):
+        allowed = allowed_share(old, thresholds) * 100
+        return f"`{sign.service}` failed {sign.errors} of {sign.seen} requests; allowed are {allowed:.1f} %"
     return _slow(sign, old, thresholds)
+
+
+def _fails_too_much(sign: Signs, old: Signs | None, thresholds: Thresholds) -> bool:
+    return lower_bound(sign.errors, sign.seen) > allowed_share(old, thresholds)
 
 
 def _slow(sign: Signs, old: Signs | None, thresholds: Thresholds) -> str | None:
@@ -128,14 +145,17 @@ def _slow(sign: Signs, old: Signs | None, thresholds: Thresholds) -> str | None:
 
 
 def allowed_share(old: Signs | None, thresholds: Thresholds) -> float:
-    """The error share that is not held against the new version: the declared one, or twice the old version's own."""
-    own = upper_bound(old.errors, old.requests) * 2 if old and old.errors and old.requests >= 20 else 0.0
+    """The error share that is not held against the new version: the declared one, or what the old one's may have been.
+
+    Never more than half (unless declared): where most requests fail nothing is good.
+    """
+    own = upper_bound(old.errors, old.seen) if old and old.errors and old.seen >= BASELINE_REQUESTS else 0.0
     return max(thresholds.errors_permille / 1000, min(own, 0.5))
 
 
 def lower_bound(bad: int, total: int) -> float:
     """The lower end of the Wilson interval of a share."""
-    return _wilson(bad, total, -1)
+    return _wilson(bad, total, -1) if bad else 0.0
 
 
 def upper_bound(bad: int, total: int) -> float:
@@ -149,12 +169,12 @@ def _wilson(bad: int, total: int, sign: int) -> float:
     share = min(bad, total) / total
     middle = share + Z * Z / (2 * total)
     spread = Z * math.sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))
-    return (middle + sign * spread) / (1 + Z * Z / total)
+    return min(1.0, max(0.0, (middle + sign * spread) / (1 + Z * Z / total)))
 
 
 def since(now: Counters, then: Counters) -> Counters:
-    """What was counted between two readings of the same proxy; a reset counter counts from nothing."""
-    if now.requests < then.requests:
+    """What was counted between two readings of the same proxy; reset counters count from nothing."""
+    if now.requests < then.requests or now.errors_5xx < then.errors_5xx or now.lost < then.lost:
         then = Counters()
     return Counters(
         requests=now.requests - then.requests,
