@@ -20,12 +20,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.switch.switchers import CaddySwitcher, Missing, NginxSwitcher, Switcher
+from benchmarks.switch.switchers import CaddySwitcher, Missing, NginxSwitcher, SophiaSwitcher, Switcher
 from tests.support.graph import acted
 from tests.support.load import Joined, LoadProcess, Mix, Result, join
 from tests.support.load.result import percentile
 
-SWITCHERS: dict[str, Callable[[Path], Switcher]] = {"nginx": NginxSwitcher, "caddy": CaddySwitcher}
+SWITCHERS: dict[str, Callable[[Path], Switcher]] = {
+    "sophia": SophiaSwitcher,
+    "nginx": NginxSwitcher,
+    "caddy": CaddySwitcher,
+}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What is compared: a way to put a new version of the fixture graph in front of users.
 
+`SophiaSwitcher` is Sophia's own adapter without the engine: the new version's listeners are arranged, it is told to
+switch, and the old version is drained by what is under way before it is told to end.
 `NginxSwitcher` and `CaddySwitcher` do what their users do, with documented settings, chosen so that each loses the
 least: start the new version beside the old one, tell the proxy, wait, SIGTERM the old one, which finishes what it has.
 """
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from tests.support.envoy import Site
 from tests.support.graph import Running, start
 from tests.support.ports import free_port
 
@@ -60,6 +63,32 @@ class Switcher(Protocol):
         ...
 
     def stop(self) -> None: ...
+
+
+class SophiaSwitcher:
+    """One rename of the route file that Envoy reads."""
+
+    name = "Sophia"
+
+    def __init__(self, directory: Path) -> None:
+        self._site = Site(directory)
+        self.logs = self._site.data
+
+    def start(self, version: int) -> Edge:
+        self._site.open()
+        self._site.release(str(version))
+        return Edge(self._site.url, self._site.url)
+
+    def switch_to(self, version: int) -> int:
+        old = self._site.live
+        self._site.start(str(version))
+        decided_ns = time.monotonic_ns()
+        self._site.switch(str(version))
+        self._site.retire(old)
+        return decided_ns
+
+    def stop(self) -> None:
+        self._site.close()
 
 
 class ProxySwitcher(ABC):
