@@ -87,8 +87,8 @@ class Bundle(Shape):
         "relative to `sophia.yaml`. They keep these relative paths in the bundle: `dist/app.whl` of `source` is "
         "`dist/app.whl` there, `//shared/logo.svg` is `shared/logo.svg`; so is what lies above `source` "
         "(`../shared/logo.svg`). A directory stands for all it holds, `**` for any directories. `.git`, `.venv`, "
-        "`node_modules`, `__pycache__` and other caches are left out unless named. A pattern that matches nothing is an "
-        "error. Default for a static site: its `root`.",
+        "`node_modules`, `__pycache__` and other caches are left out unless named. A pattern that matches nothing is "
+        "an error. Default for a static site: its `root`.",
     )
     prepare: Command | None = Field(
         default=None,
