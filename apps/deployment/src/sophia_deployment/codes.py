@@ -125,3 +125,13 @@ UNREADABLE_RELEASE = declare(
     "different builds; `sophia up` replaces the engine.",
     exit=2,
 )
+
+# --- SPH-521x: the demonstration ------------------------------------------------------------------------------------
+
+NO_DEMO = declare(
+    "SPH-5210",
+    "there is nothing to demonstrate with",
+    "`sophia demo` deploys versions of a service that are visibly new, and broken, by two variables that the service "
+    "has to declare and obey: `SOPHIA_DEMO_LABEL` and `SOPHIA_FAULT`. And something must be live to begin with.",
+    exit=2,
+)

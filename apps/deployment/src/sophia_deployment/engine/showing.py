@@ -180,6 +180,7 @@ async def _environment(hands: Hands, standing: Standing) -> EnvironmentOut:
         private_url=f"http://127.0.0.1:{standing.private_port}" if standing.open else None,
         live=_live(standing, newest, world),
         previous=back.revision.name if back else None,
+        alone=standing.down_alone,
         warm=back is not None and _is_warm(standing, back.revision),
         run=holder.id if holder else None,
         queued=[view.id for view in lanes.waiting(world, standing.name)],
