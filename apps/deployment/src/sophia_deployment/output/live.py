@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Self
 
 from sophia_deployment.output.console import Console
 from sophia_deployment.output.progress import Line, Progress
-from sophia_deployment.output.text import STATES, duration, paint, plain
+from sophia_deployment.output.text import duration, paint, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console as Terminal
     from rich.live import Live
     from rich.text import Text
 
@@ -38,6 +39,7 @@ class Log:
         self._progress = progress
 
     def __enter__(self) -> Self:
+        self._write(title(self._progress))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -74,15 +76,16 @@ class Actions(Log):
 class Region(Log):
     """On a terminal."""
 
+    _terminal: Terminal
     _live: Live
 
     def __enter__(self) -> Self:
         from rich.console import Console as Terminal
         from rich.live import Live
 
-        terminal = Terminal(stderr=True, no_color=not self._console.color(sys.stderr), highlight=False)
+        self._terminal = Terminal(stderr=True, no_color=not self._console.color(sys.stderr), highlight=False)
         self._live = Live(
-            console=terminal,
+            console=self._terminal,
             transient=True,
             refresh_per_second=REFRESHES,
             get_renderable=self._picture,
@@ -91,7 +94,7 @@ class Region(Log):
             vertical_overflow="crop",
         )
         self._live.start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._live.stop()
@@ -99,14 +102,14 @@ class Region(Log):
     def _write(self, text: str) -> None:
         from rich.text import Text
 
-        self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+        self._terminal.print(Text.from_ansi(text), soft_wrap=True)
 
     def _picture(self) -> Text:
         from rich.text import Text
 
-        width = self._live.console.width
+        width = self._terminal.width
         color = self._console.color(sys.stderr)
-        lines = picture(self._progress, now_ms=time.time_ns() // 1_000_000, room=self._live.console.height // 2)
+        lines = picture(self._progress, now_ms=time.time_ns() // 1_000_000, room=self._terminal.height // 2)
         shown = [paint(text[: width - 1], style, color=color) for text, style in lines]
         return Text.from_ansi("\n".join(shown))
 
@@ -137,7 +140,7 @@ def view(console: Console, progress: Progress) -> Log:
 
 
 def title(progress: Progress) -> str:
-    """`deploy #17 to local: 3f2a9c41d0e1`."""
+    """`deploy #17 in local: 3f2a9c41d0e1`."""
     number = f" #{progress.number}" if progress.number else ""
     release = f": {progress.release}" if progress.release else ""
     return f"{progress.kind}{number} in {progress.environment}{release}".strip()
@@ -166,8 +169,3 @@ def _phase(progress: Progress, now_ms: int) -> str:
     if progress.queued:
         return "queued"
     return f"{progress.done} of {len(progress.steps)} steps"
-
-
-def state(text: str, console: Console) -> str:
-    """A state in its colour, for stdout."""
-    return console.on_out(text, STATES.get(text, ""))

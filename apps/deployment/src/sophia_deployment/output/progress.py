@@ -143,17 +143,17 @@ class Progress:
 
     @property
     def done(self) -> int:
-        return sum(step.state == "done" and step.phase == "do" for step in self.steps.values())
+        return sum(step.state == "done" and step.phase == "do" for step in self._now())
 
     @property
     def watching(self) -> StepSeen | None:
         """The watch, while it is under way."""
-        return next((s for s in self.steps.values() if s.verb == "watch" and s.state == "running"), None)
+        return next((s for s in self._now() if s.verb == "watch" and s.state == "running"), None)
 
     def services(self) -> list[tuple[str, str]]:
         """Each service that this run touches, and what is being done with it now."""
         shown: dict[str, str] = {}
-        for step in self.steps.values():
+        for step in self._now():
             if not step.service or step.args.get("quick"):
                 continue
             now = shown.get(step.service, "")
@@ -164,6 +164,10 @@ class Progress:
             else:
                 shown.setdefault(step.service, "waits")
         return list(shown.items())
+
+    def _now(self) -> list[StepSeen]:
+        """A copy: a live view reads from another thread."""
+        return list(self.steps.values())
 
 
 _NOW = {
