@@ -162,3 +162,9 @@ PREPARE_FAILED = declare(
     "of its output in the log named there. It runs in a copy of the bundle, with your caches and package indexes, and "
     "with nothing else from your shell. Nothing was started.",
 )
+NOT_PREPARED = declare(
+    "SPH-2105",
+    "a bundle was never made ready here",
+    "An instance was to be started from a bundle that is not prepared on this machine, or for another version of "
+    "Python. `sophia up` prepares what is missing before it starts anything.",
+)

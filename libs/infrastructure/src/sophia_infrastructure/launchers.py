@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -42,6 +43,8 @@ main(*sys.argv[1:])
 """
 HELPER_SECONDS = 60.0
 """Beyond the waits that the helper itself bounds: for a machine that is short of everything."""
+CANCELLED_SECONDS = 15.0
+"""Who is cancelled waits so long for what cannot be interrupted, so that it is over when it says so."""
 LOG_BYTES = 50_000_000
 TOLD_BY_LAUNCHERS = ("running", "waiting", "stopping")
 
@@ -263,6 +266,11 @@ class Launchers:
             async with asyncio.timeout(seconds):
                 said, trouble = await asyncio.gather(helper.stdout.read(), helper.stderr.read())
                 await helper.wait()
+        except asyncio.CancelledError:
+            helper.stdin.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(helper.wait(), CANCELLED_SECONDS)
+            raise
         except TimeoutError as error:
             helper.kill()
             raise SophiaError(
@@ -283,7 +291,9 @@ def _sources() -> dict[str, bytes]:
     here = resources.files("sophia_infrastructure")
     modules = sorted(each.name for each in (here / "launcher").iterdir() if each.name.endswith(".py"))
     copied = [f"launcher/{name}" for name in modules]
-    return {"launcher.py": START.encode()} | {name: (here / name).read_bytes() for name in copied}
+    return {"launcher.py": START.encode()} | {
+        name: (here / name).read_bytes() for name in [*copied, "static_server.py"]
+    }
 
 
 def _digest(sources: Mapping[str, bytes]) -> str:

@@ -6,6 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -42,11 +43,20 @@ def remove(path: str) -> None:
         if os.path.isdir(path) and not os.path.islink(path):
             import shutil
 
-            shutil.rmtree(path)
+            shutil.rmtree(path, onerror=_make_removable)
         else:
             os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def _make_removable(again: Callable[[str], object], path: str, error: tuple[object, BaseException, object]) -> None:
+    """Some tools write-protect the directories that they make."""
+    if not isinstance(error[1], PermissionError):
+        raise error[1]
+    for each in (os.path.dirname(path), path):
+        os.chmod(each, 0o700)
+    again(path)
 
 
 def act(effect: dict[str, Any]) -> None:

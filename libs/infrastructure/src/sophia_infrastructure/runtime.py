@@ -1,0 +1,264 @@
+"""Instances as processes on this machine: the `Runtime` port on launchers.
+
+prepared/<digest>-<platform>/        a bundle's copy, made ready where it stays (virtual environments hold paths)
+prepared/<digest>-<platform>.ready   written last: without it the tree beside it is half a preparation, or none
+logs/prepare-<digest>.log            what the preparation said
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import re
+import socket
+import sys
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.ports import Instance, InstanceSpec
+
+from sophia_infrastructure.codes import NOT_PREPARED, PREPARE_FAILED
+from sophia_infrastructure.launcher.files import remove
+from sophia_infrastructure.launchers import Kept, Launchers, Program
+from sophia_infrastructure.places import Places
+
+PREPARE_MS = 30 * 60_000
+TAIL_LINES = 20
+TAIL_BYTES = 64 * 1024
+PLATFORM = f"{platform.machine()}-{sys.implementation.cache_tag}"
+
+_PASSED_ON = re.compile(
+    r"HOME|TMPDIR|USER|LOGNAME|LANG|LC_\w+|XDG_CACHE_HOME|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
+    r"|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY|(PIP|UV|NPM_CONFIG|npm_config|CARGO|GOPROXY|GOFLAGS)(_\w+)?"
+)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*[mK]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
+
+
+class LocalRuntime:
+    """The `Runtime` port on this machine."""
+
+    def __init__(self, places: Places, launchers: Launchers) -> None:
+        self._places = places
+        self._launchers = launchers
+        self._preparing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    # --- bundles ----------------------------------------------------------------------------------------------------
+
+    async def prepare(self, digest: str, *, prepare: Sequence[str] | None, epoch: int) -> None:
+        """Make a bundle ready to run, once per digest and platform; half a preparation is none.
+
+        The command finds what belongs to Sophia's own Python (`python3`, `uv`) first on its PATH, and your caches,
+        proxies and package indexes; nothing else of your environment. Cancelled, it and all it started are killed.
+        Raises `SophiaError` with its last lines if it fails.
+        """
+        log = self.prepare_log(digest)
+        tree = self._tree(digest)
+        program = Program(tuple(prepare), tree, preparing_environment(os.environ), log) if prepare else None
+        async with self._preparing[digest]:
+            exit = await self._launchers.prepare(
+                f"prepared/{tree.name}",
+                source=self._places.artifacts / digest,
+                target=tree,
+                marker=self._marker(digest),
+                program=program,
+                epoch=epoch,
+                ms=PREPARE_MS,
+            )
+        if exit != 0:
+            raise self._unprepared(digest, prepare or (), exit)
+
+    def prepare_log(self, digest: str) -> Path:
+        """What the last preparation of this bundle said. Beside the directories of environments, which have no dot."""
+        return self._places.state / "logs" / f"prepare-{digest[:12]}.log"
+
+    async def prune(self, keep: Collection[str]) -> Sequence[str]:
+        """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses."""
+        kept = await asyncio.to_thread(self._launchers.list, "instance/")
+        used = {each.about.get("artifact") for each in kept if each.state != "gone"}
+        removed = []
+        for digest in await asyncio.to_thread(self._prepared):
+            if digest not in keep and digest not in used:
+                async with self._preparing[digest]:
+                    await asyncio.to_thread(self._discard, digest)
+                removed.append(digest)
+        return removed
+
+    def _tree(self, digest: str) -> Path:
+        return self._places.prepared / f"{digest}-{PLATFORM}"
+
+    def _marker(self, digest: str) -> Path:
+        return self._places.prepared / f"{digest}-{PLATFORM}.ready"
+
+    def _prepared(self) -> list[str]:
+        try:
+            found = {name[:64] for name in os.listdir(self._places.prepared)}
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in found if _DIGEST.fullmatch(name))
+
+    def _discard(self, digest: str) -> None:
+        """Of every platform; the marker first, so that what is half removed is not taken for prepared."""
+        for marker in self._places.prepared.glob(f"{digest}-*.ready"):
+            marker.unlink(missing_ok=True)
+        for tree in self._places.prepared.glob(f"{digest}-*"):
+            remove(str(tree))
+        self.prepare_log(digest).unlink(missing_ok=True)
+
+    def _unprepared(self, digest: str, prepare: Sequence[str], exit: int | None) -> SophiaError:
+        log = self.prepare_log(digest)
+        lines = tail(log)
+        said = "it took too long" if exit is None else f"it ended with {exit}"
+        last = f', last line: "{lines[-1]}"' if lines else ""
+        return SophiaError(
+            PREPARE_FAILED,
+            f"`{' '.join(prepare)}` did not make bundle `{digest[:12]}` ready: {said}{last}",
+            hint=f"all it said is in `{log}`",
+            facts={"digest": digest, "exit": exit, "log": lines, "log_path": str(log)},
+        )
+
+    # --- instances --------------------------------------------------------------------------------------------------
+
+    async def start(self, spec: InstanceSpec, *, epoch: int) -> Instance:
+        """Return once its launcher holds the instance's lock and spawned it. Running already: as it is."""
+        resource = _resource(spec.environment, spec.workload, spec.number)
+        if self._launchers.look(resource).state == "gone" and not self._marker(spec.artifact).exists():
+            raise SophiaError(
+                NOT_PREPARED,
+                f"`{spec.service}`: bundle `{spec.artifact[:12]}` is not prepared on this machine",
+                hint="`sophia up` prepares what is missing",
+                facts={"digest": spec.artifact},
+            )
+        data = Path(spec.env.get("DATA_DIR") or self.data_path(spec.environment, spec.service))
+        program = await asyncio.to_thread(self._program, spec, data)
+        return _instance(await self._launchers.keep(resource, program, epoch=epoch))
+
+    async def stop(self, environment: str, workload: str, number: int, *, epoch: int) -> int | None:
+        """Stop signal, grace, SIGKILL on all that is left of it; the exit status once nothing is."""
+        return await self._launchers.end(_resource(environment, workload, number), epoch=epoch)
+
+    async def observe(self, environment: str) -> Sequence[Instance]:
+        """Every instance that was started and not stopped. `gone`: it ended with its launcher, nobody restarts it."""
+        kept = await asyncio.to_thread(self._launchers.list, f"instance/{environment}/")
+        return [_instance(each) for each in kept]
+
+    def is_free(self, port: int) -> bool:
+        """Whether we could listen on 127.0.0.1:`port` now, which nobody can while another listens there."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+        return True
+
+    def _program(self, spec: InstanceSpec, data: Path) -> Program:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Program(
+            argv=spec.argv if spec.argv is not None else self._file_server(spec.static or {}),
+            cwd=self._tree(spec.artifact),
+            env=instance_environment(os.environ, home=data) | dict(spec.env),
+            secrets=dict(spec.secrets),
+            log=self.log_path(spec.environment, spec.service, spec.workload, spec.number),
+            stop_signal=spec.stop_signal,
+            grace_ms=spec.grace_ms,
+            resources=dict(spec.resources),
+            about={
+                "environment": spec.environment,
+                "service": spec.service,
+                "workload": spec.workload,
+                "number": spec.number,
+                "artifact": spec.artifact,
+                "port": spec.port,
+            },
+        )
+
+    def _file_server(self, static: Mapping[str, object]) -> tuple[str, ...]:
+        script = self._launchers.code / "static_server.py"
+        return (sys.executable, "-I", "-S", "-X", "utf8", str(script), json.dumps(dict(static), sort_keys=True))
+
+    # --- what they leave --------------------------------------------------------------------------------------------
+
+    def data_path(self, environment: str, service: str) -> Path:
+        return self._places.data(environment, service)
+
+    def log_path(self, environment: str, service: str, workload: str, number: int) -> Path:
+        return self._places.logs(environment) / f"{service}-{workload[:12]}-{number}.log"
+
+    def log_tail(self, environment: str, service: str, workload: str, number: int) -> Sequence[str]:
+        return tail(self.log_path(environment, service, workload, number))
+
+
+def instance_environment(ours: Mapping[str, str], *, home: Path) -> dict[str, str]:
+    """What every instance starts from. Output is not buffered, so that the last line before an end is in the log."""
+    return {
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PATH": _path(ours),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def preparing_environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """What a preparation may know of our environment: where caches and indexes are, and how to get there."""
+    passed_on = {name: value for name, value in ours.items() if _PASSED_ON.fullmatch(name)}
+    return {"LANG": "C.UTF-8", **passed_on, "PATH": _path(ours)}
+
+
+def _path(ours: Mapping[str, str]) -> str:
+    """Sophia's own Python and its tools first: a bundle's `python3` is the one that its wheels were built for."""
+    return os.pathsep.join([str(Path(sys.executable).parent), ours.get("PATH") or os.defpath])
+
+
+def tail(log: Path) -> list[str]:
+    """The last lines of a log and of its last older part, colours dropped and control codes made visible."""
+    text = b""
+    for part in (log, log.with_name(log.name + ".1")):
+        if text.count(b"\n") < TAIL_LINES:
+            text = _end_of(part) + text
+    lines = text.decode(errors="replace").rstrip("\n").split("\n")[-TAIL_LINES:]
+    return [_harmless(line) for line in lines] if text else []
+
+
+def _end_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(TAIL_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _harmless(line: str) -> str:
+    line = _COLOUR.sub("", line.rstrip("\r")).replace("\t", "    ")
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
+
+
+def _resource(environment: str, workload: str, number: int) -> str:
+    return f"instance/{environment}/{workload}-{number}"
+
+
+def _instance(kept: Kept) -> Instance:
+    """A record that was damaged has lost what it was about; the name of the resource still says the rest."""
+    _, environment, name = kept.resource.split("/", 2)
+    workload, _, number = name.rpartition("-")
+    return Instance(
+        environment=environment,
+        service=str(kept.about.get("service", "")),
+        workload=workload,
+        number=int(number),
+        state=kept.state,
+        port=cast("int | None", kept.about.get("port")),
+        pid=kept.pid,
+        launcher_pid=kept.launcher_pid,
+        started_ms=kept.started_ms,
+        restarts=kept.restarts,
+        exit=kept.exit,
+        limits=kept.limits,
+    )
