@@ -67,6 +67,7 @@ def run(view: View, world: World, *, whole: bool = False) -> RunOut:
         plan_hash=view.plan.hash,
         changes=_changes(view.plan) if whole else [],
         steps=_steps(view) if whole else [],
+        summary=report.summary(view),
         next=report.next_step(view),
     )
 
