@@ -22,6 +22,8 @@ QUEUE_MS = 24 * 3_600_000
 """A run that waits longer is ended: nobody expects it any more."""
 DRAIN_MS = 30_000
 """How long streams of a version that is retired may go on; they had the warm time to end by themselves."""
+HURRIED_DRAIN_MS = 5_000
+"""The same where a release waits for it."""
 RELEASING = ("deploy", "rollback")
 _RETIRES = uuid.UUID("5f1a9f0e-6f3b-5e0a-9d53-0c8e6d1b7a42")
 
@@ -101,7 +103,8 @@ def retiring(world: World, standing: Standing, *, keep: frozenset[str], for_run:
     """
     origin = for_run.id if for_run is not None else f"{standing.live_run}/{_failures(world, standing)}"
     id = str(uuid.uuid5(_RETIRES, f"{standing.name}/{origin}"))
-    plan = planning.retire(standing, keep=keep, drain_ms=DRAIN_MS)
+    drain_ms = DRAIN_MS if for_run is None else HURRIED_DRAIN_MS
+    plan = planning.retire(standing, keep=keep, drain_ms=drain_ms)
     if not plan.steps or id in world.runs:
         return None
     body = {

@@ -147,7 +147,8 @@ class Runner:
         if error is None:
             await self._write("step done", view, {**about, "result": result})
         else:
-            again = not error.facts.get("final")
+            failures = view.step(begin.phase, begin.step.id).failures
+            again = not error.facts.get("final") and failures + 1 < begin.step.attempts
             await self._write("step failed", view, {**about, "error": told(error), "again": again})
 
     async def _intend(self, view: View, begin: Begin) -> tuple[Call, SophiaError | None]:

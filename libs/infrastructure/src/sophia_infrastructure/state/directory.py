@@ -19,6 +19,8 @@ def prepare(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         check(directory)
+        if not (directory / ".gitignore").exists():
+            (directory / ".gitignore").write_text("*\n")  # it lies in somebody's repository
         if not (directory / "format").exists():
             _write_whole(directory / "format", f"{FORMAT}\n")
     except OSError as error:
