@@ -149,6 +149,10 @@ class Runtime(Protocol):
     def is_free(self, port: int) -> bool:
         """Whether nobody on this machine listens on 127.0.0.1:`port` (or on every address) now."""
 
+    def first_port(self) -> int:
+        """Where to begin to look for free ports, from 20000 to 29999. Differs between state directories: an instance
+        binds its port a while after it was found free, and neighbours that all began at one end would race."""
+
     async def prepare(self, digest: str, *, prepare: Sequence[str] | None, epoch: int) -> None:
         """Make a bundle ready to run (a virtual environment), once per digest; half a preparation is none."""
 

@@ -179,6 +179,9 @@ class FakeRuntime:
     def is_free(self, port: int) -> bool:
         return port not in self.taken
 
+    def first_port(self) -> int:
+        return 20_000
+
     async def prepare(self, digest: str, *, prepare: Sequence[str] | None, epoch: int) -> None:
         self._maybe_fail(f"prepare {digest}")
         await self.clock.sleep(10)

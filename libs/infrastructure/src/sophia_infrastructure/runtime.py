@@ -14,6 +14,7 @@ import platform
 import re
 import socket
 import sys
+import zlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -157,6 +158,9 @@ class LocalRuntime:
             except OSError:
                 return False
         return True
+
+    def first_port(self) -> int:
+        return 20_000 + zlib.crc32(os.fsencode(self._places.state)) % 10_000
 
     def _program(self, spec: InstanceSpec, data: Path) -> Program:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ same in one sentence to whoever shows runs elsewhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,8 +20,10 @@ from typing import Any
 from sophia_deployment_core.environment import Standing
 from sophia_deployment_core.ledger import Event
 from sophia_deployment_core.report import markdown, webpage
-from sophia_deployment_core.report.facts import Facts, Mask, gather
+from sophia_deployment_core.report.facts import Facts
+from sophia_deployment_core.report.gathering import gather
 from sophia_deployment_core.report.sentences import next_step, summary
+from sophia_deployment_core.report.text import Mask
 from sophia_deployment_core.run import View
 
 VERSION = 1
@@ -40,7 +43,8 @@ class Report:
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON values; `v` grows when the meaning of one changes."""
-        return {"v": VERSION, **asdict(self.facts)}
+        data: dict[str, Any] = json.loads(json.dumps({"v": VERSION, **asdict(self.facts)}))
+        return data
 
 
 def of(

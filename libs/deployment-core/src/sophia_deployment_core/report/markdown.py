@@ -13,22 +13,27 @@ from sophia_deployment_core.report.facts import Facts, Failure, Gate
 from sophia_deployment_core.report.text import count, duration, latency, moment, parts, share
 from sophia_deployment_core.report.wording import ANSWERS, OUTCOMES, figures, origin, proof
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~!&])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#~!&])")
 
 
 def escaped(text: str) -> str:
     """A sentence: names in backticks become code, all else is what it says."""
-    return "".join(code(part) if in_code else _SPECIAL.sub(r"\\\1", part) for part, in_code in parts(text))
+    return "".join(code(part) if in_code else _plain(part) for part, in_code in parts(text))
+
+
+def _plain(text: str) -> str:
+    # A bar as its number: whether a backslash saves it in a table depends on who reads.
+    return _SPECIAL.sub(r"\\\1", text).replace("|", "&#124;")
 
 
 def code(text: str) -> str:
-    """A code span; in a table's cell a bar would end it even here."""
+    """Text as code, also in a table's cell."""
     if not text.strip():
-        return _SPECIAL.sub(r"\\\1", text)
-    text = text.replace("|", "\\|")
-    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-    pad = " " if text[0] in "` " or text[-1] in "` " else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
+        return _plain(text)
+    if "|" in text or "`" in text:
+        return f"<code>{''.join(c if c.isalnum() or c == ' ' else f'&#{ord(c)};' for c in text)}</code>"
+    pad = " " if text[0] == text[-1] == " " else ""
+    return f"`{pad}{text}{pad}`"
 
 
 def block(lines: Iterable[str]) -> str:
@@ -54,14 +59,16 @@ def _sections(facts: Facts) -> Iterator[str]:
         yield _failure(failure)
     if facts.bars:
         yield "## Timeline\n\n" + block(timeline.text(facts))
-    yield _section("Gates", ("gate", "verdict", "what was seen"), map(_gate, facts.gates))
+    if not facts.never_begun:
+        yield _section("Gates", ("gate", "verdict", "what was seen"), map(_gate, facts.gates))
     yield _traffic(facts)
     yield _section(
         "What changed",
         ("service", "", "why"),
         ((code(service), action, escaped(because)) for service, action, because in facts.changes),
     )
-    yield _section("Steps", ("step", "", "attempt", "took", "outcome", "note"), _steps(facts))
+    if not facts.never_begun:
+        yield _section("Steps", ("step", "", "attempt", "took", "outcome", "note"), _steps(facts))
     yield _section(
         "Moments", ("when", "entry", "what"), ((moment(m.at_ms), str(m.seq), escaped(m.text)) for m in facts.moments)
     )

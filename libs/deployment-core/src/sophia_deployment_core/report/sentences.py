@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sophia_deployment_core.plan import Step
 from sophia_deployment_core.report.text import mapping, plain, several, whole
 from sophia_deployment_core.run import View
 
@@ -62,6 +63,12 @@ def told_by(view: View, step: str) -> dict[str, object]:
     if state is None:
         return {}
     return {**mapping(mapping(state.error).get("facts")), **mapping(state.result)}
+
+
+def service_of(view: View, step: Step) -> str:
+    """The service whose workload a step works on; empty for those of the whole environment."""
+    load = view.plan.workloads.get(str(step.args.get("workload", "")))
+    return load.service if load else ""
 
 
 def _verb_done(view: View, verb: str, phase: str) -> bool:

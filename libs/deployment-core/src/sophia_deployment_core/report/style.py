@@ -13,7 +13,7 @@ _LIGHT = """
 _DARK = """
   --page: #0c0f14; --card: #12161c; --ink: #e6e9ee; --muted: #9aa6b2; --line: #2c343e; --code: #1d242d;
   --good: #4cc38a; --bad: #f26d6d; --warn: #f0a04b; --quiet: #9aa6b2;
-  --old: #3b4653; --new: #7a63e6; --on-new: #fff;
+  --old: #3b4653; --new: #7459e3; --on-new: #fff;
   --work: #8492a3; --check: #2bb3a5; --switch: #a592ff; --watch: #5ea1ee; --undo: #f39a3d;
   --failed: #f26d6d; --lost: #6f7781;
 """
@@ -55,8 +55,8 @@ dd { margin: 0 }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 1px; overflow: hidden }
 .figures { background: var(--line); border: 1px solid var(--line); border-radius: 8px; margin: 20px 0 0 }
 .figures div { background: var(--card); padding: 13px 16px }
-.figures dd { font-size: 20px; font-weight: 600; line-height: 1.3; margin-top: 3px }
-.figures dd > code { background: none; padding: 0; font-size: .9em }
+.figures dd { font-size: 20px; font-weight: 600; line-height: 1.3; margin-top: 3px; overflow-wrap: anywhere }
+.figures dd > code { background: none; padding: 0; font-size: .78em }
 .figures small { display: block; font-size: 13px; font-weight: 400; color: var(--muted); margin-top: 3px }
 .next { margin: 18px 0 0; padding: 11px 16px; background: var(--page); border-radius: 0 6px 6px 0 }
 .next { border-left: 4px solid var(--tone) }
@@ -93,18 +93,17 @@ pre { margin: 0; padding: 12px 14px; background: var(--code); border-radius: 6px
 .shares .bad { fill: var(--bad) }
 table { border-collapse: collapse; width: 100%; font-size: 14px }
 th { text-align: left; color: var(--muted); font-weight: 500; font-size: 13px }
-th, td { padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th, td { padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap }
 tbody tr:last-child td { border-bottom: 0 }
-td:last-child, th:last-child { padding-right: 0; width: 100% }
-td:first-child { white-space: nowrap }
-.number, td.number:last-child { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.number:last-child { width: auto }
-.verdict { color: var(--tone); font-weight: 600; white-space: nowrap }
+td:last-child, th:last-child { padding-right: 0; width: 100%; min-width: 16em; white-space: normal }
+.number, .number:last-child { text-align: right; font-variant-numeric: tabular-nums; width: auto; min-width: 0 }
+.verdict { color: var(--tone); font-weight: 600 }
 strong.bad, td .failed { color: var(--bad) }
 td .undo, td em { color: var(--undo) }
 td em { font-style: normal; font-size: 13px }
 td .lost, .action.unchanged { color: var(--muted) }
-.action { white-space: nowrap; font-weight: 600 }
+.verdict.quiet { font-weight: 400 }
+.action { font-weight: 600 }
 .action.unchanged { font-weight: 400 }
 @media (max-width: 560px) {
   main { padding: 12px 8px 40px }
@@ -121,6 +120,7 @@ td .lost, .action.unchanged { color: var(--muted) }
   pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere }
   .timeline { min-width: 0 }
   .wide { overflow: visible }
+  th, td { white-space: normal }
 }
 """
 )
@@ -131,6 +131,7 @@ PICTURE = (
     + """
 .timeline text { fill: var(--ink) }
 .timeline .quiet { fill: var(--muted) }
+.timeline .over { paint-order: stroke; stroke: var(--card); stroke-width: 4px }
 .timeline .strong { font-weight: 600 }
 .timeline .grid { stroke: var(--line) }
 .timeline .work { fill: var(--work) }

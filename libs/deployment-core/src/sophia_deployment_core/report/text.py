@@ -7,7 +7,7 @@ that no terminal, page or text direction can be led astray by; escaping for HTML
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +39,20 @@ def plain(value: object, *, longest: int = LONGEST) -> str:
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+Mask = Callable[[str], str]
+"""Takes secrets out of a text."""
+
+
+class Said:
+    """Foreign text at the border: secrets masked, then made harmless."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+
+    def __call__(self, value: object, *, longest: int = LONGEST) -> str:
+        return plain(self._mask("" if value is None else str(value)), longest=longest)
 
 
 def parts(text: str) -> Iterator[tuple[str, bool]]:

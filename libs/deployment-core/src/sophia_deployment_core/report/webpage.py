@@ -52,10 +52,12 @@ def _sections(facts: Facts) -> Iterator[str]:
     yield _head(facts)
     yield "".join(_failure(failure) for failure in facts.failures)
     yield _timeline(facts)
-    yield _gates(facts)
+    if not facts.never_begun:
+        yield _gates(facts)
     yield _traffic(facts)
     yield _changes(facts)
-    yield _steps(facts)
+    if not facts.never_begun:
+        yield _steps(facts)
     yield _moments(facts)
     yield _who(facts)
 
@@ -127,7 +129,7 @@ def _failure(failure: Failure) -> str:
     )
     log = ""
     if failure.log:
-        lines = "\n".join(escape(line) for line in failure.log)
+        lines = "\n".join(line for line in failure.log)
         log = f'<p class="label">last lines of its log</p><pre tabindex="0">{lines}</pre>'
     return f"""<section class="failure">
 <h2>{what} <code>{escape(failure.step)}</code> failed{code}</h2>

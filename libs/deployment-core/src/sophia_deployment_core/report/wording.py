@@ -48,26 +48,40 @@ class Figure:
 
 def figures(facts: Facts) -> list[Figure]:
     """Outcome, time, users, what serves: always these four, in this order."""
-    serves = Figure(
-        "Serving now", facts.serving or "nothing", facts.url or ("" if facts.serving else "the edge answers 503")
-    )
+    name = f"`{facts.serving}`" if facts.serving else "nothing"
+    serves = Figure("Serving now", name, facts.url or ("" if facts.serving else "the edge answers 503"))
     return [
-        Figure("Outcome", facts.state, facts.because or ("as planned" if facts.state == "done" else "")),
+        Figure("Outcome", facts.state, _outcome(facts)),
         Figure("Time", duration(facts.took_ms), _time(facts)),
         Figure("Users affected", facts.users.headline, facts.users.detail),
         serves,
     ]
 
 
+def _outcome(facts: Facts) -> str:
+    if facts.state == "done":
+        return "as planned"
+    if facts.state == "needs you":
+        return "it stands until somebody decides"
+    if not facts.ended:
+        return ""
+    if facts.back_ms is not None:
+        return "traffic is back where it was"
+    return "before traffic was moved" if facts.kind in ("deploy", "rollback") and facts.switched_ms is None else ""
+
+
 def _time(facts: Facts) -> str:
+    if facts.started_ms is None:
+        return "all of it in the queue"
     words = []
-    start = facts.started_ms if facts.started_ms is not None else facts.submitted_ms
     if facts.switched_ms is not None:
-        words.append(f"traffic moved after {duration(facts.switched_ms - start)}")
+        words.append(f"traffic moved after {duration(facts.switched_ms - facts.started_ms)}")
     if facts.switched_ms is not None and facts.back_ms is not None:
         words.append(f"back {duration(facts.back_ms - facts.switched_ms)} later")
     elif facts.watched.lasted_ms is not None:
         words.append(f"watched for {duration(facts.watched.lasted_ms)}")
+    if facts.stood_ms:
+        words.append(f"{duration(facts.stood_ms)} of it waiting for a person")
     if facts.waited_ms >= 1_000:
         words.append(f"after {duration(facts.waited_ms)} in the queue")
     return ", ".join(words)

@@ -63,27 +63,37 @@ async def _probed(call: Call, number: int) -> dict[str, Any]:
     health, quick = load.health, bool(call.args.get("quick"))
     port, path = call.place().ports[number], str(health["path"])
     wanted = 1 if quick else int(health["consecutive"])
-    answers: deque[bool] = deque(maxlen=1 if quick else int(health.get("of") or wanted))
+    answers: deque[int | None] = deque(maxlen=1 if quick else int(health.get("of") or wanted))
     every, within = int(health["every_ms"]), 5_000 if quick else int(health["within_ms"])
     began, attempts = clock.boot_ms(), 0
     while True:
         left = within - (clock.boot_ms() - began)
         answer = await call.hands.probes.http(port, "GET", path, timeout_ms=max(10, min(PROBE_MS, left)))
+        instance = await seen(call, load, number)
         attempts += 1
-        answers.append(200 <= answer.status < 300)
+        answers.append(_answered_by(instance, answer))
         took = clock.boot_ms() - began
-        if sum(answers) >= wanted:
+        if answers[-1] is not None and answers.count(answers[-1]) >= wanted:
             return {"attempts": attempts, "took_ms": took, "url": call.url(port) + path}
-        await _give_up(call, number, answer, path, over=took + every >= within, waited_ms=took)
+        _give_up(call, number, answer, instance, over=took + every >= within, waited_ms=took)
         await clock.sleep(every if answer.status else min(every, 100))
 
 
-async def _give_up(call: Call, number: int, answer: Answer, path: str, *, over: bool, waited_ms: int) -> None:
+def _answered_by(instance: Instance | None, answer: Answer) -> int | None:
+    """The process that gave a good answer, `None` for a bad one. All that count must be of one process, and it must
+    run: on the port of an instance that could not bind it, somebody else answers."""
+    if instance is None or instance.state not in ("running", "orphaned") or not 200 <= answer.status < 300:
+        return None
+    return instance.pid
+
+
+def _give_up(call: Call, number: int, answer: Answer, instance: Instance | None, *, over: bool, waited_ms: int) -> None:
     """Raise if it is over, or if the instance only crashes."""
     load = call.workload
-    instance = await seen(call, load, number)
-    said = described(answer)
-    if instance is not None and instance.restarts >= CRASHES and not answer.status:
+    path, said = str(load.health["path"]), described(answer)
+    has_ended = instance is not None and (instance.state != "running" or not answer.status)
+    is_crashing = has_ended and instance is not None and instance.restarts >= CRASHES
+    if instance is not None and is_crashing:
         raise SophiaError(
             CRASH_LOOP,
             f"`{load.service}` ended {instance.restarts} times before it was healthy, last with {ended(instance)}",

@@ -131,7 +131,7 @@ def _free(call: Call, *, taken: set[int] | None = None) -> Iterator[int]:
     """Ports that nobody has, each once. Begins after the highest in use, so that a port is not reused at once."""
     spoken = call.hands.world.ports() | (taken or set())
     inside = [port for port in spoken if FIRST <= port <= LAST]
-    start = max(inside, default=FIRST - 1) + 1
+    start = max(inside) + 1 if inside else call.hands.runtime.first_port()
     for offset in range(LAST - FIRST + 1):
         port = FIRST + (start - FIRST + offset) % (LAST - FIRST + 1)
         if port not in spoken and call.hands.runtime.is_free(port):
