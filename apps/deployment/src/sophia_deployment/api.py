@@ -50,6 +50,9 @@ _STATUS = {
     "SPH-2005": 500,
     "SPH-2006": 500,
     "SPH-5005": 403,
+    "SPH-5200": 409,
+    "SPH-5201": 409,
+    "SPH-5202": 404,
 }
 """Where the exit code alone does not tell the HTTP status."""
 

@@ -86,6 +86,11 @@ class Engine:
         with self._request("GET", f"/v1/runs/{quote(name, safe='')}/report?form={form}") as response:
             return response.read().decode("utf-8", "replace")
 
+    def metrics(self) -> str:
+        """The engine's figures in Prometheus' text format."""
+        with self._request("GET", "/metrics") as response:
+            return response.read().decode("utf-8", "replace")
+
     def stop(self) -> None:
         """The engine ends; what serves goes on serving."""
         with self._request("POST", "/v1/engine/stop") as response:

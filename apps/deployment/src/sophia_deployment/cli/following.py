@@ -92,7 +92,7 @@ def follow(site: Site, run: dict[str, Any], *, since_ms: int = 0) -> dict[str, A
     """
     progress = Progress(run["number"], run["kind"], run["environment"], run["release"] or "", run["previous"] or "")
     progress.submitted_ms = run["submitted_ms"] or 0
-    with live.view(site.console, progress) as view:
+    with live.view(site.console, progress, lambda: _counted(site, progress)) as view:
         for event in site.engine.events(run=run["run"], on_break=view.note):
             if site.events:
                 site.console.data(json.dumps(event, ensure_ascii=False))
@@ -101,6 +101,18 @@ def follow(site: Site, run: dict[str, Any], *, since_ms: int = 0) -> dict[str, A
             if progress.ended or (progress.held and _waits(site, run)):
                 break
     return site.engine.run(run["run"])
+
+
+def _counted(site: Site, progress: Progress) -> tuple[int, int] | None:
+    """Requests and errors that the edge counted of the run's release, from the engine's figures."""
+    labels = f'{{environment="{progress.environment}",release="{progress.release}"}} '
+    try:
+        lines = site.engine.metrics().splitlines()
+    except SophiaError:
+        return None
+    found = dict(line.rsplit(" ", 1) for line in lines if labels in line)
+    counted = [found.get(f"sophia_edge_{name}_total{labels.rstrip()}") for name in ("requests", "errors")]
+    return (int(float(counted[0])), int(float(counted[1]))) if counted[0] and counted[1] else None
 
 
 def _waits(site: Site, run: dict[str, Any]) -> bool:

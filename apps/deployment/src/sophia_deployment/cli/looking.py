@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import click
 from sophia_deployment_core.errors import NOT_FOUND, SophiaError
@@ -45,24 +47,51 @@ def status(site: Site, environment: str | None) -> int:
 @click.command(
     cls=Verb,
     example="""
-    sophia report                         of the newest run
-    sophia report 17 --html > run17.html  one page that needs nothing else""",
+    sophia report                     of the newest run, as Markdown
+    sophia report 17
+    xdg-open $(sophia report 17 --html)""",
 )
 @click.argument("run", required=False)
-@click.option("--html", is_flag=True, help="A self-contained page instead of Markdown.")
+@click.option("--html", is_flag=True, help="Print the path of a page that needs nothing else.")
 @HERE
 def report(site: Site, run: str | None, html: bool) -> int:
     """A run's report: timeline, traffic by release, each gate's verdict, what to do next.
 
-    RUN is a number (`17`), an id, or an id's beginning.
+    RUN is a number (`17`), an id, or an id's beginning. Reports of runs that ended are kept in the state directory, so
+    a number is enough when no engine answers.
     """
-    form = "html" if html else "json" if site.console.as_json else "md"
-    site.console.data(site.engine.report(run or _newest(site), form=form).rstrip("\n"))
+    number = (run or "").lstrip("#")
+    if not number.isdigit():
+        number = str((site.engine.run(run) if run else _newest(site))["number"])
+    kept = _kept(site, number)
+    if html:
+        path = kept / "report.html" if kept is not None else _written(site, number)
+        site.console.answer({"path": str(path)}, str(path))
+    elif site.console.as_json:
+        site.console.data(site.engine.report(number, form="json").rstrip("\n"))
+    else:
+        text = (kept / "report.md").read_text() if kept is not None else site.engine.report(number)
+        site.console.data(text.rstrip("\n"))
     return 0
 
 
-def _newest(site: Site) -> str:
+def _kept(site: Site, number: str) -> Path | None:
+    """The directory of a finished report."""
+    found = list(site.places.reports.glob(f"{number}-*"))
+    return found[0] if found and all((found[0] / name).is_file() for name in ("report.md", "report.html")) else None
+
+
+def _written(site: Site, number: str) -> Path:
+    """The page of a run that has not ended, put beside the finished ones."""
+    text = site.engine.report(number, form="html")
+    path = site.places.reports / f"{number}.html"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _newest(site: Site) -> dict[str, Any]:
     runs = site.engine.runs(limit=1)
     if not runs:
         raise SophiaError(NOT_FOUND, "there was no run so far", hint="`sophia up` makes the first")
-    return str(runs[0]["run"])
+    return runs[0]

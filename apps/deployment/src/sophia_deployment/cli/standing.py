@@ -76,36 +76,42 @@ def _first(site: Site, name: str, *, strict_port: bool, busy: dict[str, Any] | N
 
 
 def _tell(site: Site, name: str) -> None:
-    """Where everything answers, and whether the working tree is what is live."""
+    """Where everything answers, what stays down, and whether the working tree is what is live."""
+    from sophia_deployment import provenance
+
     status = site.engine.status()
     serving = [each for each in status["environments"] if each["live"] and each["state"] in (*STANDING, "degraded")]
     rows = [[plain(each["name"]), each["state"], plain(each["url"])] for each in serving]
     if not site.events:
         site.console.answer(status, *table(rows))
-    live = next((each["live"] for each in serving if each["name"] == name), None)
-    if live:
-        _say_changed(site, name, live)
+    for each in status["environments"]:
+        if each["alone"] and each["state"] == "down":
+            site.console.say(f"`{each['name']}` was taken down by name: `sophia up {each['name']}` brings it back")
+    found = next((each for each in serving if each["name"] == name), None)
+    said = difference(provenance.of(site.root).to_data(), origin(found)) if found is not None else ""
+    if said:
+        more = f"`sophia deploy {name}` brings it live, `sophia plan {name}` shows what that would do"
+        site.console.say(f"{said}; {more}")
 
 
-def _say_changed(site: Site, name: str, live: dict[str, Any]) -> None:
-    try:
-        from sophia_deployment import provenance
+def origin(environment: dict[str, Any]) -> dict[str, Any]:
+    """The provenance of what is live. A rollback has none of its own: that of the deployment it went back to counts."""
+    live = environment["live"]
+    release = live["release"].split("+")[0]
+    same = [entry for entry in environment["history"] if entry["release"].split("+")[0] == release]
+    told = [entry["provenance"] for entry in (live, *same) if entry["provenance"]["commit"]]
+    return dict(told[0]) if told else {}
 
-        tree = provenance.of(site.root).to_data()
-    except SophiaError:
-        return
-    was = live["provenance"]
-    if not tree.get("commit") or (tree["commit"] == was.get("commit") and tree["dirty"] == was.get("dirty") is False):
-        return
-    if tree["commit"] == was.get("commit") and not tree["dirty"]:
-        said = "what is live was built with uncommitted changes that are no longer here"
-    elif tree["commit"] == was.get("commit"):
-        said = "the working tree has uncommitted changes"
-    else:
-        said = (
-            f"the working tree is at {cards.provenance_words(tree)}, live is {cards.provenance_words(was) or 'another'}"
-        )
-    site.console.say(f"{said}; `sophia deploy {name}` brings it live, `sophia plan {name}` shows what that would do")
+
+def difference(tree: dict[str, Any], live: dict[str, Any]) -> str:
+    """How the working tree differs from what is live, by commit; empty when it does not, or nobody knows."""
+    if not tree.get("commit") or not live.get("commit"):
+        return ""
+    if tree["commit"] != live["commit"]:
+        return f"the working tree is at {cards.provenance_words(tree)}, live is {cards.provenance_words(live)}"
+    if tree["dirty"]:
+        return "the working tree has uncommitted changes"
+    return "what is live was built with uncommitted changes that are no longer here" if live["dirty"] else ""
 
 
 @click.command(
@@ -184,6 +190,6 @@ def _confirm(site: Site, name: str, doomed: Sequence[Path], *, yes: bool) -> Non
 @HERE
 def engine(site: Site) -> int:
     """Run the engine in the foreground, for a supervisor (systemd, a container). SIGTERM ends it; what serves stays."""
-    from sophia_deployment.engine import main
+    from sophia_deployment.engine.process import main
 
-    return main(["--state", str(site.places.state)])
+    return main(site.places.state)

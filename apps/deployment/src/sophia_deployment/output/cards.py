@@ -104,7 +104,7 @@ def _history_lines(environment: Answer, *, now_ms: int) -> list[str]:
             f"#{entry['number']}" if entry["number"] else "",
             provenance_words(entry.get("provenance") or {}),
         ]
-        for entry in reversed(environment["history"])
+        for entry in sorted(environment["history"], key=lambda entry: -entry["since_ms"])
     ]
     return table(rows, heads=("was live", "since", "run", "from"))
 
@@ -154,8 +154,7 @@ def run_name(run: Answer) -> str:
 def end_card(run: Answer, *, url: str | None, paint: Paint) -> list[str]:
     """How a run ended well, or where it stands."""
     if run["nothing_to_do"]:
-        said = run.get("summary") or f"nothing to do: `{run['release']}` is live in `{run['environment']}` already"
-        return [plain(said), *facts([("url", url)])]
+        return [plain(run["because"] or "nothing to do"), *facts([("url", url)])]
     rows = [
         ("run", f"{run_name(run)}{took_words(run)}"),
         ("status", paint(run["status"], STATES.get(run["status"], ""))),
@@ -292,7 +291,7 @@ def step_words(step: Answer) -> str:
     args = step.get("args") or {}
     count = several(len(args.get("numbers") or ()), "instance")
     words = {
-        "open": f"the edge listens on port {args.get('edge_port')}",
+        "open": f"the edge listens on port {args.get('edge_port')}, or the next free one",
         "place": "ports and listeners for what is new",
         "prepare": "check the bundle and make it ready",
         "start": f"start {count}",

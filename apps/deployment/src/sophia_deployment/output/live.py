@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from sophia_deployment.output.console import Console
 from sophia_deployment.output.progress import Line, Progress
-from sophia_deployment.output.text import duration, paint, plain
+from sophia_deployment.output.text import duration, paint, plain, several
 
 if TYPE_CHECKING:
     from rich.console import Console as Terminal
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _TONES = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim"}
 _MARKS = {"healthy": "green", "serving": "green", "waits": "dim"}
+COUNT_SECONDS = 1.0
+Counted = Callable[[], tuple[int, int] | None]
+"""Requests and errors of a release at the edge; None when nobody knows."""
 REFRESHES = 8
 """Pictures of the live region a second."""
 
@@ -79,6 +83,11 @@ class Region(Log):
     _terminal: Terminal
     _live: Live
 
+    def __init__(self, console: Console, progress: Progress, counted: Counted) -> None:
+        super().__init__(console, progress)
+        self._counted = counted
+        self._over = threading.Event()
+
     def __enter__(self) -> Self:
         from rich.console import Console as Terminal
         from rich.live import Live
@@ -94,10 +103,21 @@ class Region(Log):
             vertical_overflow="crop",
         )
         self._live.start()
+        threading.Thread(target=self._count, daemon=True).start()
         return super().__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
         self._live.stop()
+
+    def _count(self) -> None:
+        """While the release is watched: how many requests it answered since, and how many of them were errors."""
+        first: tuple[int, int] | None = None
+        while not self._over.wait(COUNT_SECONDS):
+            now = self._counted() if self._progress.watching else None
+            first = first or now
+            if first is not None and now is not None:
+                self._progress.seen = (now[0] - first[0], now[1] - first[1])
 
     def _write(self, text: str) -> None:
         from rich.text import Text
@@ -132,10 +152,10 @@ def building(console: Console) -> Iterator[Callable[[Building], None]]:
             console.say("::endgroup::")
 
 
-def view(console: Console, progress: Progress) -> Log:
-    """The one that fits where the output goes."""
+def view(console: Console, progress: Progress, counted: Counted) -> Log:
+    """The one that fits where the output goes. `counted` tells what the edge counted of the run's release so far."""
     if console.live:
-        return Region(console, progress)
+        return Region(console, progress, counted)
     return Actions(console, progress) if os.environ.get("GITHUB_ACTIONS") else Log(console, progress)
 
 
@@ -165,7 +185,9 @@ def _phase(progress: Progress, now_ms: int) -> str:
     watch = progress.watching
     if watch is not None:
         seconds, of = max(now_ms - watch.started_ms, 0) // 1000, int(watch.args.get("watch_ms", 0)) // 1000
-        return f"watching, {seconds} of {of} s"
+        seen = progress.seen
+        requests = f", {several(seen[0], 'request')}, {several(seen[1], 'error')}" if seen else ""
+        return f"watching, {seconds} of {of} s{requests}"
     if progress.queued:
         return "queued"
     return f"{progress.done} of {len(progress.steps)} steps"

@@ -35,11 +35,13 @@ class StepSeen:
     phase: str = "do"
     state: Literal["idle", "running", "done", "failed"] = "idle"
     started_ms: int = 0
+    attempts: int = 1
+    failures: int = 0
 
 
 @dataclass
 class Progress:
-    """`ended` is the run's last state; `held` that it needs somebody."""
+    """`ended`: the run's last state. `held`: it needs somebody. `seen`: requests and errors while it is watched."""
 
     number: int | None = None
     kind: str = ""
@@ -52,6 +54,7 @@ class Progress:
     queued: bool = True
     held: bool = False
     ended: str = ""
+    seen: tuple[int, int] | None = None
 
     def apply(self, event: Mapping[str, Any]) -> list[Line]:
         """Fold the next event of the run; what is worth a line."""
@@ -77,7 +80,8 @@ class Progress:
         step = self._step(event["body"])
         step.phase, step.state, step.started_ms = event["body"]["phase"], "running", event["at_ms"]
         if step.verb == "watch" and step.phase == "do":
-            return f"watching for {duration(int(step.args.get('watch_ms', 0)))}", ""
+            again = " again" if event["body"].get("attempt", 1) > 1 else ""
+            return f"watching{again}, {duration(int(step.args.get('watch_ms', 0)))} in all", ""
         return None
 
     def _on_step_done(self, event: Mapping[str, Any]) -> tuple[str, Tone] | None:
@@ -86,14 +90,15 @@ class Progress:
         sentences = _UNDONE if step.phase == "undo" else _DONE
         sentence = sentences.get(step.verb)
         took_ms = event["at_ms"] - step.started_ms
-        text = sentence(Done(step, event["body"].get("result") or {}, took_ms)) if sentence else ""
+        done = Done(step, event["body"].get("result") or {}, took_ms, first=not self.previous or self.kind == "start")
+        text = sentence(done) if sentence else ""
         return (plain(text), "good" if step.verb in ("switch", "watch") else "") if text else None
 
     def _on_step_failed(self, event: Mapping[str, Any]) -> tuple[str, Tone]:
         step = self._step(event["body"])
-        step.state = "failed"
+        step.state, step.failures = "failed", step.failures + 1
         said = plain((event["body"].get("error") or {}).get("message", "no reason given"))
-        if event["body"].get("again"):
+        if event["body"].get("again") and step.failures < step.attempts:
             return f"{step.id}: {said}; trying again", "warn"
         return f"{step.id}: {said}", "bad"
 
@@ -131,7 +136,8 @@ class Progress:
         for step in plan.get("steps", ()):
             args = step.get("args") or {}
             service = (loads.get(str(args.get("workload"))) or {}).get("service", "")
-            self.steps[step["id"]] = before.get(step["id"]) or StepSeen(step["id"], step["verb"], service, args)
+            fresh = StepSeen(step["id"], step["verb"], service, args, attempts=step.get("attempts", 1))
+            self.steps[step["id"]] = before.get(step["id"]) or fresh
         switch = next((step for step in self.steps.values() if step.verb == "switch"), None)
         self.release = str(switch.args.get("release", "")) if switch else self.release
 
@@ -200,16 +206,17 @@ def _asked(what: str, body: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """One step's good outcome."""
+    """One step's good outcome. `first`: nothing was live before, or the environment was down."""
 
     step: StepSeen
     result: Mapping[str, Any]
     took_ms: int
+    first: bool
 
 
 def _opened(done: Done) -> str:
     wanted, got = done.step.args.get("edge_port"), done.result.get("edge_port")
-    if wanted and got and wanted != got:
+    if done.first and wanted and got and wanted != got:
         return f"port {wanted} is taken by another program: the edge listens on {got}"
     return ""
 
