@@ -215,7 +215,7 @@ def test_sigterm_lets_a_request_in_flight_end(platform: Platform) -> None:
 
 @pytest.mark.parametrize(("fault", "expected"), [("crash-loop", 70), ("crash-after:100ms", 70), ("nonsense", 2)])
 def test_a_fault_ends_the_process_with_its_status(platform: Platform, fault: str, expected: int) -> None:
-    environment = {"PATH": os.defpath, "PORT": str(free_port()), "SOPHIA_FAULT": fault}
+    environment = {"PATH": os.defpath, "PORT": str(free_port()), "DEMO_FAULT": fault}
     command = [sys.executable, "-m", "sophia_api"]
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=20, check=False)
     assert ended.returncode == expected
@@ -224,7 +224,7 @@ def test_a_fault_ends_the_process_with_its_status(platform: Platform, fault: str
 def test_a_process_told_to_ignore_sigterm_does(tmp_path: Path) -> None:
     stubborn = Platform(tmp_path)
     try:
-        stubborn.start("api", SOPHIA_FAULT="ignore-sigterm", SOPHIA_DEMO_LABEL="stubborn")
+        stubborn.start("api", DEMO_FAULT="ignore-sigterm", DEMO_LABEL="stubborn")
         os.kill(stubborn.pid("api"), signal.SIGTERM)
         time.sleep(0.5)
         assert json.loads(stubborn.get("api", "/version")[1])["label"] == "stubborn"
@@ -235,7 +235,7 @@ def test_a_process_told_to_ignore_sigterm_does(tmp_path: Path) -> None:
 
 def test_the_wrong_port_is_listened_on(tmp_path: Path) -> None:
     port = free_port()
-    environment = {"PATH": os.defpath, "PORT": str(port), "SOPHIA_FAULT": "wrong-port"}
+    environment = {"PATH": os.defpath, "PORT": str(port), "DEMO_FAULT": "wrong-port"}
     command = [sys.executable, "-m", "sophia_api"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         try:

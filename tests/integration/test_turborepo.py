@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import program
-from tests.support.repository import commit, make_repository
+from tests.support.checkout import TURBO, copy_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
-TURBO = ROOT / "node_modules/.bin/turbo"
 PYTHON = ["sophia-api", "sophia-deployment", "sophia-deployment-core", "sophia-infrastructure", "sophia-mcp-servers"]
 EVERYTHING = sorted(["@sophia/frontend", *PYTHON, "sophia-security"])
 
@@ -29,25 +27,7 @@ pytestmark = [
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with the sources of this one, in a path with a space, and with its installed packages."""
-    copy = tmp_path / "a checkout"
-    for name in _sources():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
-    make_repository(copy)
-    commit(copy, "all of it")
-    (copy / "node_modules").symlink_to(ROOT / "node_modules")
-    return copy
-
-
-def _sources() -> list[str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "apps", "libs", ":(top,glob)*"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return copy_checkout(tmp_path / "a checkout")
 
 
 def build(checkout: Path) -> dict[str, bool]:

@@ -250,6 +250,24 @@ def deployed() -> Told:
     return Told(journal, _standing(NEW), PROVENANCE)
 
 
+def watched_quietly() -> Told:
+    """Nobody came while it was watched; the engine's own probes spoke."""
+    journal = Journal(releasing())
+    journal.submit()
+    _until_watch(journal)
+    because = "no user's request; 30 probes through the edge were answered"
+    quiet = {
+        "watched_ms": 15_002,
+        "verdict": {"answer": "pass", "because": because},
+        "numbers": {"api": {"requests": 0, "errors": 0, "restarts": 0}},
+        "edge": {NEW.name: {"requests": 30, "errors_5xx": 0, "lost": 0}},
+        "probes": {"sent": 30, "failed": 0},
+    }
+    journal.steps(("watch", 7_094, 22_099, quiet))
+    journal.end(22_102, "done")
+    return Told(journal, _standing(NEW))
+
+
 def first() -> Told:
     journal = Journal(releasing(first=True), number=1)
     journal.submit()
@@ -539,6 +557,7 @@ def restarted() -> Told:
 
 RUNS: dict[str, Callable[[], Told]] = {
     "deployed": deployed,
+    "watched quietly": watched_quietly,
     "first release": first,
     "nothing to do": nothing,
     "never healthy": never_healthy,

@@ -50,7 +50,7 @@ def test_every_fault_has_a_default_and_several_may_be_on() -> None:
     ["slow", "slow-start:soon", "slow-start:5m", "leak:5s", "wrong-port:7", "flapping:0", "Never-healthy", "a:b:c"],
 )
 def test_what_is_no_fault_is_refused(text: str) -> None:
-    with pytest.raises(UnknownFault, match="`SOPHIA_FAULT`"):
+    with pytest.raises(UnknownFault, match="`DEMO_FAULT`"):
         Faults.read(text)
 
 

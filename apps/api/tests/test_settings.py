@@ -13,7 +13,7 @@ def test_a_port_is_enough() -> None:
 
 def test_addresses_lose_their_last_slash_and_the_key_is_not_shown() -> None:
     environ = {"PORT": "1", "AI_MEMORY_URL": "http://m/", "MODEL_URL": "https://x/v1/", "MODEL_NAME": "n"}
-    settings = Settings.read(environ | {"MODEL_KEY": "s3cret", "SOPHIA_DEMO_LABEL": "green"})
+    settings = Settings.read(environ | {"MODEL_KEY": "s3cret", "DEMO_LABEL": "green"})
     assert settings.memory_url == "http://m"
     assert settings.model == Model("https://x/v1", "n", "s3cret")
     assert settings.label == "green"
@@ -27,7 +27,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         assert name in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "none"), ("SOPHIA_FAULT", "nonsense")])
+@pytest.mark.parametrize(("name", "value"), [("PORT", "none"), ("DEMO_FAULT", "nonsense")])
 def test_a_wrong_environment_ends_with_status_2_and_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Faults on demand, for demonstrations and tests: `SOPHIA_FAULT`, a comma-separated list. Standard library only.
+"""Faults on demand, for demonstrations and tests: `DEMO_FAULT`, a comma-separated list. Standard library only.
 
     slow-start:5s      sleeps so long before it listens
     never-healthy      /health answers 503
@@ -49,7 +49,7 @@ _BYTES = {"": 1024.0**2, "k": 1024.0, "m": 1024.0**2}
 
 
 class UnknownFault(ValueError):
-    """`SOPHIA_FAULT` names a fault, or gives it an argument, that is not in the list above."""
+    """`DEMO_FAULT` names a fault, or gives it an argument, that is not in the list above."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +135,15 @@ class Faulty:
 def _fault(entry: str) -> tuple[str, float]:
     name, _, given = entry.partition(":")
     if name not in DEFAULTS:
-        raise UnknownFault(f"`SOPHIA_FAULT` names `{name}`; there are {', '.join(DEFAULTS)}")
+        raise UnknownFault(f"`DEMO_FAULT` names `{name}`; there are {', '.join(DEFAULTS)}")
     if given and not DEFAULTS[name]:
-        raise UnknownFault(f"`SOPHIA_FAULT`: `{name}` takes no argument")
+        raise UnknownFault(f"`DEMO_FAULT`: `{name}` takes no argument")
     if not DEFAULTS[name]:
         return name, 0.0
     units = _BYTES if name == "leak" else _SECONDS
     amount = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]*)", (given or DEFAULTS[name]).lower())
     if amount is None or amount[2] not in units or float(amount[1]) == 0:
-        raise UnknownFault(f"`SOPHIA_FAULT`: `{entry}` is not understood; write it like `{name}:{DEFAULTS[name]}`")
+        raise UnknownFault(f"`DEMO_FAULT`: `{entry}` is not understood; write it like `{name}:{DEFAULTS[name]}`")
     return name, float(amount[1]) * units[amount[2]]
 
 

@@ -132,6 +132,6 @@ NO_DEMO = declare(
     "SPH-5210",
     "there is nothing to demonstrate with",
     "`sophia demo` deploys versions of a service that are visibly new, and broken, by two variables that the service "
-    "has to declare and obey: `SOPHIA_DEMO_LABEL` and `SOPHIA_FAULT`. And something must be live to begin with.",
+    "has to declare and obey: `DEMO_LABEL` and `DEMO_FAULT`. And something must be live to begin with.",
     exit=2,
 )

@@ -2,7 +2,7 @@
 
 The traffic is real and strict: keep-alive GET and POST and new connections, no retries; a request counts as lost when
 no answer came, whatever the reason. What the services wrote down is counted too: an id that was acted on twice is told.
-The demonstration uses what services declare: `SOPHIA_DEMO_LABEL` makes a version visible, `SOPHIA_FAULT` breaks it.
+The demonstration uses what services declare: `DEMO_LABEL` makes a version visible, `DEMO_FAULT` breaks it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sophia_deployment_core.platform import Platform
 
-LABEL, FAULT = "SOPHIA_DEMO_LABEL", "SOPHIA_FAULT"
+LABEL, FAULT = "DEMO_LABEL", "DEMO_FAULT"
 TAG = "demo"
 CLIENTS = 6
 ANSWER_SECONDS = 30.0

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Lock
@@ -66,15 +66,24 @@ class Processes:
             return process
 
     def end(self) -> None:
-        """SIGTERM to every group, SIGKILL to what is left after `GRACE_SECONDS`."""
+        """SIGTERM to every group; SIGKILL, after `GRACE_SECONDS`, to what is left of them and of all they started.
+
+        Turborepo starts each task in a group of that task's own, and takes longer than we do to give it up.
+        """
         with self._lock:
             self._over = True
             ending = list(self._running)
+        leaders = {process.pid for process in ending}
+        started = _descendants(leaders)
         _signal(ending, signal.SIGTERM)
         until = time.monotonic() + GRACE_SECONDS
-        while any(map(_lives, ending)) and time.monotonic() < until:
+        while (any(map(_lives, ending)) or _still(started)) and time.monotonic() < until:
             time.sleep(0.02)
+        started |= _descendants(leaders)
         _signal(ending, signal.SIGKILL)
+        for pid, _ in _still(started):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -102,6 +111,35 @@ def _lives(leader: subprocess.Popen[bytes]) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def _descendants(ancestors: Iterable[int]) -> set[tuple[int, str]]:
+    """All that these processes started and that has not lost its parent, as (pid, start time). Needs /proc."""
+    children: dict[int, list[tuple[int, str]]] = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        if (found := _stat(int(directory.name))) is not None:
+            children.setdefault(int(found[1]), []).append((int(directory.name), found[19]))
+    found_all: set[tuple[int, str]] = set()
+    ahead = list(ancestors)
+    while ahead:
+        below = children.get(ahead.pop(), [])
+        found_all.update(below)
+        ahead += [pid for pid, _ in below]
+    return found_all
+
+
+def _still(processes: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Those that run; a start time tells a process from a later one of the same number."""
+    stats = [(pid, start, _stat(pid)) for pid, start in processes]
+    return [(pid, start) for pid, start, stat in stats if stat and stat[19] == start and stat[0] not in ("Z", "X")]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on; None if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
 
 
 def last_lines(log: Path) -> list[str]:
