@@ -1,15 +1,20 @@
-"""The engine's process, from outside: started where none answers, replaced where another build runs, and ended."""
+"""The engine's process, from outside: started where none answers, replaced where another build runs, and ended.
+
+It runs under a launcher of its own, which starts it again when it dies: a run goes on by itself after a SIGKILL of the
+engine. The launcher's locks lie in `.sophia/engine`, apart from those that the engine itself uses.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from sophia_deployment_core.errors import SophiaError
+from sophia_infrastructure.launchers import Launchers, Program
 from sophia_infrastructure.places import Places
 from sophia_infrastructure.state import directory
 
@@ -23,11 +28,18 @@ START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 LOG_LINES = 15
+RESOURCE = "engine"
+EPOCH = 1
+"""Whoever may write the state directory may start and end its engine; the ledger decides which one owns it."""
 
 
 def command(state: Path) -> list[str]:
     """The engine's command line. `-P`: nothing is imported from wherever it happens to start."""
     return [sys.executable, "-P", "-m", "sophia_deployment.engine", "--state", str(state)]
+
+
+def launchers(places: Places) -> Launchers:
+    return Launchers(Places(places.state / "engine"))
 
 
 def ensure(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def ensure(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
         return found
     if found is not None:
         console.say(f"the engine is of another build ({plain(found['version'])}): replacing it")
-        stop(engine, found)
+        stop(places, engine, found)
     return start(places, engine, console)
 
 
@@ -46,31 +58,31 @@ def start(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
     directory.prepare(places.state)
     places.engine_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     console.say("starting the engine")
-    with places.engine_log.open("ab") as log:
-        said_before = log.tell()
-        process = subprocess.Popen(
-            command(places.state),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=places.state,
-            start_new_session=True,
-        )
+    said_before = places.engine_log.stat().st_size if places.engine_log.exists() else 0
+    program = Program(tuple(command(places.state)), places.state, dict(os.environ), places.engine_log)
+    keeper = launchers(places)
+    asyncio.run(keeper.end(RESOURCE, epoch=EPOCH))  # one that is kept and does not answer is started anew
+    asyncio.run(keeper.keep(RESOURCE, program, epoch=EPOCH))
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        ended = process.poll()
         found = engine.answers()
         if found is not None:
             return found
-        if ended is not None:
-            raise _died(f"the engine ended with exit status {ended} before it answered", places, said_before)
+        kept = keeper.look(RESOURCE)
+        if kept.restarts or kept.state in ("waiting", "gone"):
+            asyncio.run(keeper.end(RESOURCE, epoch=EPOCH))
+            raise _died(f"the engine ended with exit status {kept.exit} before it answered", places, said_before)
         time.sleep(POLL_SECONDS)
+    asyncio.run(keeper.end(RESOURCE, epoch=EPOCH))
     raise _died(f"the engine did not answer within {START_SECONDS:.0f} s", places, said_before)
 
 
-def stop(engine: Engine, found: dict[str, Any]) -> None:
+def stop(places: Places, engine: Engine, found: dict[str, Any]) -> None:
     """End an engine and wait until its process is gone; what serves goes on. Raises `SophiaError` if it stays."""
-    engine.stop()
+    asyncio.run(launchers(places).end(RESOURCE, epoch=EPOCH))
+    if not is_alive(int(found["pid"])):
+        return
+    engine.stop()  # it was started by somebody else: in a terminal, by systemd
     deadline = time.monotonic() + STOP_SECONDS
     while is_alive(int(found["pid"])):
         if time.monotonic() > deadline:
@@ -105,7 +117,7 @@ def _signalled(pid: int) -> bool:
 
 def _died(message: str, places: Places, said_before: int) -> SophiaError:
     with places.engine_log.open("rb") as log:
-        log.seek(said_before)
+        log.seek(said_before if said_before <= os.fstat(log.fileno()).st_size else 0)
         words = log.read()[-64_000:].decode("utf-8", "replace").splitlines()[-LOG_LINES:]
     said = "\n".join(f"  | {plain(line, longest=300)}" for line in words)
     return SophiaError(

@@ -148,7 +148,7 @@ def down(site: Site, environment: str | None, delete_data: bool, yes: bool) -> i
         shutil.rmtree(path)
         site.console.say(f"deleted `{path}`")
     if environment is None:
-        starting.stop(site.engine, engine)
+        starting.stop(site.places, site.engine, engine)
         site.console.say("everything is down, the engine too; `sophia up` brings it back")
     return 0
 

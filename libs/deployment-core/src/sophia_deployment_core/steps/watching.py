@@ -259,7 +259,7 @@ async def _bad(call: Call, seen: _Seen, verdict: Verdict) -> SophiaError:
     if broken:
         message = f"{verdict.because}; but going back would not help: {broken}"
         return SophiaError(WAY_BACK_BROKEN, message, _choose(call), facts={**facts, "hold": True})
-    return SophiaError(WATCH_FAILED, verdict.because, "see its log: `sophia logs`", facts=facts)
+    return SophiaError(WATCH_FAILED, verdict.because, f"read the logs: `sophia logs {call.environment}`", facts=facts)
 
 
 async def _broken_way_back(call: Call) -> str:
