@@ -129,7 +129,7 @@ def _failure(failure: Failure) -> str:
     )
     log = ""
     if failure.log:
-        lines = "\n".join(line for line in failure.log)
+        lines = "\n".join(escape(line) for line in failure.log)
         log = f'<p class="label">last lines of its log</p><pre tabindex="0">{lines}</pre>'
     return f"""<section class="failure">
 <h2>{what} <code>{escape(failure.step)}</code> failed{code}</h2>
