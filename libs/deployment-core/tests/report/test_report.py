@@ -195,6 +195,15 @@ def test_foreign_text_is_shown_and_not_obeyed(nasty):
     assert shown in "".join(Page(told.to_html()).text).replace("`", "")
 
 
+def test_a_log_cannot_end_the_block_it_stands_in():
+    journal = Journal(releasing())
+    journal.submit()
+    journal.steps(("verify api", 10, 20, {"code": "SPH-1210", "facts": {"log": ["```", "# not a heading", "````"]}}))
+    markdown = report.of(journal.view, journal.events, now_ms=START_MS).to_markdown()
+
+    assert "`````text\n```\n# not a heading\n````\n`````" in markdown
+
+
 # --- what may not be in it ------------------------------------------------------------------------------------------
 
 
