@@ -142,12 +142,17 @@ class MemoryLedger:
             guard(self)
         return [self._add(draft, epoch) for draft in drafts if draft.key is None or draft.key not in self._keys]
 
+    def take_key(self, key: str) -> None:
+        """As if an entry with this key had been appended."""
+        self._keys.add(key)
+
     def _fence(self, epoch: int) -> None:
         if epoch != self.epoch:
             raise Fenced(f"epoch {epoch} was replaced by epoch {self.epoch}")
 
     def _add(self, draft: Draft, epoch: int) -> Event:
-        head, at_ms, text = self.head(), self._clock.now_ms(), canonical(draft.body)
+        head, text = self.head(), canonical(draft.body)
+        at_ms = max(self._clock.now_ms(), self.events[-1].at_ms if self.events else 0)
         if draft.key is not None:
             self._keys.add(draft.key)
         facts = {"seq": head.seq + 1, "at_ms": at_ms, "epoch": epoch, "run": draft.run, "kind": draft.kind}
