@@ -92,7 +92,10 @@ class EnvoyTraffic:
         return table.generation or None if table else None
 
     async def read(self, environment: str) -> Reading:
-        """What is counted, and how: see `admin`. Releases count what services answered, not the edge's own answers."""
+        """What is counted, and how: see `admin`. A workload or release that was never asked for anything is missing.
+
+        Releases count what was answered for services, not the edge's own answers (404, 503 before the first release).
+        """
         proxy = self._proxy(environment)
         started_ms = proxy.look().started_ms or 0
         try:
