@@ -262,7 +262,7 @@ def _tag(path: str, found: os.stat_result) -> str:
 
 
 def _media_type(path: str) -> str:
-    return TYPES.get(os.path.basename(path).rpartition(".")[2].lower(), "application/octet-stream")
+    return TYPES.get(os.path.splitext(path)[1][1:].lower(), "application/octet-stream")
 
 
 class Gzipped:

@@ -10,7 +10,7 @@ from .files import remove
 
 LOG_PARTS = 4
 """A log and three older parts; each has a quarter of the space."""
-LOG_PAUSE_SECONDS = (0.01, 0.5)
+LOG_PAUSE_SECONDS = (0.01, 0.25)
 """Between two looks at a log: a busy one, a quiet one."""
 
 

@@ -1,0 +1,314 @@
+"""The local runtime with real bundles and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import urllib.request
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.ports import Fenced, InstanceSpec, Runtime
+from sophia_infrastructure.places import Places
+from sophia_infrastructure.runtime import LocalRuntime
+
+from tests.support.launching import eventually, is_alive, launchers_in, lines, proc, processes_of
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+SERVICE = ROOT / "tests" / "fixtures" / "graph" / "service.py"
+DIGEST, OTHER = "a" * 64, "b" * 64
+WORKLOAD = "3f2a" * 16
+
+
+@pytest.fixture
+def places(tmp_path):
+    return Places.of(tmp_path / "state")
+
+
+@pytest.fixture
+async def launchers(places):
+    async with launchers_in(places.state) as launchers:
+        yield launchers
+
+
+@pytest.fixture
+def runtime(places, launchers):
+    return LocalRuntime(places, launchers)
+
+
+def bundle(places, digest=DIGEST, **files):
+    """A stored bundle, read-only as the store leaves it."""
+    tree = places.artifacts / digest
+    tree.mkdir(parents=True)
+    for name, text in {"file": "as stored\n", **files}.items():
+        (tree / name).write_text(text)
+        (tree / name).chmod(0o444)
+    return tree
+
+
+def service(places, **changes):
+    """An instance of the fixture's service, which calls nobody."""
+    port = free_port()
+    given = InstanceSpec(
+        environment="local",
+        service="stock",
+        workload=WORKLOAD,
+        number=0,
+        artifact=DIGEST,
+        argv=("python3", "-I", "-S", "service.py", "stock"),
+        static=None,
+        port=port,
+        env={"PORT": str(port), "DATA_DIR": str(places.data("local", "stock")), "SOPHIA_WORKLOAD": WORKLOAD[:12]},
+        secrets={},
+        resources={},
+        stop_signal="SIGTERM",
+        grace_ms=5_000,
+    )
+    return replace(given, **changes)
+
+
+def answer(port, path="/version"):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as response:
+            return response.read()
+    except OSError:
+        return None
+
+
+# --- preparing ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_bundle_is_prepared_once_where_it_stays(runtime, places):
+    bundle(places, **{"prepare.py": "import os; open('log', 'a').write(os.getcwd() + '\\n')"})
+    for _ in range(2):
+        await runtime.prepare(DIGEST, prepare=["python3", "prepare.py"], epoch=1)
+    (tree,) = [path for path in places.prepared.iterdir() if path.is_dir()]
+    assert tree.name.startswith(f"{DIGEST}-")
+    assert (tree / "log").read_text() == f"{tree}\n"
+    assert (tree / "file").read_text() == "as stored\n"
+    assert [path.name for path in places.run.iterdir()] == ["epoch"]
+
+
+async def test_two_that_need_the_same_bundle_prepare_it_once(runtime, places):
+    bundle(places, **{"prepare.py": "import time; time.sleep(0.2); open('log', 'a').write('x')"})
+    await asyncio.gather(*(runtime.prepare(DIGEST, prepare=["python3", "prepare.py"], epoch=1) for _ in range(3)))
+    (log,) = places.prepared.glob("*/log")
+    assert log.read_text() == "x"
+
+
+async def test_a_preparation_finds_tools_caches_and_indexes_and_nothing_else(runtime, places, monkeypatch):
+    monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:1/simple")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:2")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for builds")
+    bundle(places, **{"prepare.py": "import json, os, sys; print(json.dumps([sys.prefix, dict(os.environ)]))"})
+    await runtime.prepare(DIGEST, prepare=["python3", "prepare.py"], epoch=1)
+    prefix, env = json.loads(lines(runtime.prepare_log(DIGEST))[0])
+    assert prefix == sys.prefix, "`python3` is Sophia's own"
+    assert env["UV_INDEX_URL"] and env["https_proxy"] and env["HOME"] == os.environ["HOME"]
+    assert "AWS_SECRET_ACCESS_KEY" not in env and "PYTHONPATH" not in env
+
+
+async def test_a_preparation_that_fails_says_how_and_is_none(runtime, places):
+    bundle(places)
+    command = ["sh", "-c", "echo first; echo '\x1b[31mno such package: \x07left-pad' >&2; exit 3"]
+    with pytest.raises(SophiaError, match=r"SPH-2104.*ended with 3.*no such package") as failed:
+        await runtime.prepare(DIGEST, prepare=command, epoch=1)
+    assert failed.value.facts["exit"] == 3
+    assert failed.value.facts["log"] == ["first", "no such package: \\x07left-pad"]
+    assert list(places.prepared.iterdir()) == []
+    await runtime.prepare(DIGEST, prepare=["true"], epoch=1)
+
+
+async def test_a_preparation_that_cannot_be_started_says_so(runtime, places):
+    bundle(places)
+    with pytest.raises(SophiaError, match=r"cannot run `no-such-tool`"):
+        await runtime.prepare(DIGEST, prepare=["no-such-tool"], epoch=1)
+
+
+async def test_what_a_preparation_leaves_running_is_ended(runtime, places):
+    bundle(places, **{"prepare.py": "import os, time\nif not os.fork(): os.setsid(); time.sleep(60)"})
+    await runtime.prepare(DIGEST, prepare=["python3", "prepare.py"], epoch=1)
+    assert processes_of(places.state) == []
+
+
+async def test_cancelling_a_preparation_kills_it_and_it_can_be_repeated(runtime, places):
+    bundle(places)
+    preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", "sleep 60 & sleep 60"], epoch=1))
+    await eventually(lambda: len(processes_of(places.state)) >= 4)
+    preparing.cancel()
+    with suppress(asyncio.CancelledError):
+        await preparing
+    assert processes_of(places.state) == []
+    await runtime.prepare(DIGEST, prepare=["touch", "made"], epoch=1)
+    assert [path.name for path in places.prepared.glob("*/made")] == ["made"]
+
+
+async def test_a_preparation_of_an_older_epoch_is_refused(runtime, places):
+    bundle(places)
+    await runtime.prepare(DIGEST, prepare=None, epoch=2)
+    with pytest.raises(Fenced):
+        await runtime.prepare(DIGEST, prepare=None, epoch=1)
+
+
+async def test_a_virtual_environment_can_be_prepared_and_its_python_started(runtime, places):
+    shutil.copy(SERVICE, bundle(places) / "service.py")
+    await runtime.prepare(DIGEST, prepare=["uv", "venv", "--quiet", "--offline", ".venv"], epoch=1)
+    spec = service(places, argv=(".venv/bin/python", "service.py", "stock"))
+    kept = await runtime.start(spec, epoch=1)
+    await eventually(lambda: answer(spec.port))
+    assert (await runtime.observe("local"))[0].restarts == 0 and kept.pid
+
+
+# --- instances ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_instance_is_started_seen_and_stopped(runtime, places):
+    shutil.copy(SERVICE, bundle(places) / "service.py")
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    spec = service(places)
+    assert runtime.is_free(spec.port)
+    kept = await runtime.start(spec, epoch=1)
+    assert (kept.environment, kept.service, kept.workload, kept.number) == ("local", "stock", WORKLOAD, 0)
+    assert (kept.state, kept.port, kept.restarts, kept.exit, kept.limits) == ("running", spec.port, 0, None, "")
+    await eventually(lambda: answer(spec.port))
+    assert not runtime.is_free(spec.port)
+    assert await runtime.start(spec, epoch=1) == kept
+    assert await runtime.observe("local") == [kept]
+    assert await runtime.observe("loc") == [] == await runtime.observe("staging")
+    assert runtime.log_path("local", "stock", WORKLOAD, 0).name == f"stock-{WORKLOAD[:12]}-0.log"
+    assert runtime.log_tail("local", "stock", WORKLOAD, 0) == [f"listening on {spec.port}"]
+    assert await runtime.stop("local", WORKLOAD, 0, epoch=1) == 0
+    assert await runtime.observe("local") == [] and runtime.is_free(spec.port)
+    assert await runtime.stop("local", WORKLOAD, 0, epoch=1) is None
+
+
+async def test_an_instance_knows_its_environment_and_nothing_of_ours(runtime, places, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "of the engine's shell")
+    bundle(places, **{"show.py": "import json, os, time; print(json.dumps(dict(os.environ))); time.sleep(60)"})
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    spec = service(places, argv=("python3", "show.py"), secrets={"KEY": "s3cret"})
+    await runtime.start(spec, epoch=1)
+    (said,) = await eventually(lambda: runtime.log_tail("local", "stock", WORKLOAD, 0))
+    env = json.loads(said)
+    assert env | dict(spec.env) | {"KEY": "s3cret"} == env
+    assert env["HOME"] == str(places.data("local", "stock")) and places.data("local", "stock").is_dir()
+    assert "DATABASE_URL" not in env
+
+
+async def test_an_instance_cannot_alter_the_stored_bundle(runtime, places):
+    tree = bundle(
+        places, **{"write.py": "import time; open('file', 'w').write('changed'); print('done'); time.sleep(60)"}
+    )
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    await runtime.start(service(places, argv=("python3", "write.py")), epoch=1)
+    await eventually(lambda: runtime.log_tail("local", "stock", WORKLOAD, 0) == ["done"])
+    assert (tree / "file").read_text() == "as stored\n"
+
+
+async def test_a_bundle_that_was_not_prepared_is_not_started(runtime, places):
+    bundle(places)
+    with pytest.raises(SophiaError, match="SPH-2105"):
+        await runtime.start(service(places), epoch=1)
+    assert await runtime.observe("local") == []
+
+
+async def test_an_instance_that_crashes_at_once_is_seen_with_its_exit_status_and_last_words(runtime, launchers, places):
+    shutil.copy(SERVICE, bundle(places, FAULT="crash-loop") / "service.py")
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    await runtime.start(service(places), epoch=1)
+
+    seen = await eventually(lambda: (now := launchers.look(f"instance/local/{WORKLOAD}-0")).restarts >= 2 and now)
+    (instance,) = await runtime.observe("local")
+    assert seen.exit == instance.exit == 1
+    assert runtime.log_tail("local", "stock", WORKLOAD, 0)[-1] == "fatal: told to crash at once"
+
+
+async def test_static_files_are_served_by_our_own_server(runtime, places):
+    bundle(places, **{"index.html": "<h1>hello</h1>"})
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    spec = service(places, argv=None, static={"root": ".", "index": "index.html", "spa": True})
+    await runtime.start(spec, epoch=1)
+    assert await eventually(lambda: answer(spec.port, "/")) == b"<h1>hello</h1>"
+    assert await runtime.stop("local", WORKLOAD, 0, epoch=1) == 0
+
+
+async def test_what_an_instance_uses_is_not_pruned(runtime, places):
+    for digest in (DIGEST, OTHER):
+        shutil.copy(SERVICE, bundle(places, digest) / "service.py")
+        await runtime.prepare(digest, prepare=["true"], epoch=1)
+    await runtime.start(service(places), epoch=1)
+    assert await runtime.prune({OTHER}) == []
+    assert await runtime.prune([]) == [OTHER]
+    await runtime.stop("local", WORKLOAD, 0, epoch=1)
+    assert await runtime.prune([]) == [DIGEST]
+    assert list(places.prepared.iterdir()) == [] == await runtime.prune([])
+
+
+def test_a_port_that_anybody_listens_on_is_not_free(places):
+    runtime: Runtime = LocalRuntime(places, None)
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        with socket.socket(family) as listener:
+            try:
+                listener.bind((address, 0))
+            except OSError:
+                continue  # no IPv6 here
+            listener.listen()
+            assert not runtime.is_free(listener.getsockname()[1]), address
+    assert runtime.is_free(free_port())
+
+
+# --- kills ----------------------------------------------------------------------------------------------------------
+
+
+async def engine(state, epoch, *command):
+    """An engine in a process of its own that prepares."""
+    script = (
+        "import asyncio, sys\nfrom pathlib import Path\n"
+        "from sophia_infrastructure.launchers import Launchers\nfrom sophia_infrastructure.places import Places\n"
+        "from sophia_infrastructure.runtime import LocalRuntime\n"
+        "places = Places.of(Path(sys.argv[1]))\n"
+        "runtime = LocalRuntime(places, Launchers(places))\n"
+        "asyncio.run(runtime.prepare(sys.argv[2], prepare=sys.argv[4:], epoch=int(sys.argv[3])))\n"
+    )
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", script, state, DIGEST, str(epoch), *command)
+
+
+async def test_half_a_preparation_is_none_when_the_engine_was_killed(runtime, places):
+    bundle(places)
+    killed = await engine(places.state, 1, "sh", "-c", "touch half; sleep 60")
+    try:
+        await eventually(lambda: list(places.prepared.glob("*/half")), seconds=20)
+    finally:
+        killed.kill()
+        await killed.wait()
+    await eventually(lambda: processes_of(places.state) == [])
+    assert not list(places.prepared.glob("*.ready"))
+    await runtime.prepare(DIGEST, prepare=["sh", "-c", "test ! -e half && touch whole"], epoch=2)
+    assert list(places.prepared.glob("*/whole"))
+
+
+async def test_a_preparation_whose_helper_was_killed_is_ended_before_the_next_one_begins(runtime, places):
+    bundle(places)
+    preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", "touch half; sleep 61"], epoch=1))
+    await eventually(lambda: list(places.prepared.glob("*/half")))
+    helper = next(pid for pid in processes_of(places.state) if os.getsid(pid) == pid and _is_helper(pid))
+    left = [pid for pid in processes_of(places.state) if pid != helper]
+    os.kill(helper, signal.SIGKILL)
+    with pytest.raises(SophiaError, match="SPH-2101"):
+        await preparing
+    assert [pid for pid in left if is_alive(pid)], "nobody was there to end it"
+    await runtime.prepare(DIGEST, prepare=["sh", "-c", "test ! -e half"], epoch=1)
+    assert not [pid for pid in left if is_alive(pid)]
+
+
+def _is_helper(pid):
+    return b"launcher.py" in proc(pid, "cmdline")
