@@ -21,6 +21,7 @@ from sophia_deployment_core.errors import INTERNAL, SophiaError
 from sophia_deployment.cli.site import Site
 from sophia_deployment.cli.verb import OPTIONS, near
 from sophia_deployment.codes import USAGE
+from sophia_deployment.output.console import Unread
 
 INTERRUPTED = 130
 
@@ -98,6 +99,9 @@ def outcome(args: Sequence[str] | None = None) -> int:
         returned = sophia.main(args, "sophia", standalone_mode=False, obj=site)
         sys.stdout.flush()
         return returned if isinstance(returned, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        site.console.insist(error.format_message())
+        return USAGE.exit
     except click.UsageError as error:
         site.console.error(_usage(error))
         return USAGE.exit
@@ -107,7 +111,7 @@ def outcome(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         site.console.insist("interrupted; nothing was submitted")
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except Unread:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:

@@ -5,7 +5,6 @@ The first Ctrl-C detaches: the run goes on in the engine, and the reader is told
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -95,7 +94,7 @@ def follow(site: Site, run: dict[str, Any], *, since_ms: int = 0) -> dict[str, A
     with live.view(site.console, progress, lambda: _counted(site, progress)) as view:
         for event in site.engine.events(run=run["run"], on_break=view.note):
             if site.events:
-                site.console.data(json.dumps(event, ensure_ascii=False))
+                site.console.document(event, indent=None)
             lines = progress.apply(event)
             view.lines(line for line in lines if line.at_ms >= since_ms)
             if progress.ended or (progress.held and _waits(site, run)):
@@ -131,7 +130,8 @@ def tell_end(site: Site, run: dict[str, Any], *, good: frozenset[str] = NOTHING)
     elif site.events:
         console.say("", *cards.end_card(run, url=url_of(site, run), paint=console.on_err))
     elif not console.as_json:
-        console.say("")
+        if run["run"] is not None:
+            console.say("")
         console.data(*cards.end_card(run, url=url_of(site, run), paint=console.on_out))
     _leave_summary(site, run, well=well)
 

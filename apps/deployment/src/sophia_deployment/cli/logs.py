@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -109,7 +108,7 @@ def _printer(site: Site, environment: str) -> Callable[[files.Source, str], None
     def show(source: files.Source, line: str) -> None:
         if console.as_json:
             told = {"service": source.service, "workload": source.workload, "instance": source.number}
-            console.data(json.dumps({**told, "line": shown.harmless(line)}, ensure_ascii=False))
+            console.document({**told, "line": shown.harmless(line)}, indent=None)
         else:
             console.data(shown.line(source, line))
 

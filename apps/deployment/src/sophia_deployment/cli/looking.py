@@ -47,7 +47,7 @@ def status(site: Site, environment: str | None) -> int:
 @click.command(
     cls=Verb,
     example="""
-    sophia report                     of the newest run, as Markdown
+    sophia report                     of the newest run that somebody asked for, as Markdown
     sophia report 17
     xdg-open $(sophia report 17 --html)""",
 )
@@ -91,7 +91,8 @@ def _written(site: Site, number: str) -> Path:
 
 
 def _newest(site: Site) -> dict[str, Any]:
-    runs = site.engine.runs(limit=1)
+    """The newest run that somebody asked for; what the engine does by itself counts where there is nothing else."""
+    runs = sorted(site.engine.runs(limit=50), key=lambda run: run["by"] == "sophia")
     if not runs:
         raise SophiaError(NOT_FOUND, "there was no run so far", hint="`sophia up` makes the first")
     return runs[0]

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sophia_deployment_core.errors import SophiaError
 
 from sophia_deployment.cli.site import Site
+from sophia_deployment.codes import USAGE
 
 HERE = click.make_pass_decorator(Site)
 """Gives a verb the `Site` of its call as first argument."""
@@ -84,7 +86,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             hint = near(args[0], list(self.commands)) or f"`{ctx.command_path} --help` lists them"
-            raise click.UsageError(f"there is no `{ctx.command_path} {args[0]}`: {hint}", ctx)
+            raise SophiaError(USAGE, f"there is no `{ctx.command_path} {args[0]}`", hint=hint)
         return super().resolve_command(ctx, args)
 
 

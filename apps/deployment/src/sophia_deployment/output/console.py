@@ -12,6 +12,13 @@ from sophia_deployment_core.errors import SophiaError
 
 from sophia_deployment.output.text import paint, plain
 
+_COMMAND = "##["
+"""What GitHub's runner takes for a command wherever it stands in a line."""
+
+
+class Unread(Exception):
+    """Whoever read stdout has seen enough."""
+
 
 @dataclass
 class Console:
@@ -24,14 +31,20 @@ class Console:
     # --- stdout ------------------------------------------------------------------------------------------------------
 
     def data(self, *lines: str) -> None:
-        """Text that was asked for."""
-        for line in lines:
-            sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        """Text that was asked for. Raises `Unread`."""
+        self._print(*(_no_command(line) for line in lines))
 
-    def document(self, value: Any) -> None:
-        """One JSON document."""
-        self.data(json.dumps(value, indent=2, ensure_ascii=False))
+    def document(self, value: Any, *, indent: int | None = 2) -> None:
+        """One JSON document; `indent` None: on one line. Raises `Unread`."""
+        text = json.dumps(value, indent=indent, ensure_ascii=False)
+        self._print(text.replace(_COMMAND, _COMMAND.replace("[", "\\u005b")))
+
+    def _print(self, *lines: str) -> None:
+        try:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise Unread from error
 
     def answer(self, value: Any, *lines: str) -> None:
         """The document where JSON is wanted, else the lines."""
@@ -50,7 +63,7 @@ class Console:
     def insist(self, *lines: str) -> None:
         """Talk that even `-q` does not leave out."""
         for line in lines:
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{_no_command(line)}\n")
         sys.stderr.flush()
 
     def hint(self, text: str) -> None:
@@ -80,6 +93,10 @@ class Console:
         """Whether a live region makes sense: a terminal that a person looks at."""
         is_ci = bool(os.environ.get("CI"))
         return sys.stderr.isatty() and not is_ci and not self.quiet and os.environ.get("TERM", "") != "dumb"
+
+
+def _no_command(line: str) -> str:
+    return line.replace(_COMMAND, "## [")
 
 
 def error_lines(error: SophiaError, *, color: bool) -> list[str]:

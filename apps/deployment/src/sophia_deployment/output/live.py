@@ -64,7 +64,7 @@ class Log:
 
 
 class Actions(Log):
-    """In GitHub Actions: one group a run, and no line that the runner would take for a command."""
+    """In GitHub Actions: one group a run."""
 
     def __enter__(self) -> Self:
         self._console.say(f"::group::{title(self._progress)}")
@@ -72,9 +72,6 @@ class Actions(Log):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._console.say("::endgroup::")
-
-    def _write(self, text: str) -> None:
-        self._console.say(text.replace("##[", "## ["))
 
 
 class Region(Log):

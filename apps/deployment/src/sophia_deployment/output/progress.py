@@ -80,8 +80,8 @@ class Progress:
         step = self._step(event["body"])
         step.phase, step.state, step.started_ms = event["body"]["phase"], "running", event["at_ms"]
         if step.verb == "watch" and step.phase == "do":
-            again = " again" if event["body"].get("attempt", 1) > 1 else ""
-            return f"watching{again}, {duration(int(step.args.get('watch_ms', 0)))} in all", ""
+            again = event["body"].get("attempt", 1) > 1
+            return ("watching again" if again else f"watching for {duration(int(step.args.get('watch_ms', 0)))}"), ""
         return None
 
     def _on_step_done(self, event: Mapping[str, Any]) -> tuple[str, Tone] | None:
