@@ -42,6 +42,8 @@ class Shipped:
     number: int
     good: bool = True
     """False once it was rolled back from; what is live is good"""
+    pinned: bool = False
+    """the run was tagged `pinned`: kept whatever its age"""
 
 
 @dataclass
@@ -68,17 +70,8 @@ class Standing:
     """what was live before the newest switch"""
 
     def backends(self) -> tuple[Backend, ...]:
-        """The proxy's whole list: every placement that has a listener."""
-        return tuple(
-            Backend(
-                workload=identity,
-                service=place.workload.service,
-                listener_port=place.listener_port,
-                endpoints=tuple(place.ports[number] for number in sorted(place.serving)),
-            )
-            for identity, place in sorted(self.placements.items())
-            if place.listener_port
-        )
+        """The proxy's whole list."""
+        return backends(self.placements)
 
     def ports(self) -> set[int]:
         """Every port that is spoken for here."""
@@ -109,18 +102,32 @@ class Standing:
         return next((entry for entry in reversed(self.history) if entry.revision.digest == digest), None)
 
     def kept(self, *, now_ms: int) -> list[Revision]:
-        """What can be gone back to: what is live and was before it, and the newest releases that are not too old."""
+        """What can be gone back to: what is live, was before it or is pinned, and the newest that are not too old."""
         retention = self.live.settings.get("retention", {}) if self.live else {}
         most, age_ms = int(retention.get("releases", 10)), int(retention.get("age_ms", 2_592_000_000))
         found = {revision.digest: revision for revision in (self.live, self.before) if revision is not None}
         for entry in reversed(self.history):
-            if len(found) >= most or now_ms - entry.at_ms > age_ms:
-                break
-            found.setdefault(entry.revision.digest, entry.revision)
+            is_young = len(found) < most and now_ms - entry.at_ms <= age_ms
+            if is_young or entry.pinned:
+                found.setdefault(entry.revision.digest, entry.revision)
         return list(found.values())
 
     def placed(self, identity: str) -> bool:
         return identity in self.placements
+
+
+def backends(placements: Mapping[str, Placement]) -> tuple[Backend, ...]:
+    """What the proxy is told of these placements: every one that has a listener."""
+    return tuple(
+        Backend(
+            workload=key,
+            service=place.workload.service,
+            listener_port=place.listener_port,
+            endpoints=tuple(place.ports[number] for number in sorted(place.serving) if number in place.ports),
+        )
+        for key, place in sorted(placements.items())
+        if place.listener_port
+    )
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,7 @@ class Deed:
     """of the run"""
     number: int
     at_ms: int
+    pinned: bool = False
 
 
 def apply(standing: Standing, deed: Deed) -> None:
@@ -230,7 +238,7 @@ def _switched(standing: Standing, deed: Deed) -> None:
     standing.live, standing.live_since_ms, standing.live_run = deed.target, deed.at_ms, deed.run
     standing.current_generation = deed.args["generation"]
     standing.held = None
-    standing.history.append(Shipped(deed.target, deed.at_ms, deed.run, deed.number))
+    standing.history.append(Shipped(deed.target, deed.at_ms, deed.run, deed.number, pinned=deed.pinned))
 
 
 def _switched_back(standing: Standing, deed: Deed) -> None:

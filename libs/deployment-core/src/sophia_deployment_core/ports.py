@@ -83,6 +83,9 @@ class Artifacts(Protocol):
 
     def digests(self) -> Sequence[str]: ...
 
+    def stored_ms(self, digest: str) -> int:
+        """Wall time at which the bundle was stored last (storing it again counts); 0 if it is not there."""
+
 
 class Secrets(Protocol):
     def versions(self, environment: str) -> Mapping[str, int]:
@@ -90,6 +93,9 @@ class Secrets(Protocol):
 
     def value(self, environment: str, name: str, version: int) -> str:
         """One version's value; raises `SophiaError` if it was never set or is no longer kept."""
+
+    def keep(self, versions: Collection[tuple[str, str, int]]) -> Collection[tuple[str, str, int]]:
+        """Forget each (environment, name, version) that is neither current nor in `versions`; what was forgotten."""
 
 
 # --- the runtime ----------------------------------------------------------------------------------------------------

@@ -91,7 +91,8 @@ class View:
         return self.plan.kind
 
     def step(self, phase: Phase, step: str) -> StepView:
-        return (self.do if phase == "do" else self.undo).setdefault(step, StepView())
+        """For reading: a step that was never begun is an idle one that is not kept."""
+        return (self.do if phase == "do" else self.undo).get(step) or StepView()
 
     @property
     def switched(self) -> bool:
@@ -147,7 +148,7 @@ def _submitted(event: Event) -> View:
 
 def _apply_step(view: View, event: Event, epoch: int | None) -> None:
     body = event.body
-    step = view.step(body["phase"], body["step"])
+    step = (view.do if body["phase"] == "do" else view.undo).setdefault(body["step"], StepView())
     if event.kind == "step started":
         step.deaths += step.state in ("running", "lost")
         step.state = "running" if epoch is None or event.epoch == epoch else "lost"

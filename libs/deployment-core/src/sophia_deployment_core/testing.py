@@ -392,6 +392,9 @@ class FakeArtifacts:
     def digests(self) -> list[str]:
         return sorted(self.stored)
 
+    def stored_ms(self, digest: str) -> int:
+        return 0
+
 
 @dataclass
 class FakeSecrets:
@@ -406,6 +409,16 @@ class FakeSecrets:
 
     def value(self, environment: str, name: str, version: int) -> str:
         return self.kept[environment, name, version]
+
+    def keep(self, versions: Collection[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+        gone = [
+            (where, name, version)
+            for where, name, version in self.kept
+            if version != self.versions(where)[name] and (where, name, version) not in versions
+        ]
+        for each in gone:
+            del self.kept[each]
+        return gone
 
 
 class Ground:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sophia_deployment_core import environment, run
 from sophia_deployment_core.environment import Deed, Standing
 from sophia_deployment_core.ledger import ORIGIN, Event, Head
+from sophia_deployment_core.release import Workload
 from sophia_deployment_core.run import View
 
 
@@ -63,13 +64,23 @@ class World:
         return set().union(*(standing.ports() for standing in self.environments.values()))
 
     def kept_artifacts(self, *, now_ms: int) -> set[str]:
-        """Bundles that something may still need: what is placed, live or to come, and what retention keeps."""
+        """Bundles that something may still need."""
+        return {load.artifact for load in self._kept(now_ms)}
+
+    def kept_secrets(self, *, now_ms: int) -> set[tuple[str, str, int]]:
+        """Versions of secrets that something may still need: (environment, name, version)."""
+        return {
+            (load.environment, name, version) for load in self._kept(now_ms) for name, version in load.secrets.items()
+        }
+
+    def _kept(self, now_ms: int) -> list[Workload]:
+        """What is placed, live or to come, and what retention keeps."""
         wanted = [view.plan.target for view in self.open_runs()]
         for standing in self.environments.values():
             wanted += standing.kept(now_ms=now_ms)
         placed = (place.workload for each in self.environments.values() for place in each.placements.values())
         loads = [load for revision in wanted if revision is not None for load in revision.workloads.values()]
-        return {load.artifact for load in (*loads, *placed)}
+        return [*loads, *placed]
 
     def _apply_run(self, event: Event) -> None:
         assert event.run is not None
@@ -100,6 +111,7 @@ class World:
             kind=view.kind,
             number=view.number,
             at_ms=event.at_ms,
+            pinned="pinned" in view.tags,
         )
         environment.apply(self.standing(view.environment), deed)
 

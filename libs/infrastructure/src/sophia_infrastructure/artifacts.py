@@ -136,6 +136,13 @@ class FileArtifacts:
 
     # --- storing ----------------------------------------------------------------------------------------------------
 
+    def stored_ms(self, digest: str) -> int:
+        """Wall time at which the bundle was stored last; storing what is there already counts."""
+        try:
+            return self._entries_file(digest).stat().st_mtime_ns // 1_000_000
+        except FileNotFoundError:
+            return 0
+
     def store(self, tree: Tree, *, on_progress: Progress | None = None) -> str:
         """Keep a copy of these files and links and return its digest, once it is on the disk whole.
 
@@ -148,11 +155,13 @@ class FileArtifacts:
         entries = list(_side_by_side(lambda each: _read(*each, count=count), listing))
         _refuse_links_out(entries)
         digest = bundle_digest(entries)
-        if not self.has(digest) or self._faults(digest):
-            try:
+        try:
+            if self.has(digest) and not self._faults(digest):
+                os.utime(self._entries_file(digest))
+            else:
                 self._write(digest, entries, dict(listing))
-            except OSError as error:
-                raise unusable(self._root, error) from error
+        except OSError as error:
+            raise unusable(self._root, error) from error
         return digest
 
     def _write(self, digest: str, entries: Sequence[Entry], sources: Mapping[str, Path]) -> None:

@@ -87,7 +87,7 @@ def plan(site: Site, environment: str | None, assignments: tuple[str, ...], watc
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `sophia plan`.")
 @click.option("--detach", is_flag=True, help="Do not follow the run.")
 @click.option("--strict-port", is_flag=True, help="Refuse an edge port that is taken instead of the next free one.")
-@click.option("--tag", "tags", multiple=True, help="A word that the run is marked with. Repeatable.")
+@click.option("--tag", "tags", multiple=True, help="A word that the run is marked with; `pinned` keeps the release. Repeatable.")
 @HERE
 def deploy(
     site: Site,

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sophia_deployment_core.environment import Placement, Standing
+from sophia_deployment_core.environment import Placement, Standing, backends
 from sophia_deployment_core.errors import SophiaError, declare
 from sophia_deployment_core.plan import Plan, Step
 from sophia_deployment_core.platform import filled_in, url_variable
 from sophia_deployment_core.ports import (
     Artifacts,
-    Backend,
     Clock,
     InstanceSpec,
     Ledger,
@@ -154,20 +153,6 @@ class Call:
             live.name if live else "none",
             live.table() if live else {},
         )
-
-
-def backends(placements: Mapping[str, Placement]) -> tuple[Backend, ...]:
-    """The proxy's whole list: every placement that has a listener."""
-    return tuple(
-        Backend(
-            workload=key,
-            service=place.workload.service,
-            listener_port=place.listener_port,
-            endpoints=tuple(place.ports[number] for number in sorted(place.serving) if number in place.ports),
-        )
-        for key, place in sorted(placements.items())
-        if place.listener_port
-    )
 
 
 class Verb:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.ports import Artifacts
 from sophia_deployment_core.steps.call import Call, Verb
 
 APART_MS = 100
 """For so long after a switch requests may be on their way to a worker; two reads this far apart are believed."""
+
+FRESH_MS = 3_600_000
 
 
 async def drained(call: Call, key: str, *, cap_ms: int) -> dict[str, Any]:
@@ -48,17 +52,30 @@ class Remove(Verb):
 
 
 class Prune(Verb):
-    """What no revision to roll back to refers to is deleted: prepared trees and bundles."""
+    """What no revision to roll back to refers to is deleted: prepared trees, bundles and old values of secrets.
+
+    A bundle that was stored a short while ago stays: its deployment may not be submitted yet.
+    """
 
     async def do(self, call: Call) -> dict[str, Any]:
-        hands = call.hands
-        keep = hands.world.kept_artifacts(now_ms=hands.clock.now_ms())
+        hands, now_ms = call.hands, call.hands.clock.now_ms()
+        keep = hands.world.kept_artifacts(now_ms=now_ms)
         unprepared = await hands.runtime.prune(keep)
-        stored = await asyncio.to_thread(hands.artifacts.digests)
-        removed = [digest for digest in stored if digest not in keep]
-        for digest in removed:
-            await asyncio.to_thread(hands.artifacts.remove, digest)
-        return {"bundles": len(removed), "prepared": len(unprepared)}
+        removed = await asyncio.to_thread(_forget, hands.artifacts, keep, now_ms)
+        forgotten = await asyncio.to_thread(hands.secrets.keep, hands.world.kept_secrets(now_ms=now_ms))
+        return {"bundles": removed, "prepared": len(unprepared), "secrets": len(forgotten)}
+
+
+def _forget(artifacts: Artifacts, keep: Collection[str], now_ms: int) -> int:
+    """Remove stored bundles that are neither in `keep` nor fresh; how many."""
+    old = [
+        digest
+        for digest in artifacts.digests()
+        if digest not in keep and now_ms - artifacts.stored_ms(digest) > FRESH_MS
+    ]
+    for digest in old:
+        artifacts.remove(digest)
+    return len(old)
 
 
 class Close(Verb):
