@@ -56,7 +56,7 @@ def gather(
         release=say(sentences.release_name(view)),
         previous=say(_previous(view, before)),
         serving=say(_serving(view, after)),
-        url=f"http://localhost:{after.edge_port}/" if after and after.open and after.edge_port else "",
+        url=f"http://127.0.0.1:{after.edge_port}" if after and after.open and after.edge_port else "",
         held=say((after.held if after else None) or view.held),
         plan_hash=view.plan.hash,
         overridden=tuple(
