@@ -14,8 +14,9 @@ def replace(path: str, text: str, *, mode: int = 0o600, durable: bool = True) ->
     """The file has this content, in one step: readers see all of the old one or all of the new one."""
     directory, name = os.path.split(path)
     fresh = os.path.join(directory, f".{name}.new")
-    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(file, mode)
         view = memoryview(text.encode("utf-8", "surrogateescape"))
         while view:
             view = view[os.write(file, view) :]
