@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -216,6 +217,18 @@ def test_a_table_that_envoy_alone_finds_fault_with_does_not_leave_the_edge_witho
     assert (pair.answers()[0], pair.generation_now()) == (503, None)
 
 
+def test_a_table_that_was_refused_for_want_of_a_backend_is_taken_up_once_that_is_there(pair: Pair) -> None:
+    """Put there by hand, or by an engine that died before it arranged: the file is right, Envoy does not run it."""
+    pair.to(OLD, 1)
+    pair.run(pair.traffic.arrange("local", pair.backends()[:1], epoch=1))
+    put(pair.files.routes, config.routes_text(table(NEW, 2), name=config.PUBLIC, nonce="x"))
+    time.sleep(0.2)
+    assert (pair.answers(), pair.generation_now()) == ((200, "old"), 2)
+    pair.run(pair.traffic.arrange("local", pair.backends(), epoch=1))
+    pair.to(NEW, 2)
+    assert pair.answers() == (200, "new")
+
+
 # --- backends -------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +259,7 @@ def test_arranging_the_same_again_writes_nothing(pair: Pair) -> None:
 
 def test_a_listener_whose_port_is_taken_is_refused_in_envoys_words_and_the_others_stay(pair: Pair) -> None:
     pair.to(OLD, 1)
+    before = pair.files.listeners.read_text()
     with echoing("stranger") as stranger:
         taken = Backend(workload("api", "1"), "api", stranger.port, ())
         with pytest.raises(SophiaError) as error:
@@ -253,6 +267,7 @@ def test_a_listener_whose_port_is_taken_is_refused_in_envoys_words_and_the_other
     assert refused(error) == "SPH-2204"
     assert f"127.0.0.1:{stranger.port}" in error.value.message
     assert "Address already in use" in error.value.message
+    assert pair.files.listeners.read_text() == before
     pair.run(pair.traffic.arrange("local", pair.backends(), epoch=1))
     assert (pair.answers(), pair.answers(pair.ports[1])) == ((200, "old"), (200, "new"))
 
@@ -282,6 +297,17 @@ def test_opening_again_leaves_the_running_one_alone(pair: Pair) -> None:
     pid, bootstrap = pair.pid(), pair.files.bootstrap.stat()
     pair.open()
     assert (pair.pid(), pair.files.bootstrap.stat()) == (pid, bootstrap)
+
+
+def test_envoy_runs_from_a_program_that_no_upgrade_takes_away_with_all_the_files_it_may_open(pair: Pair) -> None:
+    proc = Path(f"/proc/{pair.pid()}")
+    assert (proc / "exe").readlink().is_relative_to(pair.places.code)
+    (limit,) = [line.split() for line in (proc / "limits").read_text().splitlines() if line.startswith("Max open")]
+    assert limit[3] == limit[4]
+
+
+def test_envoys_admin_interface_is_for_its_owner_alone(pair: Pair) -> None:
+    assert stat.S_IMODE(pair.places.admin_socket("local").stat().st_mode) == 0o600
 
 
 def test_a_running_edge_does_not_move_to_other_ports(pair: Pair) -> None:
