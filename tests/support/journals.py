@@ -45,7 +45,7 @@ async def _again(ground: Ground, event: Event) -> None:
     step = view.plan.by_id[body["step"]]
     if step.verb in ("verify", "smoke", "watch", "drain", "prune"):
         return
-    call = Call(step, view.plan, hands, view.step("do", step.id).given, switched=view.switched)
+    call = Call(step, view.plan, hands, view.id, view.step("do", step.id).given, switched=view.switched)
     await (VERBS[step.verb].do(call) if body["phase"] == "do" else VERBS[step.verb].undo(call))
 
 

@@ -155,7 +155,7 @@ class Runner:
         """The call with what is fixed for it, its intent written. One at a time, or two would be given one port."""
         done, step = view.step("do", begin.step.id), view.step(begin.phase, begin.step.id)
         first_ms = step.first_ms if step.begun else 0
-        call = Call(begin.step, view.plan, self.hands, done.given, switched=view.switched, first_ms=first_ms)
+        call = Call(begin.step, view.plan, self.hands, view.id, done.given, switched=view.switched, first_ms=first_ms)
         error = None
         async with self._resolving:
             if begin.phase == "do" and not done.begun:

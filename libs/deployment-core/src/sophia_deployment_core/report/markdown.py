@@ -97,7 +97,7 @@ def _failure(failure: Failure) -> str:
         ("answer", failure.answer),
         ("body", failure.body),
         ("exit status", failure.exit),
-        ("serving meanwhile", failure.serving),
+        ("serving then", failure.serving),
         ("hint", failure.hint),
     )
     lines += ["", *(f"- {name}: {escaped(value)}" for name, value in told if value)]

@@ -135,13 +135,20 @@ def _moved(view: View, name: str | None, before: str | None, place: str) -> str:
 
 
 def _seen(view: View) -> str:
+    """What the watch counted; Sophia's own probes are no users."""
     answers = edge_answers(view)
-    requests, failed = sum(a.requests for a in answers), sum(a.failed for a in answers)
-    if not requests:
-        return ""
-    return (
-        f"; {several(requests, 'request')} under watch, {'none' if not failed else several(failed, 'request')} failed"
-    )
+    requests, failed, sent = sum(a.requests for a in answers), sum(a.failed for a in answers), probes_sent(view)
+    if failed:
+        return f"; {failed} of {several(requests, 'request')} under watch failed"
+    if requests > sent:
+        return f"; {several(requests - sent, 'request')} of users under watch, none failed"
+    return "; no user's request came while it was watched" if sent else ""
+
+
+def probes_sent(view: View) -> int:
+    """How many of the requests that the edge counted during the watch were the engine's own."""
+    told = [told_by(view, step.id) for step in view.plan.steps if step.verb == "watch"]
+    return sum(whole(mapping(one.get("probes")).get("sent")) or 0 for one in told)
 
 
 def _work(view: View) -> str:

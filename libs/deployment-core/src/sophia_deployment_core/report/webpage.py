@@ -123,7 +123,7 @@ def _failure(failure: Failure) -> str:
             ("answer", failure.answer),
             ("body", failure.body),
             ("exit status", failure.exit),
-            ("serving meanwhile", f"`{failure.serving}`" if failure.serving else ""),
+            ("serving then", f"`{failure.serving}`" if failure.serving else ""),
             ("hint", failure.hint),
         )
     )

@@ -11,6 +11,7 @@ from sophia_deployment_core.errors import SophiaError, declare
 from sophia_deployment_core.plan import Plan, Step
 from sophia_deployment_core.platform import filled_in, url_variable
 from sophia_deployment_core.ports import (
+    Answer,
     Artifacts,
     Clock,
     InstanceSpec,
@@ -56,6 +57,8 @@ class Call:
     step: Step
     plan: Plan
     hands: Hands
+    run: str = ""
+    """The run's id, which goes with everything that is asked in its name."""
     given: Mapping[str, Any] = field(default_factory=dict)
     switched: bool = False
     """Traffic may have been moved by this run."""
@@ -92,6 +95,11 @@ class Call:
 
     def url(self, port: int) -> str:
         return f"http://{HOST}:{port}"
+
+    async def probe(self, port: int, path: str, *, method: str = "GET", timeout_ms: int) -> Answer:
+        """One request of ours, which carries the run's id as `x-correlation-id`."""
+        headers = {"x-correlation-id": self.run}
+        return await self.hands.probes.http(port, method, path, headers=headers, timeout_ms=timeout_ms)
 
     def spec(self, number: int) -> InstanceSpec:
         """Everything that one instance of the step's workload needs to be started."""

@@ -68,7 +68,7 @@ async def _probed(call: Call, number: int) -> dict[str, Any]:
     began, attempts = clock.boot_ms(), 0
     while True:
         left = within - (clock.boot_ms() - began)
-        answer = await call.hands.probes.http(port, "GET", path, timeout_ms=max(10, min(PROBE_MS, left)))
+        answer = await call.probe(port, path, timeout_ms=max(10, min(PROBE_MS, left)))
         instance = await seen(call, load, number)
         attempts += 1
         answers.append(_answered_by(instance, answer))
@@ -152,13 +152,18 @@ async def _check(call: Call, load: Workload, check: Mapping[str, Any], port: int
     timeout_ms = int(check["within_ms"])
     if check.get("run"):
         asked = " ".join(check["run"])
-        env = {"SOPHIA_URL": call.url(port), "SOPHIA_SERVICE": load.service, "SOPHIA_ENVIRONMENT": call.environment}
+        env = {
+            "SOPHIA_URL": call.url(port),
+            "SOPHIA_SERVICE": load.service,
+            "SOPHIA_ENVIRONMENT": call.environment,
+            "SOPHIA_RUN": call.run,
+        }
         answer = await call.hands.probes.command(check["run"], env=env, timeout_ms=timeout_ms)
         wrong = _wrong_command(answer, check)
     else:
         method, path = ("POST", check["post"]) if check.get("post") else ("GET", check["get"])
         asked = f"{method} {path}"
-        answer = await call.hands.probes.http(port, method, path, timeout_ms=timeout_ms)
+        answer = await call.probe(port, path, method=method, timeout_ms=timeout_ms)
         wrong = _wrong_answer(answer, check)
     if wrong:
         facts = {"check": asked, "url": call.url(port), "body": answer.body[:500].decode("utf-8", "replace")}

@@ -124,7 +124,7 @@ async def _look(call: Call, target: Revision, seen: _Seen) -> None:
 
 async def _probe_edge(call: Call, load: Workload, route: str, seen: _Seen) -> None:
     path, wanted = _edge_probe(load, route)
-    answer = await call.hands.probes.http(call.standing.edge_port or 0, "GET", path, timeout_ms=5_000)
+    answer = await call.probe(call.standing.edge_port or 0, path, timeout_ms=5_000)
     good = answer.status == wanted if wanted else 0 < answer.status < 500
     seen.sent += 1
     seen.probes.append(good)
@@ -148,7 +148,7 @@ async def _probe_health(call: Call, load: Workload, seen: _Seen) -> None:
         return
     path = str(load.health["path"])
     for number in sorted(place.serving):
-        answer = await call.hands.probes.http(place.ports[number], "GET", path, timeout_ms=5_000)
+        answer = await call.probe(place.ports[number], path, timeout_ms=5_000)
         key = (load.identity, number)
         seen.sick[key] = 0 if 200 <= answer.status < 300 else seen.sick.get(key, 0) + 1
         seen.said[key] = f"GET {path} {described(answer)}"
@@ -273,9 +273,7 @@ async def _broken_way_back(call: Call) -> str:
             return f"`{load.service}` of the version before no longer runs"
         path = str(load.health["path"])
         for number in sorted(place.serving):
-            answers = [
-                await call.hands.probes.http(place.ports[number], "GET", path, timeout_ms=2_000) for _ in range(2)
-            ]
+            answers = [await call.probe(place.ports[number], path, timeout_ms=2_000) for _ in range(2)]
             if not any(200 <= answer.status < 300 for answer in answers):
                 return f"`{load.service}` of the version before: GET {path} {described(answers[-1])}"
     return ""
