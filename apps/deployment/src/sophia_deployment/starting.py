@@ -59,7 +59,7 @@ def start(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
     places.engine_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     console.say("starting the engine")
     said_before = places.engine_log.stat().st_size if places.engine_log.exists() else 0
-    program = Program(tuple(command(places.state)), places.state, dict(os.environ), places.engine_log)
+    program = Program(tuple(command(places.state)), places.state, dict(os.environ), places.engine_log, gathers=False)
     keeper = launchers(places)
     asyncio.run(keeper.end(RESOURCE, epoch=EPOCH))  # one that is kept and does not answer is started anew
     asyncio.run(keeper.keep(RESOURCE, program, epoch=EPOCH))

@@ -69,6 +69,8 @@ class Program:
     resources: Mapping[str, int] = field(default_factory=dict)
     about: Mapping[str, str | int | None] = field(default_factory=dict)
     log_bytes: int = LOG_BYTES
+    gathers: bool = True
+    """What it starts is part of it and ends with it. Not so for the engine, whose launchers outlive it."""
 
     def to_data(self) -> dict[str, Any]:
         return {**asdict(self), "cwd": str(self.cwd), "log": str(self.log)}

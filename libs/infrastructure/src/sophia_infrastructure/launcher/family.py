@@ -28,7 +28,10 @@ EXEC_FAILED = 127
 
 
 class Family:
-    """A program and everything it starts: what loses its parent becomes our child, so that nobody gets away."""
+    """A program and everything it starts: what loses its parent becomes our child, so that nobody gets away.
+
+    Of one that does not gather (the engine: what it starts must outlive it) only the program itself.
+    """
 
     def __init__(self, program: dict[str, Any], resource: Resource, held: int) -> None:
         self._program, self._held = program, held
@@ -39,7 +42,8 @@ class Family:
         self.exit: int | None = None
         """the program's last exit status; negative: the signal that killed it"""
         self.limits = ""
-        libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        if program["gathers"]:
+            libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def spawn(self, log: Log) -> None:
         """Start the program. One that cannot be started ends with 127, and the log says why."""
