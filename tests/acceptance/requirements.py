@@ -73,43 +73,36 @@ PROMISES = (
         "health-verified",
         "a deployment ends only after every service answered its health probe, with retries",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "deployment-report",
         "every run leaves a report a manager and an engineer can read",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "post-deployment-tests",
         "smoke tests run after the deployment and count",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "progress-live",
         "progress is visible while it happens (terminal, page, API)",
         least="< 1 s behind",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "logs-correlated",
         "every log line, event, span and header of a run carries one correlation id",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "rollback-automatic",
         "a bad deployment goes back by itself",
         least="< 2 min",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "deploy-success",
         "deployments end live or back where they were, without a person",
         least="100 %, < 15 min",
-        deferred=NOT_WRITTEN,
     ),
     # Foundations
     Promise(
@@ -213,7 +206,6 @@ PROMISES = (
         "artifacts-stored",
         "artifacts are content-addressed, kept, retrievable, pruned by rule",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "staging-automatic",
@@ -237,7 +229,6 @@ PROMISES = (
         "blue-green",
         "two colors, one switch, no request lost",
         least="0 lost",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "orchestrator-swarm",
@@ -365,7 +356,6 @@ PROMISES = (
         "audit-trail",
         "who did what, when, why, from where; nobody can change it unseen",
         least="verifiable offline",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "users-1000",
