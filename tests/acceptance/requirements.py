@@ -139,7 +139,6 @@ PROMISES = (
         "foreign-repository",
         "everything works for a repository that is not this one and has no Turborepo: init, up, deploy, break, rollback",
         least="Python, Node, static, worker",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "script-duplication",
