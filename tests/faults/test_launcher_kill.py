@@ -112,7 +112,8 @@ async def test_an_orphan_that_closed_its_lock_is_still_seen_and_ended(launchers,
     assert not is_alive(kept.pid)
 
 
-async def test_a_daemon_that_outlived_program_and_launcher_is_found_by_its_mark(launchers, state):
+@pytest.mark.parametrize("way", ["ended", "kept anew"])
+async def test_a_daemon_that_outlived_program_and_launcher_is_found_by_its_mark(launchers, state, way):
     code = (
         "import os, time\n"
         "if not os.fork():\n"
@@ -125,7 +126,10 @@ async def test_a_daemon_that_outlived_program_and_launcher_is_found_by_its_mark(
     os.kill(kept.pid, signal.SIGKILL)
     await eventually(lambda: launchers.look(NAME).state == "gone")
     assert is_alive(int(daemon))
-    await launchers.end(NAME, epoch=1)
+    if way == "ended":
+        await launchers.end(NAME, epoch=1)
+    else:
+        assert (await launchers.keep(NAME, program(state, "sleep", "60"), epoch=1)).state == "running"
     assert not is_alive(int(daemon))
 
 

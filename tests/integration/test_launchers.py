@@ -140,7 +140,7 @@ async def test_what_a_program_leaves_behind_is_killed_before_it_is_started_again
     """A service that daemonises itself would meet its own daemon on its port, and run twice."""
     code = (
         "import os, time\n"
-        "if os.fork(): os._exit(0)\n"
+        "if os.fork(): time.sleep(0.2); os._exit(0)\n"
         "os.setsid()\n"
         "if os.fork(): os._exit(0)\n"
         "open('daemons', 'a').write(f'{os.getpid()}\\n'); time.sleep(60)\n"
@@ -149,8 +149,11 @@ async def test_what_a_program_leaves_behind_is_killed_before_it_is_started_again
     await launchers.keep(NAME, asked, epoch=1)
     await eventually(lambda: launchers.look(NAME).restarts >= 2)
     assert "left processes behind" in asked.log.read_text()
+    daemons = [int(pid) for pid in lines(state / "daemons")]
+    assert len(daemons) >= 2
+    assert not [pid for pid in daemons[:-1] if is_alive(pid)]
     await launchers.end(NAME, epoch=1)
-    assert not [pid for pid in lines(state / "daemons") if is_alive(int(pid))]
+    assert not [pid for pid in daemons if is_alive(pid)]
 
 
 async def test_a_log_stays_within_its_bounds_and_keeps_its_end(launchers, state):
@@ -257,8 +260,9 @@ async def test_what_is_being_stopped_is_waited_for_and_started_anew(launchers, s
     ending = asyncio.ensure_future(launchers.end(NAME, epoch=1))
     await eventually(lambda: launchers.look(NAME).state == "stopping")
     second = await launchers.keep(NAME, slow, epoch=1)
+    await ending
     assert second.state == "running" and second.pid != first.pid
-    assert await ending == 0
+    assert launchers.look(NAME) == second, "what was started anew is not ended with its predecessor"
 
 
 @pytest.mark.parametrize("damage", ["", '{"pid": 1, "launc', "[]"])

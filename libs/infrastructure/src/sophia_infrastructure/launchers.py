@@ -161,8 +161,8 @@ class Launchers:
     async def end(self, resource: str, *, epoch: int) -> int | None:
         """Stop signal, grace, SIGKILL to all that is left, an orphan too. Returns once nothing of it is left.
 
-        The exit status, negative for a signal; None if nothing ran or its launcher cannot say. What was known of the
-        resource is forgotten; its log stays. Ending it again does nothing.
+        The exit status, negative for a signal; None if nothing ran, its launcher cannot say, or it was kept anew
+        meanwhile. What was known of the resource is forgotten; its log stays. Ending it again does nothing.
         """
         grace = grace_seconds(Resource(str(self._run), resource).record())
         answer = await self._ask("end", resource, {"epoch": epoch}, seconds=2 * grace + HELPER_SECONDS)

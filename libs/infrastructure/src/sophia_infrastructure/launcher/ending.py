@@ -7,7 +7,7 @@ import signal
 
 from .family import KILL_SECONDS
 from .limits import end_group
-from .locks import DOOR, LAUNCHER, give, taken, until
+from .locks import LAUNCHER, until
 from .processes import pids, started, tell
 from .resource import Refused, grace_seconds, launcher_process, main_process
 
@@ -19,65 +19,76 @@ if TYPE_CHECKING:
 
 
 def end(resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
-    """Stop what is kept, launcher or not, and forget it; the program's exit status, if its launcher could say."""
+    """Stop what is kept, launcher or not, and forget it; the program's exit status, if its launcher could say.
+
+    The door is open while the program takes its time, so that a newer engine need not wait for an older one's grace.
+    What was kept anew meanwhile is left alone.
+    """
     door = resource.enter()
     resource.admit(document["epoch"])
-    grace = grace_seconds(resource.record())
-    exit = None
-    if resource.standing(door) == "kept":
-        _tell_launcher(resource, signal.SIGTERM)
+    record, standing = resource.record(), resource.standing(door)
+    launcher = _launcher(resource) if standing == "kept" else None
+    orphans = resource.members(record) if standing == "orphaned" else {}
+    if launcher:
+        tell(*launcher, signal.SIGTERM)
         until(lambda: resource.record().get("state") in ("stopping", "gone"), seconds=1)
-        give(door, DOOR)
-        if not until(lambda: not taken(door, LAUNCHER), seconds=grace + KILL_SECONDS):
-            _tell_launcher(resource, signal.SIGKILL)
-            until(lambda: not taken(door, LAUNCHER), seconds=KILL_SECONDS)
-        record = resource.record()
-        exit = record.get("exit") if record.get("state") == "gone" else None
+    _ask(orphans, record)
     os.close(door)
-    end_orphans(resource, grace)
+    if launcher:
+        _await_launcher(launcher, grace_seconds(record))
+    until(lambda: not alive(orphans), seconds=grace_seconds(record), every=0.05)
     door = resource.enter()
-    if resource.standing(door) == "gone":
+    record, standing = resource.record(), resource.standing(door)
+    left_in_order = launcher is not None and record.get("state") == "gone"
+    if standing != "kept":
+        if standing == "orphaned" or not left_in_order:
+            kill_rest(resource)
         resource.forget()
     os.close(door)
-    return {"exit": exit}
+    return {"exit": record.get("exit") if left_in_order else None}
 
 
-def _tell_launcher(resource: Resource, number: int) -> None:
+def _launcher(resource: Resource) -> tuple[int, int] | None:
     """By its record, or, where that is missing or damaged, whoever holds the launcher's lock."""
-    process = launcher_process(resource.record())
-    if process is None:
-        process = next(((pid, started(pid) or 0) for pid in pids() if resource.holds(pid, LAUNCHER)), None)
-    if process is not None:
-        tell(*process, number)
+    holders = ((pid, started(pid) or 0) for pid in pids() if resource.holds(pid, LAUNCHER))
+    return launcher_process(resource.record()) or next(holders, None)
 
 
-def end_orphans(resource: Resource, grace: float) -> None:
-    record = resource.record()
-    members = resource.members(record)
-    if members:
-        _end_members(resource, record, members, grace)
-    if record.get("group"):
-        end_group(record["group"])
-
-
-def _end_members(resource: Resource, record: dict[str, Any], members: dict[int, int], grace: float) -> None:
-    main = main_process(record)
-    number = signal.Signals[str(record.get("stop_signal", "SIGTERM"))]
-    for pid, start in [main] if main else members.items():
-        tell(pid, start, number)
+def _await_launcher(launcher: tuple[int, int], grace: float) -> None:
+    """One that does not do as it was told is killed: its program is an orphan then, and had its time."""
 
     def gone() -> bool:
-        members.update(resource.members(record))
-        return not any(started(pid) == start for pid, start in members.items())
+        return started(launcher[0]) != launcher[1]
 
-    if until(gone, seconds=grace, every=0.05):
-        return
+    if not until(gone, seconds=grace + KILL_SECONDS):
+        tell(*launcher, signal.SIGKILL)
+        until(gone, seconds=KILL_SECONDS)
 
-    def killed() -> bool:
-        for pid, start in members.items():
-            tell(pid, start, signal.SIGKILL)
-        return gone()
 
-    if not until(killed, seconds=KILL_SECONDS, every=0.05):
-        left = ", ".join(str(pid) for pid, start in members.items() if started(pid) == start)
-        raise Refused(stuck=f"`{resource.name}` did not end: {left}")
+def _ask(orphans: dict[int, int], record: dict[str, Any]) -> None:
+    """The program alone, if it is among them: it knows what to tell the others."""
+    number = signal.Signals[str(record.get("stop_signal", "SIGTERM"))]
+    main = main_process(record)
+    for pid, start in [main] if main else orphans.items():
+        tell(pid, start, number)
+
+
+def alive(processes: dict[int, int]) -> list[int]:
+    return [pid for pid, start in processes.items() if started(pid) == start]
+
+
+def kill_rest(resource: Resource) -> None:
+    """Kill what still belongs to a resource that has no launcher. Behind the door only, so that nobody starts it anew."""
+    record = resource.record()
+    left: dict[int, int] = {}
+
+    def gone() -> bool:
+        left.update(resource.members(record))
+        for pid in alive(left):
+            tell(pid, left[pid], signal.SIGKILL)
+        return not alive(left)
+
+    if not until(gone, seconds=KILL_SECONDS, every=0.02):
+        raise Refused(stuck=f"`{resource.name}` did not end: {', '.join(map(str, alive(left)))}")
+    if record.get("group"):
+        end_group(record["group"])

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+from .ending import kill_rest
 from .family import KILL_SECONDS, Family
 from .files import remove
 from .locks import DOOR, HELD, LAUNCHER, give, take, until
@@ -38,7 +39,9 @@ def keep(resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
     if resource.standing(door) != "gone":
         return _found(resource)
     held, lone = resource.open(), resource.open()  # in this order: a dying process closes the lower one first
-    remove(resource.record_path)
+    if resource.record():  # it was never ended: something of it may still hold its port
+        kill_rest(resource)
+        remove(resource.record_path)
     if not (take(lone, LAUNCHER) and take(held, HELD)):
         return _found(resource)
     hear, say = os.pipe()

@@ -7,7 +7,7 @@ import select
 import signal
 import time
 
-from .ending import end_orphans
+from .ending import kill_rest
 from .family import KILL_SECONDS, Family
 from .files import remove, replace
 from .locks import HELD, LAUNCHER, take, until
@@ -56,7 +56,7 @@ def _hold(resource: Resource, epoch: int) -> int:
     held, lone = resource.open(), resource.open()
     if not until(lambda: take(lone, LAUNCHER), seconds=KILL_SECONDS):
         raise Refused(busy=f"another process is at work on `{resource.name}`")
-    end_orphans(resource, grace=0)
+    kill_rest(resource)
     if not until(lambda: take(held, HELD), seconds=KILL_SECONDS):
         raise Refused(busy=f"another process is at work on `{resource.name}`")
     os.close(door)
