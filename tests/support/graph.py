@@ -56,7 +56,7 @@ class Graph:
     def configure(self, changes: Mapping[str, Any]) -> str:
         """Merge `changes` into `sophia.yaml` (None removes a key) and commit; the commit."""
         path = self.root / "sophia.yaml"
-        path.write_text(yaml.safe_dump(_merged(yaml.safe_load(path.read_text()), changes), sort_keys=False))
+        path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()), changes), sort_keys=False))
         return commit(self.root, "configure")
 
 
@@ -105,14 +105,14 @@ def _write(root: Path, service: str, name: str, text: str) -> None:
     (root / "services" / service / name).write_text(text + "\n")
 
 
-def _merged(base: Any, changes: Mapping[str, Any]) -> Any:
+def merged(base: Any, changes: Mapping[str, Any]) -> Any:
     """`base` with `changes` laid over it, mapping by mapping; None removes."""
     result = dict(base) if isinstance(base, Mapping) else {}
     for key, value in changes.items():
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = _merged(result.get(key), value) if isinstance(value, Mapping) else value
+            result[key] = merged(result.get(key), value) if isinstance(value, Mapping) else value
     return result
 
 

@@ -1,0 +1,174 @@
+"""An engine that dies where a test wants it to: at an entry of the ledger, or at an effect outside of it.
+
+    Trap("deploy: step done do switch", "before").lay(file)     # springs once, in whichever engine gets there first
+
+A trap is a file, so that it can be laid before an engine starts or while it runs. Places are named by what the engine
+was about to write, `RUN KIND: ENTRY KIND PHASE STEP` (without the identity that the names of some steps end with), or
+by what it asked a launcher for, `effect: OPERATION RESOURCE` (`once routes`, `keep instance`, …). Moments:
+
+    before    nothing of it happened        after    it happened, and the engine knows of nothing that follows
+    during    (effects) the helper is at work; its master dies under it
+
+Production knows nothing of traps: this module starts the engine and lays its own hands on two methods.
+
+Engines are forked from a process that has imported one, because an engine dies every few seconds in these tests, and
+imports are most of its start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sophia_deployment.engine import process
+from sophia_deployment.engine.journal import Journal
+from sophia_deployment_core.ledger import Draft, Event
+from sophia_infrastructure.launchers import Launchers
+
+Moment = Literal["before", "during", "after"]
+DURING_SECONDS = 0.03
+"""A helper needs 40 ms and more until it has acted."""
+
+
+@dataclass(frozen=True)
+class Trap:
+    place: str
+    moment: Moment
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.place}"
+
+    def lay(self, file: Path) -> None:
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(asdict(self)))
+        new.replace(file)
+
+
+def place_of(run_kind: str | None, kind: str, body: Mapping[str, Any]) -> str:
+    """The name of an entry's place. The run's kind is None for what belongs to no run."""
+    words = [kind, *(str(body[key]) for key in ("phase", "step") if key in body)]
+    return f"{run_kind or 'engine'}: {bare(' '.join(words))}"
+
+
+def bare(step: str) -> str:
+    """A step's name without the identity that some end with."""
+    return re.sub(r" [0-9a-f]{6}$", "", step)
+
+
+# --- engines --------------------------------------------------------------------------------------------------------
+
+
+def start(state: Path, log: Path, trap: Path) -> int:
+    """Start the engine of a state directory, with traps; its pid. Nobody needs to wait for it."""
+    nursery = _nursery()
+    assert nursery.stdin is not None and nursery.stdout is not None
+    nursery.stdin.write(json.dumps([str(state), str(log), str(trap)]).encode() + b"\n")
+    return int(nursery.stdout.readline())
+
+
+@functools.cache
+def _nursery() -> subprocess.Popen[bytes]:
+    """One per process of the tests. It ends with them; whoever has engines ends those."""
+    command = [sys.executable, "-m", "tests.support.trapped"]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
+def _nurse() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel collects those who end
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            _be_the_engine(*map(Path, json.loads(line)))
+        os.write(1, b"%d\n" % pid)
+
+
+def _be_the_engine(state: Path, log: Path, trap: Path) -> None:
+    """Never returns."""
+    code = 70
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        _redirect(log)
+        _watch_entries(trap)
+        _watch_effects(trap)
+        code = process.main(state)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _redirect(log: Path) -> None:
+    with open("/dev/null", "rb") as nothing, log.open("ab") as output:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # for the rest of this process
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+
+
+# --- traps ----------------------------------------------------------------------------------------------------------
+
+
+def _watch_entries(trap: Path) -> None:
+    write = Journal._write
+
+    async def watched(self: Journal, drafts: Sequence[Draft], epoch: int) -> Sequence[Event]:
+        places = [place_of(_kind_of(self, draft), draft.kind, draft.body) for draft in drafts]
+        _spring(trap, places, "before")
+        events = await write(self, drafts, epoch)
+        _spring(trap, places, "after")  # it is durable, and nobody else had a turn yet
+        return events
+
+    Journal._write = watched  # type: ignore[method-assign]
+
+
+def _kind_of(journal: Journal, draft: Draft) -> str | None:
+    if draft.run in journal.world.runs:
+        return journal.world.runs[draft.run].kind
+    return draft.body.get("kind")
+
+
+def _watch_effects(trap: Path) -> None:
+    ask = Launchers._ask
+
+    async def watched(self: Launchers, operation: str, resource: str, *rest: Any, **more: Any) -> dict[str, Any]:
+        places = [f"effect: {operation} {resource.partition('/')[0]}"]
+        _spring(trap, places, "before")
+        asking = asyncio.ensure_future(ask(self, operation, resource, *rest, **more))
+        if _is_laid(trap, places, "during"):
+            await asyncio.wait([asking], timeout=DURING_SECONDS)
+            _spring(trap, places, "during")
+        answer = await asking
+        _spring(trap, places, "after")
+        return answer
+
+    Launchers._ask = watched  # type: ignore[method-assign]
+
+
+def _is_laid(trap: Path, places: Iterable[str], moment: Moment) -> bool:
+    try:
+        laid = Trap(**json.loads(trap.read_text()))
+    except FileNotFoundError:
+        return False
+    return laid.moment == moment and laid.place in places
+
+
+def _spring(trap: Path, places: Iterable[str], moment: Moment) -> None:
+    if _is_laid(trap, places, moment):
+        trap.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _nurse()
