@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sophia_deployment import api, versions
@@ -282,22 +282,22 @@ class Scripted:
 class Running:
     """Serves scripted commands until `stop`."""
 
-    def __init__(self, commands: Scripted, path: Path) -> None:
-        self.app = api.create_app(commands)
+    def __init__(self, commands: Scripted | _Current, path: Path) -> None:
+        self.path = path
+        self.app = api.create_app(cast("api.Commands", commands))
         self.server = api.Server(self.app)
         self._listener = api.bind(path)
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        commands.end = self._end
         self._thread.start()
 
     def _serve(self) -> None:
         asyncio.run(self.server.serve(sockets=[self._listener]))
 
-    def _end(self) -> None:
+    def end(self) -> None:
         self.server.should_exit = True
 
     def stop(self) -> None:
-        self._end()
+        self.end()
         self._thread.join(10)
         assert not self._thread.is_alive()
 
@@ -328,12 +328,34 @@ def commands(places: Places) -> Scripted:
     return Scripted(places.engine_socket, about)
 
 
-@pytest.fixture
-def engine(commands: Scripted) -> Iterator[Running]:
-    """The scripted engine answers."""
-    running = Running(commands, commands.place)
-    yield running
+class _Current:
+    """Whatever the test under way has scripted: one server is enough for all tests, and starting one takes time."""
+
+    commands: Scripted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.commands, name)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[tuple[_Current, Running]]:
+    sockets = Path(tempfile.mkdtemp(prefix="sophia-test-"))
+    current = _Current()
+    running = Running(current, sockets / "engine.sock")
+    yield current, running
     running.stop()
+    shutil.rmtree(sockets)
+
+
+@pytest.fixture
+def engine(commands: Scripted, places: Places, server: tuple[_Current, Running]) -> Running:
+    """The scripted engine answers."""
+    current, running = server
+    current.commands = commands
+    running.app.state.closing.clear()  # a test before may have ended it
+    (places.run / "sockets").write_text(str(running.path.parent))
+    commands.place = running.path
+    return running
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sophia_deployment import api
 from sophia_deployment.wire import RunOut, StatusOut
 from sophia_deployment_core.errors import CATALOG, Code, SophiaError
 
-from apps.deployment.tests.scripted import GOOD_RUN, RUN, run_out
+from apps.deployment.tests.scripted import GOOD_RUN, RUN, Running, run_out
 
 
 def ask(path: Path, method: str, target: str, body: object = None, **headers: str) -> tuple[int, dict, bytes]:
@@ -181,14 +181,18 @@ def test_a_silent_stream_is_kept_alive_by_comments(commands, engine, monkeypatch
     read_stream(commands.place, "/v1/events", b": still here\n\n")
 
 
-def test_an_engine_that_ends_does_not_wait_for_those_who_listen(commands, engine):
+def test_an_engine_that_ends_does_not_wait_for_those_who_listen(commands):
+    running = Running(commands, commands.place)
+    commands.end = running.end
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         connection.connect(str(commands.place))
         connection.sendall(b"GET /v1/events HTTP/1.1\r\nhost: engine\r\n\r\n")
-        assert b"the ledger" in connection.recv(65536) + connection.recv(65536)
+        found = b""
+        while b"the ledger" not in found:
+            found += connection.recv(65536)
         status, _, _ = ask(commands.place, "POST", "/v1/engine/stop")
         assert status == 202
         while connection.recv(65536):
             pass
-    engine.stop()
+    running.stop()

@@ -108,14 +108,16 @@ class Engine:
     ) -> Iterator[dict[str, Any]]:
         """`EventOut`s, each once and in order, over as many connections as it takes. Ends only by its reader.
 
+        An engine is back when it told something, not when it took the connection.
+
         `on_break` is told a sentence when the engine is gone, and once more when it is back. Raises `SophiaError`
         (`ENGINE_LOST`) when it stays away for `patience_seconds`.
         """
         lost_at: float | None = None
         while True:
             try:
-                for event in self._stream(after, run):
-                    if lost_at is not None:
+                for heard, event in enumerate(self._stream(after, run)):
+                    if lost_at is not None and (heard or event is not None):  # first comes a comment, at once
                         on_break("the engine is back")
                         lost_at = None
                     if event is not None:

@@ -30,10 +30,11 @@ def audit() -> None:
 
 
 @audit.command(
+    answer="`ok`, `seq`, and `head` or `because`",
     example="""
     sophia audit verify                              this platform's ledger
     sophia audit verify ledger.ndjson                an exported one
-    sophia audit verify --head 812:9f31…             against a head that was kept elsewhere"""
+    sophia audit verify --head 812:9f31…             against a head that was kept elsewhere""",
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--head", metavar="SEQ:HASH", help="A head kept elsewhere: shows a cut tail and a rewritten history.")
@@ -60,7 +61,7 @@ def verify(site: Site, file: Path | None, head: str | None) -> int:
     return 0
 
 
-@audit.command(example="sophia audit export > ledger.ndjson")
+@audit.command(answer="the export itself", example="sophia audit export > ledger.ndjson")
 @HERE
 def export(site: Site) -> int:
     """Write every entry to stdout as it is stored, one JSON a line, then the head. Verifies nothing.

@@ -9,6 +9,7 @@ from sophia_deployment.cli.verb import HERE, Verb
 
 
 @click.command(
+    answer="the script itself",
     cls=Verb,
     example="""
     sophia completion bash > ~/.local/share/bash-completion/completions/sophia

@@ -12,7 +12,7 @@ from sophia_deployment.cli.verb import HERE, Verb
 from sophia_deployment.output.text import STATES, plain, table
 
 
-@click.command(cls=Verb, example="sophia doctor")
+@click.command(answer="a list of `what`, `verdict` (ok, warn, bad), `said`, `todo`", cls=Verb, example="sophia doctor")
 @HERE
 def doctor(site: Site) -> int:
     """Look for what is in the way on this machine: Python, Node, Envoy, disk, state, engine, sockets, ports, limits.

@@ -14,6 +14,7 @@ from sophia_deployment.output.text import table
 
 
 @click.command(
+    answer="`name`, `title`, `explanation`, `exit`; without CODE a list of these",
     cls=Verb,
     example="""
     sophia explain SPH-5001

@@ -10,7 +10,11 @@ from sophia_deployment.cli.site import Site
 from sophia_deployment.cli.verb import HERE, Verb
 
 
-@click.command(cls=Verb, example="cd my-repository && sophia init && sophia up")
+@click.command(
+    answer="`file`, and `todo`: how many lines are marked",
+    cls=Verb,
+    example="cd my-repository && sophia init && sophia up",
+)
 @click.option("--force", is_flag=True, help="Replace a sophia.yaml that is there.")
 @HERE
 def init(site: Site, force: bool) -> int:

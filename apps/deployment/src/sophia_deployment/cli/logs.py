@@ -23,6 +23,7 @@ LOOK_AGAIN_SECONDS = 1.0
 
 
 @click.command(
+    answer="a line of JSON for each line: `service`, `workload`, `instance`, `line`",
     cls=Verb,
     example="""
     sophia logs                       every service of the first environment
@@ -33,9 +34,15 @@ LOOK_AGAIN_SECONDS = 1.0
 @click.argument("service", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, new instances too.")
 @click.option(
-    "-n", "count", default=100, show_default=True, type=click.IntRange(0, 1_000_000), help="Lines of each instance."
+    "-n",
+    "count",
+    metavar="N",
+    default=100,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="Lines of each instance.",
 )
-@click.option("--instance", "number", type=click.IntRange(0), help="Only the instance with this number.")
+@click.option("--instance", "number", metavar="N", type=click.IntRange(0), help="Only the instance with this number.")
 @click.option("--since", help="From a time on (`2026-05-01T12:00`), or so long ago (`10m`). By the times in the lines.")
 @HERE
 def logs(
@@ -59,9 +66,9 @@ def logs(
     if not found and not follow:
         raise _no_logs(directory, name, service)
     show = _printer(site, name)
-    followers = {source.path: files.Follower.from_end(source) for source in found}
+    followers = {source.path: files.Follower.from_end(source) for source in found} if follow else {}
     for source in found:
-        lines = files.last_lines(source, count)
+        lines = files.last_lines(source, count, end=followers[source.path].at if follow else None)
         for line in files.since(lines, moment, written=source.written) if moment else lines:
             show(source, line)
     if follow:

@@ -15,6 +15,7 @@ from sophia_deployment.output import cards
 
 
 @click.command(
+    answer="StatusOut",
     cls=Verb,
     example="""
     sophia status                 every environment and its services
@@ -45,6 +46,7 @@ def status(site: Site, environment: str | None) -> int:
 
 
 @click.command(
+    answer="the report as data, with its version `v`; with `--html` `path`",
     cls=Verb,
     example="""
     sophia report                     of the newest run that somebody asked for, as Markdown

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    answer="`artifacts`: service -> bundle digest",
     cls=Verb,
     example="""
     sophia build                  every service
@@ -61,7 +62,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command(cls=Verb, example="sophia plan production --set api.env.LOG_LEVEL=debug")
+@click.command(answer="PlanOut", cls=Verb, example="sophia plan production --set api.env.LOG_LEVEL=debug")
 @environment_argument
 @_settings
 @HERE
@@ -74,6 +75,7 @@ def plan(site: Site, environment: str | None, assignments: tuple[str, ...], watc
 
 
 @click.command(
+    answer="RunOut; with `--dry-run` PlanOut",
     cls=Verb,
     follows=True,
     example="""
@@ -87,7 +89,7 @@ def plan(site: Site, environment: str | None, assignments: tuple[str, ...], watc
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `sophia plan`.")
 @click.option("--detach", is_flag=True, help="Do not follow the run.")
 @click.option("--strict-port", is_flag=True, help="Refuse an edge port that is taken instead of the next free one.")
-@click.option("--tag", "tags", multiple=True, help="A word that the run is marked with; `pinned` keeps the release. Repeatable.")
+@click.option("--tag", "tags", multiple=True, help="Mark the run with a word; `pinned` keeps its release.")
 @HERE
 def deploy(
     site: Site,
@@ -116,6 +118,7 @@ def deploy(
 
 
 @click.command(
+    answer="RunOut",
     cls=Verb,
     follows=True,
     example="""

@@ -17,6 +17,7 @@ ENDED = frozenset({"done", "rolled back", "failed", "cancelled"})
 
 
 @click.command(
+    answer="a list of RunOut without steps; with `--follow` RunOut",
     cls=Verb,
     follows=True,
     example="""
@@ -25,7 +26,15 @@ ENDED = frozenset({"done", "rolled back", "failed", "cancelled"})
     sophia queue --follow 17      follow a run from its beginning to its end""",
 )
 @environment_argument
-@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many runs at most.")
+@click.option(
+    "-n",
+    "count",
+    metavar="N",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many runs at most.",
+)
 @click.option("--follow", "followed", metavar="RUN", help="Follow this run; the exit code is as of `deploy`.")
 @HERE
 def queue(site: Site, environment: str | None, count: int, followed: str | None) -> int:
@@ -43,6 +52,7 @@ def queue(site: Site, environment: str | None, count: int, followed: str | None)
 
 
 @click.command(
+    answer="RunOut",
     cls=Verb,
     follows=True,
     example="""
@@ -64,7 +74,7 @@ def cancel(site: Site, run: str | None, reason: str | None, detach: bool) -> int
     return following.see_through(site, asked, detach=detach, good=ENDED, since_ms=since_ms)
 
 
-@click.command(cls=Verb, follows=True, example='sophia resume 17 --reason "disk was full"')
+@click.command(answer="RunOut", cls=Verb, follows=True, example='sophia resume 17 --reason "disk was full"')
 @click.argument("run", required=False)
 @click.option("--reason", help="What was done about it; it stands in the report and the ledger.")
 @click.option("--detach", is_flag=True, help="Do not follow it.")

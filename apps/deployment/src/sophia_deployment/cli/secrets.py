@@ -32,6 +32,7 @@ def secrets() -> None:
 
 @secrets.command(
     "set",
+    answer="`environment`, `name`, `version`, and `changed`: whether it is a new version",
     example="""
     sophia secrets set production MODEL_KEY             asks for the value
     sophia secrets set production MODEL_KEY < key.txt   takes it from a file""",
@@ -56,7 +57,9 @@ def set_(site: Site, environment: str, name: str) -> int:
     return 0
 
 
-@secrets.command("list", example="sophia secrets list production")
+@secrets.command(
+    "list", answer="`environment`, and `secrets`: name -> newest version", example="sophia secrets list production"
+)
 @click.argument("environment", required=False)
 @HERE
 def list_(site: Site, environment: str | None) -> int:
@@ -68,7 +71,9 @@ def list_(site: Site, environment: str | None) -> int:
     return 0
 
 
-@secrets.command("unset", example="sophia secrets unset production OLD_KEY")
+@secrets.command(
+    "unset", answer="`environment`, `name`, `version`: null", example="sophia secrets unset production OLD_KEY"
+)
 @click.argument("environment")
 @click.argument("name")
 @HERE

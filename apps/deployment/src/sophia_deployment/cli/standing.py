@@ -23,6 +23,7 @@ STANDING = frozenset({"steady", "rolling out", "held"})
 
 
 @click.command(
+    answer="StatusOut",
     cls=Verb,
     follows=True,
     example="""
@@ -115,6 +116,7 @@ def difference(tree: dict[str, Any], live: dict[str, Any]) -> str:
 
 
 @click.command(
+    answer="`stopped`: environments, `deleted`: directories, `engine`: whether it ended",
     cls=Verb,
     follows=True,
     example="""
@@ -140,7 +142,8 @@ def down(site: Site, environment: str | None, delete_data: bool, yes: bool) -> i
     if doomed:
         _confirm(site, environment or site.root.name, doomed, yes=yes)
     engine = starting.ensure(site.places, site.engine, site.console)
-    exits = [_stop(site, name, alone=environment is not None) for name in _names(site, environment)]
+    names = _names(site, environment)
+    exits = [_stop(site, name, alone=environment is not None) for name in names]
     failed = next((code for code in exits if code), 0)
     if failed:
         return failed
@@ -150,6 +153,9 @@ def down(site: Site, environment: str | None, delete_data: bool, yes: bool) -> i
     if environment is None:
         starting.stop(site.places, site.engine, engine)
         site.console.say("everything is down, the engine too; `sophia up` brings it back")
+    if site.console.as_json:
+        deleted = [str(path) for path in doomed]
+        site.console.document({"stopped": names, "deleted": deleted, "engine": environment is None})
     return 0
 
 

@@ -53,11 +53,17 @@ EVENTS = _option(
 
 
 class Verb(click.Command):
-    """A verb: `example` is shown at the end of its help, `follows` says that it follows a run and takes `--events`."""
+    """A verb.
 
-    def __init__(self, *args: Any, example: str, follows: bool = False, **more: Any) -> None:
+    `example` is shown at the end of its help, `answer` says what `-o json` prints (the name of a shape in `wire`, or
+    the keys), `follows` that it follows a run and takes `--events`.
+    """
+
+    def __init__(self, *args: Any, example: str, answer: str = "", follows: bool = False, **more: Any) -> None:
         super().__init__(*args, **more)
         self.example = example
+        self.answer = answer
+        self.follows = follows
         self.own = list(self.params)
         self.params = [*self.params, *([EVENTS] if follows else []), *OPTIONS]
 

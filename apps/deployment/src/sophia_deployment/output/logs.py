@@ -81,20 +81,20 @@ def _source(path: Path) -> Source | None:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def last_lines(source: Source, count: int) -> list[str]:
-    """The last `count` lines of an instance, older parts included."""
+def last_lines(source: Source, count: int, *, end: int | None = None) -> list[str]:
+    """The last `count` lines of an instance, older parts included; of its newest part what stands before `end`."""
     found: list[str] = []
     for path in source.parts():
-        found = _tail(path, count - len(found)) + found
+        found = _tail(path, count - len(found), end if path == source.path else None) + found
         if len(found) >= count:
             break
     return found
 
 
-def _tail(path: Path, count: int) -> list[str]:
+def _tail(path: Path, count: int, end: int | None) -> list[str]:
     try:
         with path.open("rb") as file:
-            at, data = file.seek(0, 2), b""
+            at, data = file.seek(0, 2) if end is None else end, b""
             while at > 0 and data.count(b"\n") <= count:
                 step = min(_BLOCK, at)
                 at -= step
@@ -143,7 +143,12 @@ class Follower:
 
     @classmethod
     def from_end(cls, source: Source) -> Follower:
-        return cls(source, source.path.stat().st_size)
+        """From the last line on that is not whole yet."""
+        with source.path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - LONGEST * 4, 0))
+            unfinished = file.read(size).rpartition(b"\n")[2]
+        return cls(source, size - len(unfinished))
 
     def new_lines(self) -> list[str]:
         """What was appended since the last call."""
