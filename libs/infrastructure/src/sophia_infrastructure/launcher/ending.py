@@ -78,7 +78,7 @@ def alive(processes: dict[int, int]) -> list[int]:
 
 
 def kill_rest(resource: Resource) -> None:
-    """Kill what still belongs to a resource that has no launcher. Behind the door only, so that nobody starts it anew."""
+    """Kill what is left of a resource that has no launcher. Behind the door only, so that nobody starts it anew."""
     record = resource.record()
     left: dict[int, int] = {}
 
