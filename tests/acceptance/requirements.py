@@ -20,9 +20,8 @@ class Promise:
     """Why no test shows it yet; empty once one does."""
 
 
-# The capability is being built; whoever writes the test takes this away.
-NOT_WRITTEN = "acceptance test not written yet"
-
+NO_CONFIGS = "apps/ and libs/ are as drawn; configs/ comes with the first setting that two tools share"
+NO_STAND_INS = "nothing is shown against a stand-in yet; it comes with the first cloud that is"
 NO_CHECK = "sophia check is not built yet"
 NO_PULUMI = "there are no Pulumi stacks yet"
 NO_IMAGES = "services are bundles on this runtime; images come with the runtimes that need them"
@@ -109,7 +108,7 @@ PROMISES = (
         "monorepo-layout",
         "apps/ libs/ configs/ as drawn",
         least="here",
-        deferred=NOT_WRITTEN,
+        deferred=NO_CONFIGS,
     ),
     Promise(
         "monorepo-migration",
@@ -121,19 +120,16 @@ PROMISES = (
         "build-incremental",
         "Turborepo builds what changed, in parallel, from cache",
         least="< 5 min; full cache < 1 s",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "build-one-tool",
         "one command builds, tests and deploys every component, Python and JavaScript",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "build-graph",
         "`deploy` depends on `build` and `test`, and is never answered from cache",
         least="always",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "foreign-repository",
@@ -187,7 +183,6 @@ PROMISES = (
         "tests-all-kinds",
         "unit, integration, end-to-end in a real browser",
         least="in CI",
-        deferred=NOT_WRITTEN,
     ),
     Promise(
         "images-multistage",
@@ -372,7 +367,7 @@ PROMISES = (
         "real-or-said",
         "what was proven against a stand-in and not against the real service (Pulumi Cloud, Snowflake, GitHub, GPU hosts) says so in docs and reports",
         least="always",
-        deferred=NOT_WRITTEN,
+        deferred=NO_STAND_INS,
     ),
     Promise(
         "success-metrics",
