@@ -71,7 +71,7 @@ def shapes(draw: st.DrawFn, *, most: int = 5) -> Shape:
 def histories(draw: st.DrawFn, *, most: int = 4) -> list[Shape]:
     """Shapes one after the other, as a platform changes: other versions, other sizes, services come and go."""
     found = [draw(shapes())]
-    while len(found) < most and draw(st.integers(0, 3)):
+    for _ in range(draw(st.integers(0, most - 1))):
         found.append(draw(changed(found[-1])))
     return found
 
@@ -79,9 +79,9 @@ def histories(draw: st.DrawFn, *, most: int = 4) -> list[Shape]:
 @st.composite
 def changed(draw: st.DrawFn, shape: Shape) -> Shape:
     things = dict(shape)
-    for index in draw(st.sets(st.sampled_from(sorted(things)), max_size=3)):
+    for index in draw(st.lists(st.sampled_from(sorted(things)), min_size=1, max_size=3, unique=True)):
         thing = things[index]
-        match draw(st.sampled_from(["version", "version", "replicas", "remove"])):
+        match draw(st.sampled_from(["version", "version", "replicas", "remove", "nothing"])):
             case "version":
                 things[index] = replace(thing, version=thing.version + 1)
             case "replicas" if thing.kind != "single":
@@ -159,7 +159,7 @@ def act(machine: Machine, plan: Plan, step: Step, phase: Phase, standing: Standi
         case "place", "do":
             _arrange(machine, standing.placements)
         case "place", "undo":
-            gone = {key for key, one in given["placements"].items() if one["new"]}
+            gone = {key for key, one in given.get("placements", {}).items() if one["new"]}
             _arrange(machine, {key: place for key, place in standing.placements.items() if key not in gone})
         case "serve", _:
             wanted = set(args["numbers"] if phase == "do" else args["was"])
