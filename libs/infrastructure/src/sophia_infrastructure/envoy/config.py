@@ -10,8 +10,8 @@
 Every setting here that is not a default was measured or closes a door:
 - One RouteConfiguration in one file, so that one rename moves everything; virtual hosts by name are reachable from
   outside with a forged Host header, so there is one for all.
-- Envoy tries again only what was never sent (`connect-failure`). Headers by which a caller could ask for more
-  (`x-envoy-*`) are removed, inside too.
+- Envoy tries again only what was never sent (`connect-failure`). It trusts nobody by address, so it obeys none of the
+  headers by which a caller could ask for more (`x-envoy-retry-on`), inside neither.
 - Idle connections to services end after 4 s, before a service ends them (uvicorn: 5 s): a request sent into that
   moment would be lost.
 - No route has a timeout: it would cut event streams and websockets. A stream without a byte for an hour is ended, a
@@ -334,7 +334,7 @@ def _internal_listener(backend: Backend) -> Json:
     route = {"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}}
     host = {"name": INTERNAL, "domains": ["*"], "retry_policy": _RETRY_WHAT_WAS_NEVER_SENT, "routes": [route]}
     manager = {
-        **_manager(INTERNAL, removed=[_starting_with("x-envoy-")]),
+        **_manager(INTERNAL, []),
         "route_config": {"name": INTERNAL, "virtual_hosts": [host]},
     }
     return {
@@ -348,8 +348,12 @@ def _internal_listener(backend: Backend) -> Json:
 def _edge_manager(prefix: str, table: str, file: Path) -> Json:
     """Everything that stands between strangers and services."""
     removed = [_starting_with("x-envoy-"), _starting_with("x-sophia-"), *({"exact": name} for name in _FORGEABLE)]
+    strip = {
+        "@type": _TYPE + "extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {"request_mutations": [{"remove_on_match": {"key_matcher": each}} for each in removed]},
+    }
     return {
-        **_manager(prefix, removed=removed),
+        **_manager(prefix, [{"name": "envoy.filters.http.header_mutation", "typed_config": strip}]),
         "rds": {"route_config_name": table, "config_source": _from_file(file)},
         "use_remote_address": True,
         "always_set_request_id_in_response": True,
@@ -370,13 +374,9 @@ def _edge_manager(prefix: str, table: str, file: Path) -> Json:
     }
 
 
-def _manager(prefix: str, *, removed: Sequence[Json]) -> Json:
+def _manager(prefix: str, filters: Sequence[Json]) -> Json:
     """What all listeners share. A request id that a client sent is replaced at the edge and kept inside."""
     router = {"@type": _TYPE + "extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
-    strip = {
-        "@type": _TYPE + "extensions.filters.http.header_mutation.v3.HeaderMutation",
-        "mutations": {"request_mutations": [{"remove_on_match": {"key_matcher": each}} for each in removed]},
-    }
     return {
         "@type": _TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": prefix,
@@ -384,10 +384,7 @@ def _manager(prefix: str, *, removed: Sequence[Json]) -> Json:
         "server_name": "sophia",
         "stream_idle_timeout": f"{STREAM_IDLE_SECONDS}s",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "http_filters": [
-            {"name": "envoy.filters.http.header_mutation", "typed_config": strip},
-            {"name": "envoy.filters.http.router", "typed_config": router},
-        ],
+        "http_filters": [*filters, {"name": "envoy.filters.http.router", "typed_config": router}],
     }
 
 
