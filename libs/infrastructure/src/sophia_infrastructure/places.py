@@ -84,11 +84,13 @@ class Places:
 
     @property
     def _sockets(self) -> Path:
+        """Where the note says, if it was written for this directory: in a copied one it leads to the original's."""
+        name = f"sophia-{os.getuid()}-{hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]}"
         try:
-            return Path((self.run / "sockets").read_text())
+            noted = Path((self.run / "sockets").read_text())
         except OSError:
-            name = f"sophia-{os.getuid()}-{hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]}"
-            return Path(tempfile.gettempdir()) / name
+            noted = Path()
+        return noted if noted.name == name else Path(tempfile.gettempdir()) / name
 
     def make_sockets(self) -> None:
         """The directory of the sockets, ours alone. Raises `SophiaError` if somebody else got there first."""
