@@ -1,7 +1,15 @@
 import shutil
 import tempfile
 
+import pytest
 from sophia_infrastructure.places import Places
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """The sockets' directory is made in here."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
 
 def test_a_copied_state_directory_has_sockets_of_its_own(tmp_path):
