@@ -1,8 +1,9 @@
-"""Envoy, its launcher and whoever asked for them are killed from outside, under a strict client."""
+"""Envoy, its launcher and whoever asked for them are killed from outside, and the disk is full, under a strict client."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -204,3 +205,40 @@ def test_a_port_that_was_taken_while_envoy_was_dead_is_said_and_nobody_is_left_b
     assert site.launchers.look("envoy/local").state == "gone"
     site.open()
     assert generation_at(site.edge_port) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A site whose state has 4 MB; its services' data lies elsewhere."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    disk = tmp_path / "state"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.needs_root
+def test_on_a_full_disk_the_way_back_is_open_and_the_way_forward_changes_nothing(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    with Site(tmp_path) as site:
+        site.release("1")
+        site.start("2")
+        site.switch("2")
+        with (small_disk / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 512)
+        with pytest.raises(SophiaError) as error:
+            site.run(site.traffic.show_candidate(site.routes("1", 9), epoch=1))
+        assert error.value.code.name == "SPH-2002"
+        with pytest.raises(SophiaError) as error:
+            site.run(site.traffic.switch(site.routes("1", 9), back=site.routes("2", 10), epoch=1))
+        assert error.value.code.name == "SPH-2002"
+        assert generation_at(site.edge_port) == 2
+        site.run(site.traffic.switch(site.routes("1", 3), back=None, epoch=1))
+        assert generation_at(site.edge_port) == 3
+        assert b'"version": "1"' in asyncio.run(admin.get(site.edge_port, "/")).body

