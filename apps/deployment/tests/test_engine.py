@@ -1,0 +1,321 @@
+"""The engine's rooms on fakes and in virtual time: what is asked, what is tended, what is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import pytest
+from sophia_deployment.engine.commands import EngineCommands
+from sophia_deployment.engine.journal import Journal
+from sophia_deployment.engine.tending import Tending
+from sophia_deployment.wire import EngineOut, EnvironmentOut, ReleaseIn, RunOut, Submission
+from sophia_deployment_core.errors import INTERNAL, SophiaError
+from sophia_deployment_core.platform import Platform
+from sophia_deployment_core.run import ENDED
+from sophia_deployment_core.runner import Runner
+from sophia_deployment_core.testing import Ground, virtual_time
+
+from tests.support.stories import artifact, names, platform, revision, running
+
+T = TypeVar("T")
+ALL = platform()
+ABOUT = EngineOut(version="0", build="b", pid=1, epoch=1, since_ms=0, state="/state")
+
+
+class House:
+    """An engine without its process and its socket."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.hands = ground.hands()
+        self.journal = Journal(ground.ledger, self.hands.world)
+        self.runner = Runner(self.hands, self.journal.append)
+        self.journal.listen(lambda _event: self.runner.wake())
+        self.tending = Tending(self.hands, self.journal)
+        self.commands = EngineCommands(self.hands, self.journal, self.tending, about=ABOUT, end=lambda: None)
+        self.tasks = [asyncio.create_task(each) for each in (self.runner.run(), self.tending.run())]
+
+    async def submit(self, kind: str = "deploy", *, version: str = "1", of: Platform = ALL, **more: Any) -> RunOut:
+        given = {"id": str(uuid.uuid4()), "kind": kind, "environment": "local", **more}
+        if kind == "deploy":
+            artifacts = {name: artifact(name, version) for name in of.services}
+            self.ground.artifacts.stored |= set(artifacts.values())
+            given["release"] = ReleaseIn(platform=of.to_canonical(), artifacts=artifacts)
+        return await self.commands.submit(Submission(**given), by="ada")
+
+    async def over(self, run: RunOut, *, seconds: float = 300) -> RunOut:
+        until = asyncio.get_running_loop().time() + seconds
+        while run.run is not None and (run := await self.commands.run(run.run)).status not in (*ENDED, "needs you"):
+            assert asyncio.get_running_loop().time() < until, run
+            await asyncio.sleep(0.1)
+        return run
+
+    async def deployed(self, version: str = "1", **more: Any) -> RunOut:
+        run = await self.over(await self.submit(version=version, **more))
+        assert run.status == "done", run
+        return run
+
+    async def environment(self) -> EnvironmentOut:
+        return (await self.commands.status()).environments[0]
+
+    async def end(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+def play(story: Callable[[House], Awaitable[T]]) -> T:
+    async def whole() -> T:
+        house = House(Ground())
+        try:
+            return await story(house)
+        finally:
+            await house.end()
+
+    with virtual_time() as loop:
+        return loop.run_until_complete(whole())
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_submission_twice_is_one_run() -> None:
+    async def story(house: House) -> None:
+        id = str(uuid.uuid4())
+        first, second = await house.submit(id=id), await house.submit(id=id, version="2")
+        assert (first.run, first.number) == (second.run, second.number) == (id, 1)
+        await house.over(first)
+        assert len(house.hands.world.runs) == 1
+
+    play(story)
+
+
+def test_submissions_side_by_side_get_numbers_of_their_own() -> None:
+    async def story(house: House) -> None:
+        runs = await asyncio.gather(*(house.submit(version=str(each)) for each in range(20)))
+        assert sorted(run.number or 0 for run in runs) == list(range(1, 21))
+        ended = [await house.over(run) for run in runs]
+        assert {run.status for run in ended} == {"done", "cancelled"}
+        assert all("superseded" in run.because for run in ended if run.status == "cancelled")
+
+    play(story)
+
+
+def test_what_is_live_already_is_nothing_to_do() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        again = await house.submit()
+        assert (again.run, again.nothing_to_do, again.status) == (None, True, "done")
+        start = await house.submit("start")
+        assert start.nothing_to_do and "is live in `local`" in start.because
+
+    play(story)
+
+
+def test_a_rollback_while_a_release_is_under_way_makes_that_one_go_back() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        under_way = await house.submit(version="2", watch_ms=60_000)
+        await asyncio.sleep(8)
+        waiting = await house.submit(version="3")
+        back = await house.submit("rollback", reason="I do not like it")
+        assert back.run == under_way.run
+        ended = await house.over(back)
+        assert (ended.status, ended.because) == ("rolled back", "rolled back by ada: I do not like it")
+        assert (await house.over(waiting)).status == "cancelled"
+        assert (await house.environment()).live.release == revision(ALL, "1").name  # type: ignore[union-attr]
+
+    play(story)
+
+
+def test_a_rollback_goes_to_the_version_before_and_to_any_that_is_named() -> None:
+    async def story(house: House) -> None:
+        one, two = await house.deployed("1"), await house.deployed("2")
+        await house.deployed("3")
+        assert (await house.over(await house.submit("rollback"))).release == two.release
+        back = await house.over(await house.submit("rollback", to=f"#{one.number}"))
+        assert (back.status, back.release) == ("done", one.release)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ({"kind": "rollback"}, "SPH-5201", "nothing was ever live"),
+        ({"kind": "start"}, "SPH-5201", "nothing was ever live"),
+        ({"kind": "deploy", "environment": "moon"}, "SPH-1001", "no environment `moon`"),
+        ({"kind": "deploy", "overrides": {"fron": {"A": "b"}}}, "SPH-1101", "no service `fron`"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused_and_leaves_no_run(given: dict[str, Any], code: str, said: str) -> None:
+    async def story(house: House) -> None:
+        with pytest.raises(SophiaError) as refused:
+            await house.submit(**given)
+        assert refused.value.code.name == code and said in refused.value.message and refused.value.hint
+        assert not house.hands.world.runs
+
+    play(story)
+
+
+def test_a_bundle_that_is_not_there_is_refused_by_name() -> None:
+    async def story(house: House) -> None:
+        artifacts = {name: artifact(name, "1") for name in ALL.services}
+        release = ReleaseIn(platform=ALL.to_canonical(), artifacts=artifacts)
+        given = Submission(id="x", kind="deploy", environment="local", release=release)
+        with pytest.raises(SophiaError, match="no bundle of"):
+            await house.commands.submit(given, by="ada")
+
+    play(story)
+
+
+def test_only_what_needs_somebody_is_resumed_and_only_what_runs_is_cancelled() -> None:
+    async def story(house: House) -> None:
+        run = await house.deployed()
+        for ask in (house.commands.cancel, house.commands.resume):
+            with pytest.raises(SophiaError) as refused:
+                await ask(str(run.number), by="ada", reason=None)
+            assert refused.value.code.exit == 2
+
+    play(story)
+
+
+# --- tending --------------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_that_is_gone_is_brought_back() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        load = revision(ALL, "1").workloads["stock"]
+        del house.ground.runtime.instances["local", load.identity, 0]
+        assert (await house.environment()).state == "degraded"
+        await asyncio.sleep(30)
+        assert set(running(house.ground)) == names(revision(ALL, "1"))
+        newest = list(house.hands.world.runs.values())[-1]
+        assert (newest.kind, newest.by, newest.reason) == ("start", "sophia", "no longer running: stock")
+        assert (await house.environment()).state == "steady"
+
+    play(story)
+
+
+def test_an_orphan_is_replaced_by_an_instance_with_a_launcher() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        house.ground.runtime.change("orders", state="orphaned")
+        await asyncio.sleep(60)
+        kinds = [view.kind for view in house.hands.world.runs.values()]
+        assert kinds == ["deploy", "restart"]
+        states = {one.state for one in house.ground.runtime.instances.values() if one.service == "orders"}
+        assert states == {"running"}
+
+    play(story)
+
+
+def test_a_proxy_that_cannot_be_reached_is_opened_again() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        house.ground.traffic.unreachable = True
+        await asyncio.sleep(15)
+        house.ground.traffic.unreachable = False
+        assert [view.kind for view in house.hands.world.runs.values()].count("start") >= 1
+
+    play(story)
+
+
+def test_what_cannot_be_brought_back_is_tried_less_and_less_often() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        house.ground.probes.ill.add("stock")
+        load = revision(ALL, "1").workloads["stock"]
+        del house.ground.runtime.instances["local", load.identity, 0]
+        house.ground.runtime.change("stock", restarts=0)
+        real = house.ground.runtime.start
+
+        async def refuse(spec: Any, *, epoch: int) -> Any:
+            if spec.service == "stock":
+                raise SophiaError(INTERNAL, "not today", facts={"final": True})
+            return await real(spec, epoch=epoch)
+
+        house.ground.runtime.start = refuse  # type: ignore[method-assign]
+        await asyncio.sleep(600)
+        tries = [view for view in house.hands.world.runs.values() if view.kind == "start"]
+        assert 3 <= len(tries) <= 7, [view.submitted_ms for view in tries]
+
+    play(story)
+
+
+def test_the_version_before_is_retired_when_its_warm_time_is_over_and_not_sooner() -> None:
+    async def story(house: House) -> None:
+        await house.deployed("1")
+        await house.deployed("2")
+        await asyncio.sleep(40)
+        assert (await house.environment()).warm
+        await asyncio.sleep(60)
+        assert not (await house.environment()).warm
+        assert set(running(house.ground)) == names(revision(ALL, "2"))
+        await asyncio.sleep(600)
+        assert [view.kind for view in house.hands.world.runs.values()] == ["deploy", "deploy", "retire"]
+
+    play(story)
+
+
+def test_nobody_tends_what_was_taken_down() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        assert (await house.over(await house.submit("stop", alone=True))).status == "done"
+        await asyncio.sleep(120)
+        environment = await house.environment()
+        assert (environment.state, environment.alone, running(house.ground)) == ("down", True, {})
+        assert (await house.over(await house.submit("start"))).status == "done"
+        assert not (await house.environment()).alone
+
+    play(story)
+
+
+# --- showing --------------------------------------------------------------------------------------------------------
+
+
+def test_an_environment_is_told_as_it_is() -> None:
+    async def story(house: House) -> None:
+        run = await house.submit(watch_ms=0)
+        await asyncio.sleep(1)
+        assert (await house.environment()).state == "rolling out"
+        await house.over(run)
+        steady = await house.environment()
+        assert (steady.state, steady.url, steady.previous) == ("steady", "http://127.0.0.1:8080", None)
+        assert steady.live is not None and (steady.live.run, steady.live.number) == (run.run, 1)
+        house.ground.runtime.change("front", restarts=7, state="waiting")
+        degraded = await house.environment()
+        assert degraded.state == "degraded" and "front" in degraded.because
+
+    play(story)
+
+
+def test_metrics_tell_runs_and_what_the_edge_answered() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        text = house.commands.metrics().decode()
+        assert 'sophia_runs{environment="local",kind="deploy",state="done"} 1.0' in text
+        assert "sophia_engine_epoch 1.0" in text
+
+    play(story)
+
+
+def test_followers_get_every_entry_once_and_in_order() -> None:
+    async def story(house: House) -> None:
+        seen: list[int] = []
+
+        async def follow() -> None:
+            async for event in house.commands.events(after=0, run=None):
+                seen.append(event.seq)
+
+        task = asyncio.create_task(follow())
+        await house.deployed()
+        await asyncio.sleep(1)
+        task.cancel()
+        assert seen == list(range(1, house.hands.world.head.seq + 1))
+
+    play(story)
