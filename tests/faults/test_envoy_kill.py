@@ -1,4 +1,4 @@
-"""Envoy, its launcher and whoever asked for them are killed from outside, and the disk is full, under a strict client."""
+"""Envoy, its launcher and who asked for them are killed from outside, and the disk fills, under a strict client."""
 
 from __future__ import annotations
 
