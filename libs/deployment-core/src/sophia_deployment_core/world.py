@@ -23,6 +23,8 @@ class World:
     runs: dict[str, View] = field(default_factory=dict)
     environments: dict[str, Standing] = field(default_factory=dict)
     head: Head = field(default_factory=lambda: Head(0, ORIGIN))
+    unended: dict[str, View] = field(default_factory=dict)
+    """those of `runs` that have not ended, oldest first; a history is long, and these are asked for at every entry"""
     numbers: int = 0
     """how many runs were ever submitted: the next one's number is one more"""
 
@@ -44,8 +46,7 @@ class World:
 
     def open_runs(self, environment: str | None = None) -> list[View]:
         """Runs that have not ended, oldest first."""
-        views = (view for view in self.runs.values() if view.state not in run.ENDED)
-        return [view for view in views if environment in (None, view.environment)]
+        return [view for view in self.unended.values() if environment in (None, view.environment)]
 
     def holder(self, environment: str) -> View | None:
         """The run that has the environment's lane."""
@@ -88,6 +89,10 @@ class World:
         if view is None:
             return
         self.runs[event.run] = view
+        if view.state in run.ENDED:
+            self.unended.pop(event.run, None)
+        else:
+            self.unended[event.run] = view
         if event.kind == "run submitted":
             self.numbers = max(self.numbers, view.number)
         elif event.kind.startswith("step "):
