@@ -14,8 +14,10 @@ import json
 import os
 import py_compile
 import shutil
+import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -139,6 +141,8 @@ class Launchers:
         self._code = places.code
         self._sources = _sources()
         self._digest = _digest(self._sources)
+        self._waiting: dict[str, subprocess.Popen[bytes]] = {}
+        weakref.finalize(self, _dismiss, self._waiting)
 
     # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -176,7 +180,22 @@ class Launchers:
         for data in listed:
             if "to" in data:
                 data["to"] = str(data["to"])
-        await self._ask("once", resource, {"epoch": epoch, "effects": listed})
+        document = {"epoch": epoch, "effects": listed}
+        waiting = self._waiting.pop(resource, None)
+        said, trouble = await asyncio.to_thread(_tell, waiting, document) if waiting else (b"", b"")
+        if said:
+            _answer("once", resource, said, trouble)
+        else:  # there was none, or it died as it waited; done twice, these effects are done once
+            await self._ask("once", resource, document)
+
+    async def ready(self, resource: str) -> None:
+        """Have a helper wait for the next `once` of this resource, which then does not wait for a Python to start.
+
+        It compares epochs when it acts, not now. It ends with us, having done nothing.
+        """
+        waiting = self._waiting.get(resource)
+        if waiting is None or waiting.poll() is not None:
+            self._waiting[resource] = await asyncio.to_thread(self._start_waiting, resource)
 
     async def prepare(
         self, resource: str, *, source: Path, target: Path, marker: Path, program: Program | None, epoch: int, ms: int
@@ -258,7 +277,7 @@ class Launchers:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+            env=_environment(),
             cwd="/",
             start_new_session=True,
         )
@@ -284,8 +303,40 @@ class Launchers:
             helper.stdin.close()
         return _answer(operation, resource, said, trouble)
 
+    def _start_waiting(self, resource: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._command(), "once", str(self._run), resource],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+        )
+
     def _command(self) -> Sequence[str]:
         return [sys.executable, "-I", "-S", "-X", "utf8", str(self.code / "launcher.py")]
+
+
+def _environment() -> dict[str, str]:
+    """What a helper's Python may need to start; it takes nothing else from the engine."""
+    return {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"}
+
+
+def _tell(helper: subprocess.Popen[bytes], document: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """What a helper that waited said and complained of; it said nothing if it had died, or took too long."""
+    try:
+        return helper.communicate(json.dumps(document).encode() + b"\n", timeout=HELPER_SECONDS)
+    except subprocess.TimeoutExpired:
+        helper.kill()
+        helper.communicate()
+        return b"", b""
+
+
+def _dismiss(helpers: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    for helper in helpers.values():
+        assert helper.stdin
+        helper.stdin.close()
 
 
 def _sources() -> dict[str, bytes]:

@@ -200,6 +200,10 @@ class Proxy:
     async def act(self, effects: Sequence[Effect]) -> None:
         await self._launchers.once(f"routes/{self._environment}", effects, epoch=self._epoch)
 
+    async def ready(self) -> None:
+        """The next `act` is soon and should be quick."""
+        await self._launchers.ready(f"routes/{self._environment}")
+
     async def replace(self, path: Path, version: str, effects: Sequence[Effect]) -> None:
         """Do `effects`, which leave `version` at `path`, and wait until Envoy runs it.
 

@@ -56,18 +56,18 @@ class EnvoyTraffic:
         await asyncio.sleep(WORKERS_SECONDS)
 
     async def show_candidate(self, routes: Routes, *, epoch: int) -> None:
-        """Written anew each time: a candidate has no generation to go by."""
+        """Written anew each time: a candidate has no generation to go by. What is needed to switch is made ready."""
         proxy = self._proxy(routes.environment, epoch)
         _refuse_unknown(proxy, [routes])
         version, write = _written(proxy.files.candidate, routes, name=config.CANDIDATE)
         await proxy.replace(proxy.files.candidate, version, [write])
-        await asyncio.sleep(WORKERS_SECONDS)
+        await asyncio.gather(asyncio.sleep(WORKERS_SECONDS), proxy.ready())
 
     async def switch(self, routes: Routes, *, back: Routes | None, epoch: int) -> None:
         """Everybody is answered by the new table when this returns.
 
-        The way back is on disk before the rename; going there is one rename, which needs no space. For the generation
-        that is on disk already this only confirms; an older one is refused.
+        The way back is on disk before the rename; going there is one rename, which needs no space and no time to get
+        ready. For the generation that is on disk already this only confirms; an older one is refused.
         """
         proxy = self._proxy(routes.environment, epoch)
         on_disk = proxy.table(proxy.files.routes)
@@ -83,7 +83,7 @@ class EnvoyTraffic:
             _refuse_unknown(proxy, [routes, back] if back else [routes])
             version, effects = _switching(proxy.files, routes, back)
             await proxy.replace(proxy.files.routes, version, effects)
-        await asyncio.sleep(WORKERS_SECONDS)
+        await asyncio.gather(asyncio.sleep(WORKERS_SECONDS), *([proxy.ready()] if back else []))
 
     async def generation(self, environment: str) -> int | None:
         """`None` also when the file cannot be read, or is the one of an environment where nothing is deployed."""
