@@ -304,15 +304,15 @@ class Running:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    """A repository with a `sophia.yaml`, and its state directory whose sockets have short names."""
+    """A repository with a `sophia.yaml`, and its state directory."""
     (tmp_path / "sophia.yaml").write_text(YAML)
     (tmp_path / "app.py").write_text("")
-    sockets = Path(tempfile.mkdtemp(prefix="sophia-test-"))
-    (tmp_path / ".sophia" / "run").mkdir(parents=True)
+    (tmp_path / ".sophia").mkdir(mode=0o700)
     (tmp_path / ".sophia" / "format").write_text("1\n")
-    (tmp_path / ".sophia" / "run" / "sockets").write_text(str(sockets))
+    places = Places.of(tmp_path / ".sophia")
+    places.make_sockets()
     yield tmp_path
-    shutil.rmtree(sockets)
+    shutil.rmtree(places.engine_socket.parent)
 
 
 @pytest.fixture
@@ -353,7 +353,7 @@ def engine(commands: Scripted, places: Places, server: tuple[_Current, Running])
     current, running = server
     current.commands = commands
     running.app.state.closing.clear()  # a test before may have ended it
-    (places.run / "sockets").write_text(str(running.path.parent))
+    places.engine_socket.symlink_to(running.path)
     commands.place = running.path
     return running
 
