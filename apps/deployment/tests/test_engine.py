@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from sophia_deployment.engine.commands import EngineCommands
 from sophia_deployment.engine.journal import Journal
+from sophia_deployment.engine.restoring import Restoring
 from sophia_deployment.engine.tending import Tending
 from sophia_deployment.wire import EngineOut, EnvironmentOut, ReleaseIn, RunOut, Submission
 from sophia_deployment_core.errors import INTERNAL, SophiaError
@@ -34,7 +35,7 @@ class House:
         self.journal = Journal(ground.ledger, self.hands.world)
         self.runner = Runner(self.hands, self.journal.append)
         self.journal.listen(lambda _event: self.runner.wake())
-        self.tending = Tending(self.hands, self.journal)
+        self.tending = Tending(self.hands, self.journal, Restoring(self.hands, self.journal, lambda *_: None))
         self.commands = EngineCommands(self.hands, self.journal, self.tending, about=ABOUT, end=lambda: None)
         self.tasks = [asyncio.create_task(each) for each in (self.runner.run(), self.tending.run())]
 

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from sophia_deployment.api import Server, bind, create_app
 from sophia_deployment.engine.commands import EngineCommands
 from sophia_deployment.engine.journal import Journal
 from sophia_deployment.engine.reports import Reports
+from sophia_deployment.engine.restoring import Restoring
 from sophia_deployment.engine.tending import Tending
 from sophia_deployment.versions import build_hash
 from sophia_deployment.wire import EngineOut
@@ -91,7 +92,8 @@ async def _own(places: Places, ledger: SqlLedger, clock: SystemClock, epoch: int
         [Draft("engine owns", {"holder": f"pid {about.pid}", "version": about.version, "build": about.build})], epoch
     )
     runner = Runner(hands, journal.append, _tell)
-    tending = Tending(hands, journal)
+    restoring = Restoring(hands, journal, _tell)
+    tending = Tending(hands, journal, restoring)
     reports = Reports(places.reports, hands, _tell)
     server: Server | None = None
 
@@ -107,15 +109,22 @@ async def _own(places: Places, ledger: SqlLedger, clock: SystemClock, epoch: int
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end())
     log.info("engine owns", epoch=epoch, pid=about.pid, entries=world.head.seq, build=about.build)
+    restored = asyncio.create_task(restoring.everywhere())
     return await _until_one_ends(
         server.serve(sockets=[bind(places.engine_socket)]),
-        runner.run(),
-        tending.run(),
+        _after(restored, runner.run),
+        _after(restored, tending.run),
         reports.run(),
         _renew(ledger, epoch, runner),
         ledger=ledger,
         epoch=epoch,
     )
+
+
+async def _after(restored: asyncio.Task[None], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs go on when what they rely on is there again."""
+    await asyncio.shield(restored)
+    await work()
 
 
 def _folded(ledger: SqlLedger, epoch: int) -> World:

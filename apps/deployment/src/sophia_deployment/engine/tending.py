@@ -20,6 +20,7 @@ from sophia_deployment_core.ports import Instance, Reading
 from sophia_deployment_core.steps import Hands
 
 from sophia_deployment.engine.journal import Journal
+from sophia_deployment.engine.restoring import Restoring
 
 EVERY_MS = 2_000
 PATIENCE_MS = (0, 5_000, 15_000, 60_000, 300_000)
@@ -40,6 +41,7 @@ class _Tries:
 class Tending:
     hands: Hands
     journal: Journal
+    restoring: Restoring
     readings: dict[str, Reading] = field(default_factory=dict)
     """environment -> the proxy's newest counters"""
     _tries: dict[str, _Tries] = field(default_factory=lambda: defaultdict(_Tries))
@@ -67,11 +69,14 @@ class Tending:
             return
         await self._read(standing)
         if self.hands.world.open_runs(standing.name):
+            await self._restore_held(standing)
             return
         tries, now = self._tries[standing.name], self.hands.clock.boot_ms()
         self._learn(tries)
         if now >= tries.next_ms and (plan := await self._repair(standing, tries)) is not None:
             tries.run = await self._submit(standing, *plan)
+        elif warm := await self._lost_warm(standing):
+            await self._restore(standing, keys=warm)
         elif self._is_cold(standing):
             draft = lanes.retiring(self.hands.world, standing, keep=frozenset())
             if draft is not None:
@@ -113,6 +118,30 @@ class Tending:
             for place in self._live(standing).values()
             if any((place.workload.identity, number) not in alive for number in place.begun)
         )
+
+    async def _lost_warm(self, standing: Standing) -> frozenset[str]:
+        """What is kept warm beside the live revision, and is gone: a way back must not lead to nothing."""
+        alive = {(one.workload, one.number) for one in await self._seen(standing) if one.state != "gone"}
+        others = {key: place for key, place in standing.placements.items() if key not in self._live(standing)}
+        return frozenset(
+            key
+            for key, place in others.items()
+            if any((place.workload.identity, number) not in alive for number in place.begun)
+        )
+
+    async def _restore_held(self, standing: Standing) -> None:
+        """Nothing of a run that waits for a person is under way, and whatever they decide needs what was there."""
+        holder = self.hands.world.holder(standing.name)
+        if holder is not None and holder.state == "needs you":
+            await self._restore(standing)
+
+    async def _restore(self, standing: Standing, keys: frozenset[str] | None = None) -> None:
+        """Less and less often, while something goes on being gone."""
+        tries, now = self._tries[standing.name], self.hands.clock.boot_ms()
+        if now >= tries.next_ms:
+            was_gone = await self.restoring.restore(standing, keys=keys)
+            tries.failed = tries.failed + 1 if was_gone else 0
+            tries.next_ms = self.hands.clock.boot_ms() + PATIENCE_MS[min(tries.failed, len(PATIENCE_MS) - 1)]
 
     async def _orphans(self, standing: Standing) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
