@@ -86,7 +86,7 @@ class Death:
     """An engine that died, and when the next one had written its first entry."""
 
     died: float
-    back: float = 0.0
+    back: float
 
     @property
     def seconds(self) -> float:
@@ -173,12 +173,16 @@ class Site:
         return not self.trap.exists()
 
     def revive(self) -> None:
-        """Start the engine that died, and note how long it was away."""
-        before, death = self.look(), Death(time.monotonic())
-        self.start()
-        self.until(lambda: self.look() > before, "the engine has written something")
-        death.back = time.monotonic()
-        self.deaths.append(death)
+        """Start the engine that died, until one lives, and note how long it was away."""
+        before, died = self.look(), time.monotonic()
+
+        def writes() -> bool:
+            if not self.engine_lives():
+                self.start()
+            return self.look() > before
+
+        self.until(writes, "the engine has written something")
+        self.deaths.append(Death(died, time.monotonic()))
 
     # --- wishes ------------------------------------------------------------------------------------------------------
 
@@ -251,6 +255,17 @@ class Site:
 
         self.until(over, f"run {run[:8]} is over", seconds=seconds)
         return self.world.runs[run]
+
+    def bring_back(self) -> None:
+        """What `sophia up` asks for where an environment is not as it should be."""
+        sent = self.client.submit({"id": str(uuid.uuid4()), "kind": "start", "environment": self.environment})
+        if sent["run"]:
+            assert self.ended(sent["run"]).state == "done"
+
+    def state_now(self) -> str:
+        """The environment's state, as `sophia status` tells it."""
+        found = {each["name"]: each["state"] for each in self.client.status()["environments"]}
+        return str(found[self.environment])
 
     # --- the ledger --------------------------------------------------------------------------------------------------
 
@@ -341,8 +356,13 @@ class Site:
         `restarts`: launchers may have started instances again.
         """
         self.until(lambda: self._report(run) is not None, "the report is written", seconds=20)
-        found = list(self._complaints(run, states, live, restarts=restarts))
+        found = [*self._unfinished(run, states), *self._complaints(live, restarts=restarts)]
         found += [] if restarts else self._started_twice(run)
+        assert not found, "\n".join(["", *found, self.last_words()])
+
+    def check_standing(self, *, live: str, restarts: bool = False) -> None:
+        """`live` is what everybody knows and sees, and nothing is left over."""
+        found = list(self._complaints(live, restarts=restarts))
         assert not found, "\n".join(["", *found, self.last_words()])
 
     def _report(self, run: str) -> Path | None:
@@ -350,17 +370,20 @@ class Site:
         path = self.places.reports / f"{view.number}-{view.kind}-{view.environment}" / "report.html"
         return path if path.exists() else None
 
-    def _complaints(self, run: str, states: Iterable[str], live: str, *, restarts: bool) -> Iterator[str]:
+    def _unfinished(self, run: str, states: Iterable[str]) -> Iterator[str]:
         self.look()
         view = self.world.runs[run]
         if view.state not in states:
             yield f"run #{view.number} is {view.state}: {view.because}"
         if view.state in ENDED and self.world.open_runs(self.environment):
             yield f"not over: {[(each.number, each.kind, each.state) for each in self.world.open_runs()]}"
-        if not isinstance(verified := audit.verify(self.places.state), Head):
-            yield f"the ledger is broken at {verified}"
         done = Counter((e.body["phase"], e.body["step"]) for e in self.read(run=run) if e.kind == "step done")
         yield from (f"`{step}` was done ({phase}) {times} times" for (phase, step), times in done.items() if times > 1)
+
+    def _complaints(self, live: str, *, restarts: bool) -> Iterator[str]:
+        self.look()
+        if not isinstance(verified := audit.verify(self.places.state), Head):
+            yield f"the ledger is broken at {verified}"
         yield from self._wrong_traffic(live)
         yield from self._wrong_instances(restarts=restarts)
 

@@ -9,6 +9,9 @@ by what it asked a launcher for, `effect: OPERATION RESOURCE` (`once routes`, `k
     before    nothing of it happened        after    it happened, and the engine knows of nothing that follows
     during    (effects) the helper is at work; its master dies under it
 
+What happens to the engine there: it is killed, it is stopped (and woken by whoever likes), or it goes on, with the disk
+of its state full to the last byte.
+
 Production knows nothing of traps: this module starts the engine and lays its own hands on two methods.
 
 Engines are forked from a process that has imported one, because an engine dies every few seconds in these tests, and
@@ -18,6 +21,7 @@ imports are most of its start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -36,6 +40,9 @@ from sophia_deployment_core.ledger import Draft, Event
 from sophia_infrastructure.launchers import Launchers
 
 Moment = Literal["before", "during", "after"]
+Deed = Literal["kill", "stop", "fill"]
+BALLAST = "ballast"
+"""The file that fills the disk, in the state directory."""
 DURING_SECONDS = 0.03
 """A helper needs 40 ms and more until it has acted."""
 
@@ -44,6 +51,7 @@ DURING_SECONDS = 0.03
 class Trap:
     place: str
     moment: Moment
+    deed: Deed = "kill"
 
     def __str__(self) -> str:
         return f"{self.moment} {self.place}"
@@ -69,7 +77,7 @@ def bare(step: str) -> str:
 
 
 def start(state: Path, log: Path, trap: Path) -> int:
-    """Start the engine of a state directory, with traps; its pid. Nobody needs to wait for it."""
+    """Start the engine of a state directory, with a trap; its pid. Nobody needs to wait for it."""
     nursery = _nursery()
     assert nursery.stdin is not None and nursery.stdout is not None
     nursery.stdin.write(json.dumps([str(state), str(log), str(trap)]).encode() + b"\n")
@@ -124,19 +132,15 @@ def _watch_entries(trap: Path) -> None:
     write = Journal._write
 
     async def watched(self: Journal, drafts: Sequence[Draft], epoch: int) -> Sequence[Event]:
-        places = [place_of(_kind_of(self, draft), draft.kind, draft.body) for draft in drafts]
+        kinds = {draft.run: draft.body.get("kind") for draft in drafts if draft.kind == "run submitted"}
+        kinds |= {run: view.kind for run, view in self.world.runs.items()}
+        places = [place_of(kinds.get(draft.run), draft.kind, draft.body) for draft in drafts]
         _spring(trap, places, "before")
         events = await write(self, drafts, epoch)
         _spring(trap, places, "after")  # it is durable, and nobody else had a turn yet
         return events
 
     Journal._write = watched  # type: ignore[method-assign]
-
-
-def _kind_of(journal: Journal, draft: Draft) -> str | None:
-    if draft.run in journal.world.runs:
-        return journal.world.runs[draft.run].kind
-    return draft.body.get("kind")
 
 
 def _watch_effects(trap: Path) -> None:
@@ -146,7 +150,7 @@ def _watch_effects(trap: Path) -> None:
         places = [f"effect: {operation} {resource.partition('/')[0]}"]
         _spring(trap, places, "before")
         asking = asyncio.ensure_future(ask(self, operation, resource, *rest, **more))
-        if _is_laid(trap, places, "during"):
+        if _laid(trap, places, "during"):
             await asyncio.wait([asking], timeout=DURING_SECONDS)
             _spring(trap, places, "during")
         answer = await asking
@@ -156,18 +160,31 @@ def _watch_effects(trap: Path) -> None:
     Launchers._ask = watched  # type: ignore[method-assign]
 
 
-def _is_laid(trap: Path, places: Iterable[str], moment: Moment) -> bool:
+def _laid(trap: Path, places: Iterable[str], moment: Moment) -> Trap | None:
     try:
         laid = Trap(**json.loads(trap.read_text()))
     except FileNotFoundError:
-        return False
-    return laid.moment == moment and laid.place in places
+        return None
+    return laid if laid.moment == moment and laid.place in places else None
 
 
 def _spring(trap: Path, places: Iterable[str], moment: Moment) -> None:
-    if _is_laid(trap, places, moment):
-        trap.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+    if (laid := _laid(trap, places, moment)) is None:
+        return
+    trap.unlink()
+    if laid.deed == "fill":
+        fill(trap.with_name(BALLAST))
+    else:
+        os.kill(os.getpid(), signal.SIGKILL if laid.deed == "kill" else signal.SIGSTOP)
+
+
+def fill(ballast: Path) -> None:
+    """Take every byte that the file's disk has left, whatever may be read there afterwards."""
+    with ballast.open("ab", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
 
 
 if __name__ == "__main__":
