@@ -295,6 +295,20 @@ def test_what_is_under_way_is_seen_until_it_ends(edge: Edge) -> None:
     assert edge.site.wait_idle(FRONT, seconds=2)
 
 
+def test_a_websocket_is_under_way_for_as_long_as_it_is_open(tmp_path_factory: pytest.TempPathFactory) -> None:
+    shake = (
+        b"GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        b"sec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    )
+    with Site(tmp_path_factory.mktemp("websocket")) as site:
+        site.release("1")
+        with socket.create_connection(("127.0.0.1", site.edge_port), timeout=5) as connection:
+            connection.sendall(shake)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+            assert not site.wait_idle(FRONT, seconds=1)
+        assert site.wait_idle(FRONT, seconds=5)
+
+
 def test_a_release_that_comes_back_goes_on_counting(tmp_path_factory: pytest.TempPathFactory) -> None:
     with Site(tmp_path_factory.mktemp("again")) as site, echoing("front") as front:
         backends = [Backend(each, "front", free_port(), (front.port,)) for each in (FRONT, API)]

@@ -35,6 +35,7 @@ from sophia_infrastructure.launchers import Effect, Kept, Launchers, Program, Wr
 from sophia_infrastructure.places import Places
 
 START_SECONDS = 15.0
+FREE_SECONDS = 2.0
 CONFIRM_SECONDS = 10.0
 NUDGE_SECONDS = 1.0
 """after so long without a word about a file, Envoy is given it once more"""
@@ -93,7 +94,7 @@ class Proxy:
             self._refuse_other_ports(kept, edge_port, private_port)
             await self._wait_answering(edge_port)
             return
-        self._refuse_taken(edge_port, private_port)
+        await self._refuse_taken(edge_port, private_port)
         await self._write_what_it_starts_from(edge_port, private_port)
         program = self._program(edge_port, private_port)
         await self._launchers.keep(kept.resource, program, epoch=self._epoch)
@@ -125,8 +126,11 @@ class Proxy:
                 hint=f"to move it: `sophia down {self._environment}`, then `sophia up`",
             )
 
-    def _refuse_taken(self, *ports: int) -> None:
-        taken = [str(port) for port in ports if not _is_free(port)]
+    async def _refuse_taken(self, *ports: int) -> None:
+        """An Envoy that was killed a moment ago has lost its lock, but the kernel may still be closing its ports."""
+        until = time.monotonic() + FREE_SECONDS
+        while (taken := [str(port) for port in ports if not _is_free(port)]) and time.monotonic() < until:
+            await asyncio.sleep(POLL_SECONDS)
         if taken:
             raise SophiaError(
                 EDGE_PORT_TAKEN,
