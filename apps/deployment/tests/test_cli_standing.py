@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from sophia_deployment import starting
+from sophia_deployment.cli import standing as verbs
+from sophia_deployment.cli.site import Site
 from sophia_deployment.cli.standing import difference, origin
 
 from apps.deployment.tests.scripted import GOOD_RUN, RUN, environment_out, run_out
@@ -169,8 +171,9 @@ def test_data_stays_when_going_down_failed(sophia, standing, places):
 
 
 @pytest.mark.parametrize("name", ["..", "../..", "/", "a/b", "."])
-def test_no_name_leads_to_data_elsewhere(sophia, standing, places, name):
+def test_no_name_leads_to_data_elsewhere(sophia, standing, places, root, name):
     (places.state / "data" / "a" / "b").mkdir(parents=True)
+    assert verbs._doomed(Site(start=root), name) == []
     called = sophia("down", name, "--delete-data", "--yes")
     assert called.exit == 2
     assert (places.state / "data" / "a" / "b").exists() and places.state.exists()
