@@ -129,7 +129,7 @@ class Proxy:
     async def _refuse_taken(self, *ports: int) -> None:
         """An Envoy that was killed a moment ago has lost its lock, but the kernel may still be closing its ports."""
         until = time.monotonic() + FREE_SECONDS
-        while (taken := [str(port) for port in ports if not _is_free(port)]) and time.monotonic() < until:
+        while (taken := [str(each) for each in ports if not _is_free(each)]) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
         if taken:
             raise SophiaError(
