@@ -177,8 +177,7 @@ def _stop(site: Site, name: str, *, alone: bool) -> int:
 def _doomed(site: Site, environment: str | None) -> list[Path]:
     """The directories that `--delete-data` removes."""
     data = site.places.state / "data"
-    found = [data / environment] if environment is not None else sorted(data.glob("*"))
-    return [path for path in found if path.is_dir() and path.parent == data]
+    return [path for path in sorted(data.glob("*")) if path.is_dir() and environment in (None, path.name)]
 
 
 def _confirm(site: Site, name: str, doomed: Sequence[Path], *, yes: bool) -> None:
