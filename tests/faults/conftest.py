@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -64,12 +63,26 @@ def sites(_sites: Sites, request: pytest.FixtureRequest) -> Iterator[Sites]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """One of its own, with an engine, and version 1 live."""
-    with Site(tmp_path) as site:
+def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
+    """Makes sites of a test's own, with the options of `Site`: an engine runs, and version 1 is live (`fault`: so)."""
+    made: list[Site] = []
+
+    def make(*, fault: str = "", fault_in: str = "front", **options: Any) -> Site:
+        site = Site(tmp_path_factory.mktemp("site"), **options)
+        made.append(site)
         site.start()
-        assert site.ended(site.deploy()).state == "done"
-        yield site
+        assert site.ended(site.deploy(fault=fault, fault_in=fault_in)).state == "done"
+        return site
+
+    yield make
+    for site in made:
+        site.close()
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """One of its own."""
+    return make_site()
 
 
 @pytest.hookimpl(wrapper=True)
