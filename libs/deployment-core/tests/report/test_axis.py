@@ -47,3 +47,11 @@ def test_an_even_run_is_drawn_to_scale():
 
     assert [round(scale.at(at_ms), 3) for at_ms in (0, 1_500, 3_000)] == [0, 0.5, 1]
     assert scale.ticks(apart=0.1) == [0, 500, 1_000, 1_500, 2_000, 2_500, 3_000]
+
+
+@given(instants)
+def test_where_the_axis_is_not_broken_it_is_true_to_scale(times):
+    whole = [stretch for stretch in axis(times).stretches if not stretch.broken]
+    scales = [(stretch.right - stretch.left) / (stretch.end_ms - stretch.start_ms) for stretch in whole]
+
+    assert not scales or max(scales) <= min(scales) * 1.001 + 1e-15

@@ -15,7 +15,7 @@ LARGEST_SHARE = 0.45
 ROUNDS = 40
 """Two long stretches hide each other; each round brings both nearer to their share."""
 BROKEN = 1.5
-"""An axis shortened by less than this factor is not worth a mark."""
+"""Shortening by less than this factor is not worth it: the axis stays true, and unbroken."""
 TICKS_MS = tuple(base * unit for unit in (1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000) for base in (1, 2, 5))
 
 
@@ -85,4 +85,4 @@ def _shortened(lengths: Sequence[float]) -> list[float]:
             others = sum(shown) - shown[index]
             if others:
                 shown[index] = min(shown[index], others * LARGEST_SHARE / (1 - LARGEST_SHARE))
-    return shown
+    return [length if length <= width * BROKEN else width for length, width in zip(lengths, shown, strict=True)]

@@ -147,6 +147,6 @@ PICTURE = (
 .timeline .mark { fill: none; stroke: var(--switch); stroke-width: 1.5 }
 .timeline .mark.undo { stroke: var(--undo) }
 .timeline .break { fill: none; stroke: var(--muted) }
-.timeline .gap { fill: var(--card) }
+.timeline .gap, .timeline .ground { fill: var(--card) }
 """
 )

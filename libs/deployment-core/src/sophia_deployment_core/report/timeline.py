@@ -88,6 +88,7 @@ def svg(facts: Facts) -> str:
     lines = rows(facts.bars)
     picture = _Picture(facts, axis(instants(facts)), len(lines))
     body = [
+        picture.ground(),
         *picture.release_band(),
         *picture.marks(),
         *picture.grid(),
@@ -125,6 +126,10 @@ class _Picture:
         size = f'viewBox="0 0 {WIDTH} {self.bottom + 12}"'
         name = f'role="img" aria-label="{escape(described(self.facts))}"'
         return f'<svg class="timeline" xmlns="http://www.w3.org/2000/svg" {size} {name}>'
+
+    def ground(self) -> str:
+        """What it is drawn on, with a margin for who shows it alone: elsewhere the page may be of another colour."""
+        return f'<rect class="ground" x="-16" y="-16" width="{WIDTH + 32}" height="{self.bottom + 44}"/>'
 
     def x(self, at_ms: int) -> float:
         return round(LABELS + self.scale.at(at_ms) * (WIDTH - LABELS - RIGHT), 1)
