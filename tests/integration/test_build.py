@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -256,12 +257,17 @@ def _pids(root: Path, count: int) -> list[int]:
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_ctrl_c_ends_every_process_of_every_build(tmp_path, monkeypatch, stubborn):
-    script = ("trap '' TERM; " if stubborn else "") + "sleep 60 & echo $$ $! > pid; wait; wait; sleep 60"
+    trap = "trap '' TERM" if stubborn else "trap 'echo bye > bye; exit' TERM"
+    script = f"{trap}; sleep 60 & echo $$ $! > pid; while :; do sleep 0.1; done"
     sleeps = {"build": ["sh", "-c", script], "bundle": {"include": ["pid"]}}
-    Repository(tmp_path, {"one": dict(sleeps), "two": dict(sleeps)})
+    workers = max(2, os.cpu_count() or 2)
+    late = made(text="late")  # no worker is free for it
+    Repository(tmp_path, {**{f"s{number}": dict(sleeps) for number in range(workers)}, "late": late})
     with building(tmp_path) as process:
-        pids = _pids(tmp_path, 4)
+        pids = _pids(tmp_path, 2 * workers)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
         assert "KeyboardInterrupt" in errors and process.returncode == -signal.SIGINT
         assert not [pid for pid in pids if _alive(pid)]
+        assert (tmp_path / "s0/bye").exists() is not stubborn, "it is asked before it is killed"
+        assert not (tmp_path / "late/out").exists()

@@ -244,9 +244,11 @@ async def test_a_child_left_behind_with_the_output_in_its_hand_delays_nothing_an
     assert _is_gone(tmp_path / "pid")
 
 
+AWAY = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(3)\nelse:\n print('away', flush=True)"
+
+
 async def test_one_that_moved_to_a_session_of_its_own_delays_nothing_either(tmp_path):
-    away = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(3)\nelse:\n print('away', flush=True)"
-    answer = await ran(sys.executable, "-c", away)
+    answer = await ran(sys.executable, "-c", AWAY)
     assert (answer.status, answer.body) == (0, b"away\n")
     assert answer.took_ms < 2_500
 
@@ -270,6 +272,7 @@ async def test_probes_leave_no_descriptor_open():
             await PROBES.http(port, "GET", "/", timeout_ms=LIMIT_MS)
             await ran("true")
             await ran("no-such-program")
+            await ran(sys.executable, "-c", AWAY)
             await asyncio.sleep(0.02)
 
         await once()

@@ -107,8 +107,7 @@ class _Exchange:
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
         for part in (self._request, h11.Data(data=self._body), h11.EndOfMessage()):
             writer.write(self._http.send(part) or b"")
-        with suppress(ConnectionError):  # it may refuse the body and still have answered
-            await writer.drain()
+        await writer.drain()
         body = bytearray()
         while len(body) < KEPT_BYTES:
             event = await self._next(reader)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -24,12 +25,13 @@ from sophia_infrastructure.state.directory import unusable
 
 from sophia_deployment.build.builders import Builders
 from sophia_deployment.build.collecting import collect
-from sophia_deployment.build.processes import processes
+from sophia_deployment.build.processes import Processes, processes
 from sophia_deployment.build.progress import Progress, Tell, one_at_a_time
 from sophia_deployment.codes import BUNDLE_INCOMPLETE
 
 __all__ = ["Progress", "Tell", "build"]
 
+NOTICED_SECONDS = 0.2
 TOLD_FROM_BYTES = 32 << 20
 """Below this, storing takes no time worth telling."""
 
@@ -52,8 +54,8 @@ def build(
     wanted = _wanted(platform, services)
     places = Places.of(state or root / ".sophia")
     try:
-        with _alone(places, tell), processes() as running:
-            Builders(root, places, running, tell).run(wanted)
+        with _alone(places, tell):
+            _run_builders(lambda running: Builders(root, places, running, tell).run(wanted))
             return _stored(wanted, root, FileArtifacts(places), tell)
     except OSError as error:  # of the state directory: it cannot be written, or its disk is full
         if error.filename is None or Path(str(error.filename)).is_relative_to(places.state):
@@ -83,6 +85,18 @@ def _alone(places: Places, tell: Tell) -> Iterator[None]:
             tell(Progress("waiting", "another build works in this checkout; waiting for it"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _run_builders(act: Callable[[Processes], None]) -> None:
+    """`act` in a thread of its own, so that this one never waits for long.
+
+    A signal that another thread happens to receive wakes nobody: a Ctrl-C would be noticed when the build is over.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="build") as pool, processes() as running:
+        future = pool.submit(act, running)
+        while not wait([future], timeout=NOTICED_SECONDS).done:
+            pass
+        future.result()
 
 
 # --- bundles --------------------------------------------------------------------------------------------------------

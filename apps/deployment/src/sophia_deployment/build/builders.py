@@ -156,12 +156,8 @@ class Builders:
         if not by_source:
             return
         with ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="build") as pool:
-            try:
-                for failures in pool.map(self._run_in_one_source, by_source.values()):
-                    yield from failures
-            except BaseException:
-                self.running.end()  # the pool waits for its threads, and they wait for their commands
-                raise
+            for failures in pool.map(self._run_in_one_source, by_source.values()):
+                yield from failures
 
     def _run_in_one_source(self, services: Mapping[str, Service]) -> list[Failure]:
         done: dict[Sequence[Sequence[str]], Failure | None] = {}

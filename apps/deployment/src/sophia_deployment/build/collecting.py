@@ -60,9 +60,9 @@ def _normal(parts: Sequence[str]) -> tuple[str, ...]:
             if not found:
                 raise ValueError("leads out")
             found.pop()
-        elif part not in ("", ".") and not (part == ANYWHERE and found[-1:] == [ANYWHERE]):
+        elif part not in ("", "."):
             found.append(part)
-    return tuple(found)
+    return tuple(part for at, part in enumerate(found) if found[at : at + 2] != [ANYWHERE, ANYWHERE])
 
 
 def collect(service: str, *, root: Path, source: str, patterns: Sequence[str]) -> dict[str, Path]:

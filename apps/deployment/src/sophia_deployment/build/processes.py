@@ -77,7 +77,7 @@ class Processes:
         started = _descendants(leaders)
         _signal(ending, signal.SIGTERM)
         until = time.monotonic() + GRACE_SECONDS
-        while (any(map(_lives, ending)) or _still(started)) and time.monotonic() < until:
+        while (any(process.poll() is None for process in ending) or _still(started)) and time.monotonic() < until:
             time.sleep(0.02)
         started |= _descendants(leaders)
         _signal(ending, signal.SIGKILL)
@@ -101,16 +101,6 @@ def _signal(leaders: Sequence[subprocess.Popen[bytes]], number: signal.Signals) 
     for leader in leaders:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(leader.pid, number)
-
-
-def _lives(leader: subprocess.Popen[bytes]) -> bool:
-    """Whether anything of its group is left, once the leader itself is no zombie any more."""
-    try:
-        leader.poll()
-        os.killpg(leader.pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def _descendants(ancestors: Iterable[int]) -> set[tuple[int, str]]:
