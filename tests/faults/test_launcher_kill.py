@@ -100,6 +100,27 @@ async def test_an_orphan_that_ignores_the_signal_is_killed_with_its_children(lau
     assert not [pid for pid in pids if is_alive(int(pid))]
 
 
+@pytest.mark.parametrize("trace", ["lock", "mark", "session"])
+async def test_an_orphans_child_that_left_one_trace_is_found(launchers, state, trace):
+    """It inherits a lock, a mark in the environment and a session; one is enough, also when its parent has ended."""
+    child = "import os, signal, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(60)"
+    code = (
+        "import os, signal, sys, time\n"
+        "if not os.fork():\n"
+        f"    {'' if trace == 'session' else 'os.setsid()'}\n"
+        f"    {'' if trace == 'lock' else 'os.closerange(3, 1000)'}\n"
+        f"    env = {'os.environ' if trace == 'mark' else '{}'}\n"
+        f"    os.execve(sys.executable, {[sys.executable, '-I', '-S', '-c', child]!r}, env)\n"
+        "time.sleep(60)\n"
+    )
+    asked = python(state, code, grace_ms=300)
+    kept = await launchers.keep(NAME, asked, epoch=1)
+    (pid,) = await eventually(lambda: lines(asked.log))
+    os.kill(kept.launcher_pid, signal.SIGKILL)
+    await launchers.end(NAME, epoch=1)
+    assert not is_alive(int(pid)) and not is_alive(kept.pid)
+
+
 async def test_an_orphan_that_closed_its_lock_is_still_seen_and_ended(launchers, state):
     code = "import os, time; os.closerange(3, 1000); print('closed', flush=True); time.sleep(60)"
     asked = python(state, code)

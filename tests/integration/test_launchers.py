@@ -65,6 +65,7 @@ async def test_a_program_starts_from_a_clean_environment_in_a_session_of_its_own
     assert told["cwd"] == str(state) and told["stdin"] == "/dev/null"
     assert [fd for fd in told["fds"] if fd > 4] == [64], "only the lock is inherited (3 or 4 is the listing itself)"
     assert (kept.state, kept.about, kept.restarts, kept.exit) == ("running", {"port": 20001}, 0, None)
+    assert b"LEAKED" not in proc(kept.launcher_pid, "environ")
 
 
 async def test_secret_values_are_in_no_file_and_no_command_line(launchers, state):

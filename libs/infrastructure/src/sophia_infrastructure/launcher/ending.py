@@ -42,7 +42,7 @@ def end(resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
     left_in_order = launcher is not None and record.get("state") == "gone"
     if standing != "kept":
         if standing == "orphaned" or not left_in_order:
-            kill_rest(resource)
+            kill_rest(resource, orphans)
         resource.forget()
     os.close(door)
     return {"exit": record.get("exit") if left_in_order else None}
@@ -77,10 +77,10 @@ def alive(processes: dict[int, int]) -> list[int]:
     return [pid for pid, start in processes.items() if started(pid) == start]
 
 
-def kill_rest(resource: Resource) -> None:
+def kill_rest(resource: Resource, known: dict[int, int] | None = None) -> None:
     """Kill what is left of a resource that has no launcher. Behind the door only, so that nobody starts it anew."""
     record = resource.record()
-    left: dict[int, int] = {}
+    left = dict(known or {})
 
     def gone() -> bool:
         left.update(resource.members(record))
