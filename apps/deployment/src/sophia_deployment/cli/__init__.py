@@ -27,6 +27,7 @@ INTERRUPTED = 130
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {
+        "check": ("checking", "find what would break a deployment, in any repository"),
         "init": ("initialising", "write a first sophia.yaml for a repository"),
         "up": ("standing", "start the platform, or bring it back"),
         "down": ("standing", "take environments down; data stays"),

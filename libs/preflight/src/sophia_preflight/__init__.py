@@ -1,0 +1,1 @@
+"""Finds what would break a deployment before it starts, in any repository."""

@@ -1,0 +1,113 @@
+"""What was found out about files, kept between checks: safe to delete, never trusted further than it is ours.
+
+One file per repository below the user's cache directory (never inside the repository: what is unpickled must not come
+from what is checked). Facts are kept by path, size, modification time and the tool's own build; a file whose time
+changed and whose text did not is read anew, which costs little.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import stat
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sophia_preflight.facts import Facts
+from sophia_preflight.repository import Entry
+
+MOST_BYTES = 400_000_000
+_Key = tuple[str, int, int]
+
+
+@cache
+def build() -> str:
+    """A digest of this tool's own source: facts of another build are not used."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _Ours(pickle.Unpickler):
+    """Loads nothing but values of this package."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("sophia_preflight.") or (module, name) == ("builtins", "frozenset"):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is not ours")
+
+
+class Cache:
+    """Facts by file. `complete` once every file asked for was known."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.complete = True
+        self._before: dict[_Key, Facts] = self._load()
+        self._now: dict[_Key, Facts] = {}
+        self._changed = False
+
+    @classmethod
+    def none(cls) -> Cache:
+        """Remembers nothing."""
+        return cls(None)
+
+    @classmethod
+    def of(cls, root: Path) -> Cache:
+        """The cache of a repository on this machine, for this user."""
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
+        return cls(Path(base) / "sophia-check" / name)
+
+    def known(self, entry: Entry) -> Facts | None:
+        key = (entry.path, entry.size, entry.modified_ns)
+        found = self._before.get(key)
+        if found is None:
+            self.complete = False
+            return None
+        self._now[key] = found
+        return found
+
+    def keep(self, entry: Entry, facts: Facts) -> None:
+        self._now[entry.path, entry.size, entry.modified_ns] = facts
+        self._changed = True
+
+    def save(self) -> None:
+        """Write what this check knew, atomically; a cache that cannot be written is none."""
+        if self.path is None or (not self._changed and len(self._now) == len(self._before)):
+            return
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self.path.parent)
+            with os.fdopen(descriptor, "wb") as file:
+                pickle.dump((build(), self._now), file, protocol=5)
+            Path(name).replace(self.path)
+        except OSError:
+            return
+
+    def _load(self) -> dict[_Key, Facts]:
+        if self.path is None:
+            return {}
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022 or status.st_size > MOST_BYTES:
+                    return {}
+                made_by, known = _Ours(io.BytesIO(file.read())).load()
+        except (
+            OSError,
+            pickle.UnpicklingError,
+            ValueError,
+            TypeError,
+            EOFError,
+            AttributeError,
+            ImportError,
+            IndexError,
+        ):
+            return {}
+        return known if made_by == build() and isinstance(known, dict) else {}

@@ -1,0 +1,301 @@
+"""Where the target of a call is, or that it is nowhere: a call meets the repository, or the image that it runs in.
+
+Unknown is the usual answer when in doubt. A target is missing only where everything that decides it is known: the
+directory, the file system, that nobody makes it, that git does not ignore it, that it lies in no other repository.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.model import Produced, Site, System
+from sophia_preflight.facts import PythonFacts
+from sophia_preflight.images import Filesystem
+from sophia_preflight.model import Confidence
+from sophia_preflight.readers.compose import mount_of
+from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_MADE = re.compile(
+    r"(^|/)(dist|build|out|target|node_modules|\.venv|venv|env|\.next|coverage|htmlcov|tmp|temp|generated|gen|__generated__|"
+    r"\.tox|\.nox|artifacts|downloads|\.git|\.cache|_build|site|logs?|cdk\.out|\.aws-sam|\.serverless|bazel-bin|Pods)(/|$)"
+)
+_RUNTIME = re.compile(
+    r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$"
+)
+
+
+class State(StrEnum):
+    FOUND = "found"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Location:
+    """`path` is where the target is, or where it was looked for first."""
+
+    state: State
+    path: str = ""
+    confidence: Confidence = Confidence.CERTAIN
+    where: str = ""
+    """For a missing target: the directory or image that it is missing from, in words."""
+
+    @property
+    def missing(self) -> bool:
+        return self.state is State.MISSING
+
+    @property
+    def found(self) -> bool:
+        return self.state is State.FOUND
+
+
+NOWHERE = Location(State.UNKNOWN)
+
+
+class Finder:
+    """Asks where things are, in the circumstances of their call."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.repository = context, context.repository
+        self.made_names: set[str] = set()
+        self.made_trees: set[str] = set()
+        self.made_paths: set[str] = set()
+        for path, trace in context.traces.items():
+            for produced in trace.produced:
+                self._note(produced, path)
+
+    def _note(self, produced: Produced, path: str) -> None:
+        name = posixpath.basename(produced.path)
+        if is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD)):
+            self.made_names.add(name)
+        for base in self.bases(path, produced.path):
+            if base not in (".", ""):
+                (self.made_trees if produced.tree else self.made_paths).add(base)
+
+    # --- paths -------------------------------------------------------------------------------------------------------
+
+    def path(self, word: Word, site: Site, *, directory: bool = False) -> Location:
+        """Where a path of a call leads."""
+        if not word.known or not word.value or site.system in (System.REMOTE, System.UNKNOWN):
+            return NOWHERE
+        if site.system is System.IMAGE:
+            return self._in_images(word.value, site)
+        value = joined(site.directory, word.value)
+        if value.startswith("/") or not is_known(value) or value[:1] == "~":
+            return NOWHERE
+        tested = self._tested(value, site)
+        found = self.candidate(value, site, directory=directory)
+        return NOWHERE if found.missing and (tested or (site.opaque and not self._is_source(value))) else found
+
+    def _is_source(self, value: str) -> bool:
+        """A file that people write, and that an artifact hardly brings, in a directory that is there."""
+        inner = in_repository(value)
+        if inner is None or not re.search(r"\.(py|sh|bash)$", inner):
+            return False
+        return self.repository.is_directory(posixpath.dirname(inner) or ".") and "/" in inner
+
+    def _tested(self, value: str, site: Site) -> bool:
+        return any(value == each or value.startswith(each.rstrip("/") + "/") for each in site.guard.tested)
+
+    def candidate(self, value: str, site: Site, *, directory: bool = False) -> Location:
+        """A path value in the repository, wherever its beginning may be."""
+        places = list(self.bases(site.path, value))
+        if not places:
+            return NOWHERE
+        for place in places:
+            if self.exists(place, directory=directory):
+                return Location(State.FOUND, self.repository.resolved(place))
+        if any(self.is_made(place) for place in places):
+            return NOWHERE
+        exact = value.startswith(ROOT)
+        if not exact:
+            relative = value[1:].lstrip("/")
+            if self.repository.ending_with(relative) or self._directory_ending(relative):
+                return NOWHERE
+        elif site.directory.startswith(ROOT) and not self._directory_there(site):
+            return NOWHERE
+        if ".." in places[0].split("/"):
+            return NOWHERE
+        where = posixpath.dirname(places[0]) or "."
+        return Location(
+            State.MISSING, places[0], Confidence.CERTAIN, f"`{where}`" if where != "." else "the repository"
+        )
+
+    def _directory_there(self, site: Site) -> bool:
+        """Whether the call's own directory is there; if not, whoever goes there is told, not whoever follows."""
+        inner = in_repository(site.directory)
+        return inner is None or self.repository.is_directory(inner)
+
+    def _directory_ending(self, relative: str) -> bool:
+        return any(each == relative or each.endswith("/" + relative) for each in self.repository.directories)
+
+    def exists(self, path: str, *, directory: bool = False) -> bool:
+        if path.startswith(".."):
+            return False
+        return self.repository.is_directory(path) if directory else self.repository.exists(path)
+
+    def is_made(self, path: str) -> bool:
+        """Whether something that is not here now may well be there when it is needed."""
+        if path.startswith(".."):
+            return True
+        name = posixpath.basename(path)
+        if name in self.made_names or path in self.made_paths or _RUNTIME.search(path):
+            return True
+        if any(path == tree or path.startswith(tree + "/") for tree in self.made_trees):
+            return True
+        match = _MADE.search(path)
+        if match and not self.repository.is_directory(path[: match.end()].rstrip("/")):
+            return True
+        return self.repository.is_ignored(path) or self.repository.is_foreign(path)
+
+    def bases(self, file: str, value: str) -> Iterator[str]:
+        """Paths of the repository that a value may mean: one, or one for each directory that a caller may be in."""
+        if not is_known(value):
+            return
+        if value.startswith(ROOT):
+            inner = in_repository(value)
+            yield inner if inner is not None else "../outside"
+        elif value.startswith(CWD):
+            relative = value[1:].lstrip("/") or "."
+            directory = posixpath.dirname(file)
+            seen = set()
+            for base in (".", *_upward(directory), *self.context.callers_directories(file)):
+                place = posixpath.normpath(posixpath.join(base, relative))
+                if place not in seen:
+                    seen.add(place)
+                    yield place
+
+    # --- images ------------------------------------------------------------------------------------------------------
+
+    def _in_images(self, value: str, site: Site) -> Location:
+        """In every file system that the call may run in; missing only where all agree."""
+        systems = list(self.context.filesystems(site))
+        if not systems:
+            return NOWHERE
+        missing: Location | None = None
+        for system in systems:
+            path = self._image_path(value, site, system)
+            found = system.files.find(path) if path else None
+            if found:
+                return Location(State.FOUND, found)
+            if found is None or self._mounted(path, site):
+                return NOWHERE
+            confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
+            missing = Location(State.MISSING, path, confidence, f"the image, at `{path}`")
+        return missing or NOWHERE
+
+    def _image_path(self, value: str, site: Site, system: ImageView) -> str:
+        directory = site.directory
+        if directory.startswith(CWD):
+            directory = system.files.workdir + directory[1:]
+        path = joined(directory, value)
+        return path if path.startswith("/") and is_known(path) else ""
+
+    def _mounted(self, path: str, site: Site) -> bool:
+        """Whether a mount of the service covers the path, so that the image does not decide."""
+        file, _, name = site.image.partition("::")
+        for project in self.context.projects_with(file) if name else ():
+            service = project.services(self.context.composes).get(name)
+            for part in service.listed("volumes") if service else ():
+                mount = mount_of(part.node)
+                if mount and is_known(mount.target) and (path + "/").startswith(mount.target.rstrip("/") + "/"):
+                    return True
+                if mount and not is_known(mount.target):
+                    return True
+        return False
+
+    # --- modules -----------------------------------------------------------------------------------------------------
+
+    def module(self, name: str, site: Site, search: Iterable[str]) -> Location:
+        """The file of a dotted module; a module that is not ours is unknown."""
+        if not is_known(name) or site.system in (System.REMOTE, System.UNKNOWN):
+            return NOWHERE
+        inner = name.replace(".", "/")
+        top = name.partition(".")[0]
+        if site.system is System.IMAGE:
+            return self._module_in_images(inner, top, site, search)
+        roots = self.context.module_roots(top)
+        wanted = {place for each in search for place in self.bases(site.path, each)}
+        for root in sorted(roots, key=lambda each: each not in wanted):
+            if found := self.module_file(root, inner):
+                return Location(State.FOUND, found)
+        near = [root for root in roots if root in wanted]
+        if not near or any(self.is_made(_below(root, inner) + ".py") for root in near) or site.opaque:
+            return NOWHERE
+        exact = all(each.startswith(ROOT) for each in search)
+        return Location(
+            State.MISSING, f"{_below(near[0], inner)}.py", Confidence.CERTAIN if exact else Confidence.LIKELY,
+            f"the package `{top}` in `{near[0]}`",
+        )  # fmt: skip
+
+    def module_file(self, root: str, inner: str) -> str | None:
+        base = _below(root, inner)
+        for path in (f"{base}.py", f"{base}/__init__.py"):
+            if self.repository.is_file(path):
+                return self.repository.resolved(path)
+        if self.repository.is_directory(base) and any(path.endswith(".py") for path in self.repository.inside(base)):
+            return base
+        return None
+
+    def _module_in_images(self, inner: str, top: str, site: Site, search: Iterable[str]) -> Location:
+        roots = self.context.module_roots(top)
+        missing: Location | None = None
+        search = list(search) or [site.directory]
+        for system in self.context.filesystems(site):
+            answers = []
+            for directory in search:
+                base = (
+                    self._image_path(directory, site, system)
+                    if directory != site.directory
+                    else self._image_path(".", site, system)
+                )
+                if not base:
+                    return NOWHERE
+                for path in (f"{base}/{inner}.py", f"{base}/{inner}/__init__.py", f"{base}/{inner}"):
+                    answer = system.files.find(path)
+                    if answer:
+                        return Location(State.FOUND, answer)
+                    answers.append(answer)
+                    if self._mounted(path, site):
+                        return NOWHERE
+            if None in answers or not roots:
+                return NOWHERE
+            if system.files.installs() and any(self.module_file(root, inner) for root in roots):
+                return NOWHERE
+            confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
+            place = f"{self._image_path('.', site, system)}/{inner}.py"
+            missing = Location(State.MISSING, place, confidence, f"the image, at `{place}`")
+        return missing or NOWHERE
+
+    def lacks(self, module: str, attribute: str) -> bool:
+        """Whether a module's file certainly has no such name at its top."""
+        facts = self.context.python(module)
+        if not isinstance(facts, PythonFacts) or facts.fault is not None or facts.open:
+            return False
+        return attribute.partition(".")[0] not in facts.names
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """A file system, and whether it is surely the one."""
+
+    files: Filesystem
+    certain: bool
+
+
+def _upward(directory: str) -> Iterator[str]:
+    while directory:
+        yield directory
+        directory = posixpath.dirname(directory)
+
+
+def _below(root: str, inner: str) -> str:
+    return inner if root in ("", ".") else f"{root}/{inner}"

@@ -1,0 +1,660 @@
+"""What a shell script does, as far as its text tells: variables, `cd`, functions, tests and loops are followed.
+
+Nothing is run. Branches are followed side by side and what they disagree about afterwards is unknown; a loop over known
+words is followed once a word; a function is followed where it is called, or from the start when nobody calls it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sophia_preflight.calls.commands import SHELLS, Run, interpret
+from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
+from sophia_preflight.readers import shell
+from sophia_preflight.readers.shell import (
+    Assignment,
+    Case,
+    Command,
+    Function,
+    Group,
+    If,
+    Logic,
+    Loop,
+    Opaque,
+    Pipeline,
+    ShellWord,
+    Simple,
+    Substitution,
+    Text,
+    Variable,
+    is_placeholder,
+)
+from sophia_preflight.readers.snippet import Snippet
+from sophia_preflight.text import CWD, MANY, PAD, ROOT, UNKNOWN, Word, is_known, joined
+
+MOST_STEPS = 20_000
+MOST_ITEMS = 40
+DEEPEST = 24
+_FILE_TESTS = frozenset({"-f", "-e", "-d", "-x", "-s", "-r", "-L", "-h", "-w"})
+_SILENT = frozenset(
+    {"echo", "printf", "true", "false", ":", "set", "[", "[[", "test", "wait", "shopt", "ulimit", "umask", "sleep",
+     "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
+)  # fmt: skip
+_DECLARING = frozenset({"export", "declare", "local", "readonly", "typeset"})
+_ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
+
+
+@dataclass
+class Held:
+    """What a variable holds: text, or the words of an array."""
+
+    value: str
+    assumed: bool = False
+    items: list[Word] | None = None
+
+    def same(self, other: Held) -> bool:
+        return self.value == other.value and self.items == other.items
+
+
+@dataclass
+class State:
+    """What changes while a script is followed."""
+
+    directory: str
+    variables: dict[str, Held] = field(default_factory=dict)
+    tested: tuple[str, ...] = ()
+    pushed: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    def copy(self) -> State:
+        return State(self.directory, dict(self.variables), self.tested, list(self.pushed))
+
+
+def follow(snippet: Snippet, site: Site, trace: Trace, variables: dict[str, Held] | None = None) -> State:
+    """Follow a script from its first line; `variables` are what its surroundings set. Returns how it ends."""
+    follower = _Follower(snippet, Run(site, trace, _followed), dict(variables or {}))
+    return follower.whole()
+
+
+def _followed(word: Word, run: Run) -> None:
+    """Text inside a script that is run as a script itself."""
+    snippet = Snippet(run.site.path, word.value, word.line, word.column + 1)
+    _Follower(snippet, run, {}).whole()
+
+
+def script_site(path: str) -> Site:
+    """Where a shell script of the repository runs when nobody says where from."""
+    return Site(path, Caller.SHELL, CWD, System.REPOSITORY, script=f"{ROOT}/{path}")
+
+
+class _Follower:
+    def __init__(self, snippet: Snippet, run: Run, variables: dict[str, Held]) -> None:
+        self.snippet, self.run = snippet, run
+        self.functions: dict[str, Command] = {}
+        self.called: set[str] = set()
+        self.stack: list[str] = []
+        self.positional: list[Word] | None = None
+        self.state = State(run.site.directory, variables)
+        self.guard = run.site.guard
+        self.steps = 0
+
+    def whole(self) -> State:
+        if self.run.depth > 8 or not self.snippet.text.strip():
+            return self.state
+        start = self.state.copy()
+        self.commands(shell.parse(self.snippet.text))
+        end, self.guard = self.state, self.run.site.guard
+        for name, body in list(self.functions.items()):
+            if name not in self.called:
+                self.state = start.copy()
+                self.state.variables = {**end.variables}
+                self.stack = [name]
+                self.command(body)
+        return end
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def commands(self, commands: Iterable[Command]) -> None:
+        for each in commands:
+            self.command(each)
+            if self.state.ended:
+                break
+
+    def command(self, command: Command) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS or len(self.stack) > DEEPEST:
+            return
+        match command:
+            case Simple():
+                self.simple(command)
+            case Pipeline():
+                self.pipeline(command)
+            case Logic():
+                self.logic(command)
+            case Group():
+                self.group(command)
+            case If():
+                self.conditional(command)
+            case Loop():
+                self.loop(command)
+            case Case():
+                self.case(command)
+            case Function():
+                self.functions[command.name] = command.body
+
+    def pipeline(self, command: Pipeline) -> None:
+        if len(command.commands) == 1:
+            self.command(command.commands[0])
+            self.state.ended = False
+            return
+        for each in command.commands:
+            kept = self.state
+            self.state = kept.copy()
+            self.command(each)
+            self.state = kept
+            if isinstance(each, Simple) and each.words and each.words[0].bare == "read":
+                self.unknown_words(each.words[1:])
+
+    def logic(self, command: Logic) -> None:
+        holding, failing = self.tests([command.left])
+        if command.operator == "&&":
+            self.command(command.left)
+            if self.has_ended():
+                return
+            after = self.state.copy()
+            self.state.tested = (*self.state.tested, *holding)
+            self.command(command.right)
+            if self.has_ended():  # `[ ! -f x ] && exit`: what follows knows that x is there
+                self.state = after
+                self.state.tested = (*after.tested, *failing)
+            else:
+                self.state.tested = after.tested
+            return
+        ends = self.ends(command.right)
+        kept = self.guard
+        if not ends:
+            self.guard = kept.tolerant()
+        self.command(command.left)
+        self.guard = kept
+        after = self.state.copy()
+        after.ended = False
+        self.state.tested = (*self.state.tested, *failing)
+        self.command(command.right)
+        self.state = after
+        if ends:
+            self.state.tested = (*after.tested, *holding)
+
+    def has_ended(self) -> bool:
+        return self.state.ended
+
+    def ends(self, command: Command) -> bool:
+        """Whether a command certainly leaves the script."""
+        match command:
+            case Simple(words=[first, *_]):
+                return first.bare in _ENDING or (first.bare in self.functions and self.ends(self.functions[first.bare]))
+            case Group(body=body):
+                return any(self.ends(each) for each in body)
+            case Logic(right=right):
+                return self.ends(right)
+            case _:
+                return False
+
+    def group(self, command: Group) -> None:
+        if command.subshell:
+            kept = self.state
+            self.state = kept.copy()
+            self.commands(command.body)
+            self.state = kept
+        else:
+            self.commands(command.body)
+        self.redirects(command)
+
+    def conditional(self, command: If) -> None:
+        outcomes: list[State] = []
+        knows: tuple[str, ...] = self.state.tested
+        for condition, body in command.branches:
+            holding, failing = self.tests(condition)
+            self.commands(condition)
+            self.state.ended = False
+            rest = self.state.copy()
+            self.state = rest.copy()
+            self.state.tested = (*knows, *holding)
+            self.commands(body)
+            if self.state.ended:
+                knows = (*knows, *failing)
+            else:
+                outcomes.append(self.state)
+            self.state = rest
+        otherwise = self.state.copy()
+        if command.otherwise:
+            failing_all = [path for condition, _ in command.branches for path in self.tests(condition)[1]]
+            self.state = otherwise
+            self.state.tested = (*knows, *failing_all)
+            self.commands(command.otherwise)
+            otherwise = self.state
+        if not otherwise.ended:
+            outcomes.append(otherwise)
+        if not outcomes:
+            self.state.ended = True
+            return
+        self.state = _merged(outcomes)
+        self.state.tested = knows
+
+    def tests(self, condition: Sequence[Command]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Paths that are there when the condition holds, and paths that are there when it fails."""
+        holding: list[str] = []
+        failing: list[str] = []
+        for each in condition:
+            self._tests(each, holding, failing)
+        return tuple(holding), tuple(failing)
+
+    def _tests(self, command: Command, holding: list[str], failing: list[str]) -> None:
+        match command:
+            case Pipeline(commands=[only], negated=True):
+                self._tests(only, failing, holding)
+            case Logic(left=left, right=right):
+                self._tests(left, holding, failing)
+                self._tests(right, holding, failing)
+            case Simple(words=[first, *rest]) if first.bare in ("[", "[[", "test"):
+                words = [self.single(word) for word in rest]
+                for index, word in enumerate(words[:-1]):
+                    if word.value in _FILE_TESTS:
+                        path = joined(self.state.directory, words[index + 1].value)
+                        negated = index > 0 and words[index - 1].value == "!"
+                        (failing if negated else holding).append(path)
+            case Simple(words=[first, second, *_]) if first.bare in ("ls", "stat"):
+                holding.append(joined(self.state.directory, self.single(second).value))
+
+    def loop(self, command: Loop) -> None:
+        self.commands(command.condition)
+        self.state.ended = False
+        before = self.state.copy()
+        items: list[Word] = []
+        if command.words is not None:
+            items = [word for each in command.words for word in self.expand(each)]
+        if command.variable and 0 < len(items) <= MOST_ITEMS and all(word.known for word in items):
+            for item in items:
+                self.state = before.copy()
+                self.state.variables[command.variable] = Held(item.value, item.assumed)
+                self.commands(command.body)
+        else:
+            if command.variable:
+                globs = [word for word in items if word.glob]
+                self.state.variables[command.variable] = Held(
+                    globs[0].value.replace("*", UNKNOWN) if globs else UNKNOWN
+                )
+            elif command.condition:
+                for each in command.condition:
+                    if isinstance(each, Simple) and each.words and each.words[0].bare == "read":
+                        self.unknown_words(each.words[1:])
+            self.commands(command.body)
+        self.state.ended = False
+        self.state = _merged([before, self.state])
+        self.redirects(command)
+
+    def case(self, command: Case) -> None:
+        before = self.state.copy()
+        outcomes = []
+        exhaustive = False
+        for patterns, body in command.arms:
+            self.state = before.copy()
+            exhaustive |= any(pattern.bare == "*" for pattern in patterns)
+            self.commands(body)
+            if not self.state.ended:
+                outcomes.append(self.state)
+        if not exhaustive or not outcomes:
+            outcomes.append(before)
+        self.state = _merged(outcomes)
+        self.state.tested = before.tested
+
+    # --- simple commands ---------------------------------------------------------------------------------------------
+
+    def simple(self, command: Simple) -> None:
+        words = [word for each in command.words for word in self.expand(each)]
+        name = words[0].value if words else ""
+        own = dict(self.state.variables) if words and name not in _DECLARING else None
+        for each in command.assignments:
+            self.assign(each)
+        self.redirects(command)
+        if words:
+            self.named(name, words, command)
+        if own is not None:
+            for each in command.assignments:
+                if each.name in own:
+                    self.state.variables[each.name] = own[each.name]
+                else:
+                    self.state.variables.pop(each.name, None)
+
+    def named(self, name: str, words: list[Word], command: Simple) -> None:
+        if name in self.functions:
+            self.function(name, words[1:])
+        elif name in ("cd", "pushd"):
+            self.change(words)
+        elif name == "popd":
+            self.state.directory = self.state.pushed.pop() if self.state.pushed else UNKNOWN
+        elif name in ("exit", "return", "break", "continue"):
+            self.state.ended = True
+        elif name in ("read", "getopts", "mapfile", "readarray", "unset"):
+            self.unknown_words(command.words[1:])
+        elif name == "shift":
+            self.positional = None
+        elif name == "eval" and len(words) > 1:
+            text = " ".join(word.value for word in words[1:])
+            _followed(replace(words[1], value=text), self.here().deeper())
+        elif name == "trap" and len(words) > 1 and " " in words[1].value:
+            _followed(words[1], self.here().deeper())
+        elif name == "command" and len(words) > 1 and words[1].value in ("-v", "-V"):
+            return
+        elif name not in _SILENT and name not in _DECLARING:
+            run = self.here()
+            target = words[1:] if name in ("command", "exec") else words
+            if name == "exec":
+                self.state.ended = bool(target)
+            if target:
+                interpret(target, run)
+                self.heredocs(command, words, run)
+
+    def here(self) -> Run:
+        """The run as it is at this point: directory, guard, search path."""
+        search: tuple[str, ...] = self.run.site.search
+        if path := self.state.variables.get("PYTHONPATH"):
+            search = tuple(joined(self.state.directory, each) for each in path.value.split(":") if each)
+        guard = Guard(self.guard.tolerated, (*self.guard.tested, *self.state.tested))
+        owner = self.stack[-1] if self.stack and not self.run.site.owner else self.run.site.owner
+        return self.run.at(directory=self.state.directory, guard=guard, search=search, owner=owner)
+
+    def function(self, name: str, arguments: list[Word]) -> None:
+        if name in self.stack:
+            return
+        self.called.add(name)
+        kept, self.positional = self.positional, arguments
+        self.stack.append(name)
+        self.command(self.functions[name])
+        self.stack.pop()
+        self.positional = kept
+        if self.state.ended and not self.ends(self.functions[name]):
+            self.state.ended = False
+
+    def change(self, words: list[Word]) -> None:
+        operands = [word for word in words[1:] if not word.value.startswith("-") or word.value == "-"]
+        if words[0].value == "pushd":
+            self.state.pushed.append(self.state.directory)
+        if not operands or operands[0].value == "-":
+            self.state.directory = UNKNOWN
+            return
+        target = operands[0]
+        if target.known and target.value not in (".", "..") and target.value[:1] not in (ROOT, CWD, "/"):
+            needed = Needed(target, "the directory that `cd` goes to", directory=True)
+            self.here().call(needed, words)
+        self.state.directory = joined(self.state.directory, UNKNOWN if target.glob else target.value)
+
+    def heredocs(self, command: Simple, words: list[Word], run: Run) -> None:
+        """Text that a shell, here or elsewhere, reads from its input."""
+        program = posixpath.basename(words[0].value)
+        for each in command.redirects:
+            if each.heredoc is None:
+                continue
+            place = self.snippet.place(each.heredoc.line, 1)
+            inner = Snippet(self.snippet.path, each.heredoc.text, place.line, place.column, self.snippet.indent)
+            if program == "ssh" or (program in ("docker", "kubectl") and "exec" in [word.value for word in words[1:4]]):
+                system = System.REMOTE if program == "ssh" else System.UNKNOWN
+                _Follower(inner, run.at(system=system, directory=UNKNOWN).deeper(), {}).whole()
+            elif (program in SHELLS or program == "sudo") and not any(word.value.endswith(".sh") for word in words[1:]):
+                _Follower(inner, run.deeper(), {}).whole()
+
+    def redirects(self, command: Simple | Group | Loop) -> None:
+        for each in command.redirects:
+            if each.target is not None and each.operator in (">", ">>", "&>", "&>>", ">|"):
+                word = self.single(each.target)
+                if is_known(word.value.rpartition("/")[2]):
+                    self.here().produces(word)
+
+    def unknown_words(self, words: Iterable[ShellWord]) -> None:
+        for each in words:
+            if each.bare and re.fullmatch(r"[A-Za-z_]\w*", each.bare):
+                self.state.variables[each.bare] = Held(UNKNOWN)
+
+    def assign(self, each: Assignment) -> None:
+        if isinstance(each.value, list):
+            items = [word for item in each.value for word in self.expand(item)]
+            before = self.state.variables.get(each.name)
+            if each.append and before and before.items is not None:
+                items = [*before.items, *items]
+            self.state.variables[each.name] = Held(items[0].value if items else "", items=items)
+            return
+        word = self.single(each.value)
+        value = word.value
+        if each.append:
+            before = self.state.variables.get(each.name)
+            value = (before.value if before else UNKNOWN) + value
+        self.state.variables[each.name] = Held(value, word.assumed)
+
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    def single(self, word: ShellWord) -> Word:
+        """The word as exactly one, as in an assignment or a test."""
+        place = self.snippet.place(word.line, word.column)
+        value, assumed, _ = self.value(word.parts)
+        return Word(value.replace(MANY, UNKNOWN), place.line, place.column, assumed)
+
+    def expand(self, word: ShellWord) -> list[Word]:
+        """The words that a word becomes."""
+        place = self.snippet.place(word.line, word.column)
+        if listed := self.array(word):
+            return [replace(each, line=place.line, column=place.column) for each in listed]
+        value, assumed, glob = self.value(word.parts)
+        made = Word(value, place.line, place.column, assumed, glob)
+        if word.bare and "{" in value:
+            return [replace(made, value=each) for each in _braces(value)]
+        if MANY in value and value != MANY:
+            made = replace(made, value=value.replace(MANY, UNKNOWN))
+        if not value and word.parts and not any(isinstance(part, Text) for part in word.parts):
+            return []
+        if " " in value and len(word.parts) == 1 and isinstance(word.parts[0], Variable) and not word.parts[0].quoted:
+            return [replace(made, value=each) for each in value.split()]
+        return [made]
+
+    def array(self, word: ShellWord) -> list[Word] | None:
+        """`"${NAME[@]}"`, and `"$@"` of a function that was called with known words."""
+        variables = [part for part in word.parts if not (isinstance(part, Text) and not part.text)]
+        if len(variables) != 1 or not isinstance(variables[0], Variable):
+            return None
+        only = variables[0]
+        if only.name in ("@", "*") and self.positional is not None and not only.operator:
+            return self.positional
+        if only.index in ("@", "*") and (held := self.state.variables.get(only.name)) and held.items is not None:
+            return held.items
+        return None
+
+    def value(self, parts: Sequence[shell.Part]) -> tuple[str, bool, bool]:
+        """Text, whether a default was assumed, whether it is a pattern."""
+        pieces: list[str] = []
+        assumed = glob = False
+        for index, part in enumerate(parts):
+            match part:
+                case Text(text=text, quoted=quoted):
+                    if not quoted and index == 0 and text.startswith("~"):
+                        text = UNKNOWN + text[1:].lstrip("abcdefghijklmnopqrstuvwxyz")
+                    glob |= not quoted and re.search(r"[*?]|\[.+\]", text) is not None
+                    if not text.isascii():
+                        text, put = self.placed(text, quoted=quoted)
+                        assumed |= put
+                    pieces.append(text)
+                case Variable():
+                    held = self.variable(part)
+                    assumed |= held.assumed
+                    pieces.append(held.value)
+                case Substitution():
+                    value = self.substitution(part)
+                    pieces.append(MANY if value == UNKNOWN and not part.quoted else value)
+                case Opaque():
+                    pieces.append(UNKNOWN)
+        return "".join(pieces), assumed, glob
+
+    def placed(self, text: str, *, quoted: bool) -> tuple[str, bool]:
+        """Text with the values of the outer language in it."""
+        made, assumed = [], False
+        for char in text:
+            if char == PAD:
+                continue
+            put = self.snippet.placeholders.get(char) if is_placeholder(char) else None
+            if put is None:
+                made.append(UNKNOWN if is_placeholder(char) else char)
+                continue
+            assumed |= put.assumed
+            made.append(MANY if put.value == UNKNOWN and not quoted else put.value)
+        return "".join(made), assumed
+
+    def variable(self, part: Variable) -> Held:
+        name = part.name
+        unknown = Held(UNKNOWN if part.quoted and name != "@" and part.index != "@" else MANY)
+        held = self.known_variable(name, part)
+        argument = self.value(part.argument.parts)[0].replace(MANY, UNKNOWN) if part.argument else ""
+        match part.operator:
+            case "":
+                return held or unknown
+            case ":-" | "-" | ":=" | "=":
+                return held if held and is_known(held.value) and held.value else Held(argument, True)
+            case ":?" | "?":
+                return held or unknown
+            case "#" | "##" | "%" | "%%" if held is not None and is_known(argument):
+                return Held(_stripped(held.value, part.operator, argument), held.assumed)
+            case "/" | "//" if held and is_known(held.value) and is_known(argument) and "*" not in argument:
+                pattern, _, new = argument.partition("/")
+                return Held(held.value.replace(pattern, new, 1 if part.operator == "/" else -1), held.assumed)
+            case _:
+                return unknown
+
+    def known_variable(self, name: str, part: Variable) -> Held | None:
+        if name in ("0", "BASH_SOURCE"):
+            return Held(self.run.site.script)
+        if name.isdigit() and self.positional is not None:
+            index = int(name) - 1
+            return Held(self.positional[index].value) if index < len(self.positional) else Held("")
+        held = self.state.variables.get(name)
+        if held is not None:
+            if part.index and part.index not in ("@", "*", "0") and held.items is not None:
+                index = int(part.index) if part.index.isdigit() else -1
+                return Held(held.items[index].value) if 0 <= index < len(held.items) else None
+            return held
+        if name == "PWD":
+            return Held(self.state.directory)
+        if name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "TRAVIS_BUILD_DIR"):
+            return Held(ROOT)
+        return None
+
+    def substitution(self, part: Substitution) -> str:
+        """What a command prints, for the few whose output follows from their words."""
+        kept = self.state
+        self.state = kept.copy()
+        self.state.ended = False
+        try:
+            return UNKNOWN if part.process else self.printed(part.body)
+        finally:
+            self.state = kept
+
+    def printed(self, body: Sequence[Command]) -> str:
+        if not body:
+            return UNKNOWN
+        last: Command = body[-1]
+        before = list(body[:-1])
+        while isinstance(last, Logic) and last.operator == "&&":
+            before.append(last.left)
+            last = last.right
+        if isinstance(last, Logic):
+            default = self.printed([last.left])
+            return default if default != UNKNOWN else UNKNOWN
+        for each in before:
+            self.silently_change(each)
+        if not isinstance(last, Simple):
+            self.commands([*body])
+            return UNKNOWN
+        words = [word for each in last.words for word in self.expand(each)]
+        known = self.output(words)
+        if known is None:
+            self.commands(body)
+            return UNKNOWN
+        return known
+
+    def silently_change(self, command: Command) -> None:
+        """`cd` inside a substitution: `$(cd … && pwd)` names a directory."""
+        if isinstance(command, Simple) and command.words and command.words[0].bare == "cd" and len(command.words) > 1:
+            operands = [self.single(word).value for word in command.words[1:]]
+            operands = [value for value in operands if not value.startswith("-")]
+            self.state.directory = joined(self.state.directory, operands[0]) if operands else UNKNOWN
+        else:
+            self.command(command)
+
+    def output(self, words: list[Word]) -> str | None:
+        values = [word.value for word in words]
+        operands = [value for value in values[1:] if not value.startswith("-")]
+        match values:
+            case ["pwd", *_]:
+                return self.state.directory
+            case ["dirname", *_] if operands:
+                return _dirname(operands[0])
+            case ["basename", *_] if operands and is_known(operands[0]):
+                base = posixpath.basename(operands[0].rstrip("/"))
+                return base.removesuffix(operands[1]) if len(operands) > 1 else base
+            case ["realpath" | "readlink", *_] if operands:
+                return joined(self.state.directory, operands[-1])
+            case ["echo", *_] if operands:
+                return " ".join(operands)
+            case ["git", "rev-parse", "--show-toplevel", *_]:
+                return ROOT
+            case ["which" | "command", *_] if operands and is_known(operands[-1]):
+                return operands[-1]
+            case _:
+                return None
+
+
+def _dirname(value: str) -> str:
+    head, slash, _ = value.rstrip("/").rpartition("/")
+    if slash:
+        return head or "/"
+    return UNKNOWN if value[:1] in (UNKNOWN, MANY) else "."
+
+
+def _stripped(value: str, operator: str, pattern: str) -> str:
+    """`${value#pattern}` and its three kin; what is unknown stays so."""
+    if not is_known(value) and operator in ("##", "%%"):
+        return UNKNOWN
+    lengths = range(len(value) + 1)
+    longest = len(operator) == 2
+    for length in reversed(lengths) if longest else lengths:
+        piece = value[:length] if operator[0] == "#" else value[len(value) - length :]
+        if fnmatch.fnmatchcase(piece, pattern):
+            return value[length:] if operator[0] == "#" else value[: len(value) - length]
+    return value
+
+
+def _braces(value: str) -> list[str]:
+    found = re.search(r"\{([^{}]*,[^{}]*)\}", value)
+    if not found:
+        return [value if not re.search(r"\{\d+\.\.\d+\}", value) else MANY]
+    return [
+        inner for each in found[1].split(",") for inner in _braces(value[: found.start()] + each + value[found.end() :])
+    ]
+
+
+def _merged(states: Sequence[State]) -> State:
+    """What holds whichever of the states is the real one; a variable that only some set is assumed."""
+    merged = states[0].copy()
+    for other in states[1:]:
+        if other.directory != merged.directory:
+            merged.directory = UNKNOWN
+        merged.tested = tuple(each for each in merged.tested if each in other.tested)
+        for name, held in other.variables.items():
+            mine = merged.variables.get(name)
+            if mine is None:
+                merged.variables[name] = Held(held.value, True, held.items)
+            elif not mine.same(held):
+                merged.variables[name] = Held(UNKNOWN)
+        for name, held in list(merged.variables.items()):
+            if name not in other.variables and not held.assumed:
+                merged.variables[name] = Held(held.value, True, held.items)
+    return merged

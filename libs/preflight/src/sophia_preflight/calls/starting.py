@@ -1,0 +1,149 @@
+"""Calls of files that say how something is started: package.json, Procfile, systemd units, crontabs, agents' tools."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator
+
+from sophia_preflight.calls.commands import Run, interpret
+from sophia_preflight.calls.model import Caller, Guard, Site, System, Trace
+from sophia_preflight.calls.shell import follow
+from sophia_preflight.readers import json, yaml
+from sophia_preflight.readers.snippet import Snippet, of_node
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.text import ROOT, UNKNOWN, Word, joined
+
+_INSTALLED_BY_HOOKS = frozenset({"prepare", "postinstall", "preinstall", "install"})
+_EXEC = frozenset(
+    {"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost", "ExecReload", "ExecCondition"}
+)
+
+
+def directory_of(path: str) -> str:
+    """The value of the directory that a file stands in."""
+    return joined(ROOT, posixpath.dirname(path) or ".")
+
+
+def _interpret(words: list[Word], site: Site, found: Trace) -> None:
+    def shell(word: Word, run: Run) -> None:
+        follow(Snippet(site.path, word.value, word.line, word.column + 1), run.site, found)
+
+    interpret(words, Run(site, found, shell))
+
+
+# --- package.json ---------------------------------------------------------------------------------------------------
+
+
+def package_trace(path: str, text: str) -> Trace:
+    """Scripts run in the package's directory, with the binaries of its dependencies on PATH."""
+    found = Trace()
+    root = json.parse(text).root
+    lines = text.split("\n")
+    for name, node in root["scripts"].items():
+        site = Site(path, Caller.NPM, directory_of(path), owner=name, guard=Guard(name in _INSTALLED_BY_HOOKS))
+        follow(of_node(path, node, lines), site, found)
+    return found
+
+
+# --- Procfile -------------------------------------------------------------------------------------------------------
+
+
+def procfile_trace(path: str, text: str) -> Trace:
+    found = Trace()
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := re.match(r"([A-Za-z0-9_-]+):\s*(.*\S)", line):
+            site = Site(path, Caller.PROCFILE, directory_of(path), owner=match[1])
+            follow(Snippet(path, match[2], number, match.start(2) + 1), site, found)
+    return found
+
+
+# --- systemd --------------------------------------------------------------------------------------------------------
+
+
+def systemd_trace(path: str, text: str) -> Trace:
+    """Commands of a unit. They run on some host: its paths are not ours, though what they name may well be."""
+    found = Trace()
+    settings = list(_unit_settings(text))
+    directory = next((value for name, value, _, _ in settings if name == "WorkingDirectory"), "")
+    for name, value, line, column in settings:
+        if name not in _EXEC:
+            continue
+        command = value.lstrip("@-:+!|")
+        column += len(value) - len(command)
+        tolerated = "-" in value[: len(value) - len(command)]
+        site = Site(
+            path, Caller.SYSTEMD, directory or UNKNOWN, System.REMOTE, owner=posixpath.basename(path),
+            guard=Guard(tolerated),
+        )  # fmt: skip
+        command = re.sub(r"%[a-zA-Z]", UNKNOWN, command)
+        try:
+            pieces = shlex.split(command)
+        except ValueError:
+            continue
+        _interpret([Word(piece, line, column) for piece in pieces], site, found)
+    return found
+
+
+def _unit_settings(text: str) -> Iterator[tuple[str, str, int, int]]:
+    lines = text.split("\n")
+    index = 0
+    while index < len(lines):
+        start, line = index, lines[index]
+        while line.endswith("\\") and index + 1 < len(lines):
+            index += 1
+            line = line[:-1] + " " + lines[index].strip()
+        index += 1
+        if match := re.match(r"\s*([A-Za-z]+)\s*=\s*(.*\S)", line):
+            yield match[1], match[2], start + 1, match.start(2) + 1
+
+
+# --- crontabs -------------------------------------------------------------------------------------------------------
+
+_CRON = re.compile(r"\s*(?:@\w+|(?:[\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+)\s+(.*\S)")
+
+
+def crontab_trace(path: str, text: str) -> Trace:
+    """Lines of a crontab; those below cron.d name a user before the command."""
+    found = Trace()
+    with_user = "cron.d/" in path or posixpath.basename(path) == "crontab"
+    for number, line in enumerate(text.split("\n"), 1):
+        match = _CRON.match(line)
+        if not match or line.lstrip().startswith("#"):
+            continue
+        command, column = match[1], match.start(1) + 1
+        if with_user and (user := re.match(r"[a-z_][a-z0-9_-]*\s+(?=\S)", command)):
+            command, column = command[user.end() :], column + user.end()
+        site = Site(path, Caller.CRON, UNKNOWN, System.REMOTE, owner="crontab")
+        follow(Snippet(path, command, number, column), site, found)
+    return found
+
+
+# --- tool servers of AI agents --------------------------------------------------------------------------------------
+
+
+def agents_trace(path: str, text: str) -> Trace:
+    """`mcpServers` of Claude, Cursor and others, `servers` of VS Code: a command, its words, a directory."""
+    found = Trace()
+    root = (json.parse(text, comments=True) if path.endswith(".json") else yaml.parse(text)).root
+    servers = root["mcpServers"] or root["mcp"]["servers"] or root["servers"]
+    for name, node in servers.items():
+        command = node["command"]
+        if not command.text:
+            continue
+        words = [command, *node["args"].elements()]
+        directory = _agent_text(node["cwd"].text)
+        base = joined(ROOT, directory) if directory else ROOT
+        site = Site(path, Caller.AGENT, base, System.REPOSITORY, owner=name)
+        _interpret([_agent_word(each) for each in words], site, found)
+    return found
+
+
+def _agent_word(node: Node) -> Word:
+    return Word(_agent_text(node.text), node.line, node.column)
+
+
+def _agent_text(text: str) -> str:
+    text = re.sub(r"\$\{(workspaceFolder|workspaceRoot|CLAUDE_PROJECT_DIR)\}", ROOT, text)
+    return re.sub(r"\$\{[^}]*\}", UNKNOWN, text)

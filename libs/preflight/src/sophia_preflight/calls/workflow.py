@@ -1,0 +1,169 @@
+"""Calls of GitHub workflows and composite actions: `run:` steps, local actions, image builds, remote scripts.
+
+A job starts with an empty directory. Only after `actions/checkout` are there files of the repository, and only where it
+put them; that is followed step by step.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+
+from sophia_preflight.calls.model import Call, Caller, Guard, ImageBuild, Needed, Produced, Site, System, Trace
+from sophia_preflight.calls.shell import Held, follow
+from sophia_preflight.readers import workflow as reader
+from sophia_preflight.readers.snippet import of_node
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.readers.workflow import Job, Scope, Step, Workflow
+from sophia_preflight.text import ROOT, UNKNOWN, Word, is_known, joined
+
+_SHELLS = re.compile(r"(bash|sh)\b")
+_MAKES_FILES = re.compile(r"actions/(download-artifact|cache)|dawidd6/action-download-artifact")
+
+
+@dataclass
+class Workspace:
+    """What a job's directory holds at this point: `base` is what its top stands for."""
+
+    base: str = UNKNOWN
+    mounted: dict[str, str] = field(default_factory=dict)
+    opaque: bool = False
+    checked_out: bool = False
+
+    def directory(self, path: str) -> str:
+        """A value for a directory below the job's top."""
+        if not is_known(path):
+            return UNKNOWN
+        clean = posixpath.normpath(path) if path else "."
+        for mount, value in self.mounted.items():
+            if clean == mount or clean.startswith(mount + "/"):
+                return joined(value, clean[len(mount) :].lstrip("/") or ".")
+        return joined(self.base, clean)
+
+
+def trace_of(workflow: Workflow) -> Trace:
+    found = Trace()
+    for job in workflow.jobs:
+        _job(workflow, job, found)
+    return found
+
+
+def _job(workflow: Workflow, job: Job, found: Trace) -> None:
+    workspace = Workspace(ROOT, checked_out=True) if workflow.action else Workspace()
+    owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
+    if job.called.text.startswith("./"):
+        _needed(workflow, job.called, "the reusable workflow", owner, found, file=True)
+    for step in job.steps:
+        if step.uses:
+            _action(workflow, job, step, workspace, owner, found)
+        elif step.run and _SHELLS.match(step.shell or "bash"):
+            _run(workflow, job, step, workspace, owner, found)
+
+
+def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Trace, *, file: bool) -> None:
+    path = node.text.removeprefix("./")
+    site = Site(workflow.path, Caller.WORKFLOW, ROOT, owner=owner)
+    either = () if file else (f"{path}/action.yaml", f"{path}/Dockerfile")
+    target = path if file else f"{path}/action.yml"
+    needed = Needed(Word(target, node.line, node.column), purpose, either=either)
+    found.calls.append(Call(needed, site, node.place(workflow.path), f"uses: {node.text}"))
+
+
+def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    name = step.uses.text.partition("@")[0].lower()
+    if name == "actions/checkout":
+        _checkout(step, workspace)
+    elif name.startswith("./"):
+        if workspace.checked_out and workspace.base == ROOT and not workspace.opaque:
+            _needed(workflow, step.uses, "the local action", owner, found, file=False)
+    elif _MAKES_FILES.match(name):
+        workspace.opaque |= not name.endswith("cache")
+        if path := step.with_["path"].text:
+            for line in path.splitlines():
+                found.produced.append(Produced(workspace.directory(line.strip()), tree=True))
+    elif name == "docker/build-push-action":
+        _image(workflow, job, step, workspace, owner, found)
+    elif "ssh-action" in name or name.endswith("/ssh"):
+        script = step.with_["script"] or step.with_["command"]
+        if script and script.is_scalar:
+            site = Site(workflow.path, Caller.WORKFLOW, UNKNOWN, System.REMOTE, owner=owner)
+            follow(of_node(workflow.path, script, workflow.lines), site, found)
+
+
+def _checkout(step: Step, workspace: Workspace) -> None:
+    path, repository = step.with_["path"].text.strip("./"), step.with_["repository"].text
+    foreign = repository and "github.repository" not in repository
+    workspace.checked_out |= not foreign
+    value = UNKNOWN if foreign else ROOT
+    if path:
+        workspace.mounted[path] = value
+    elif not (foreign and workspace.base == ROOT):
+        workspace.base = value
+
+
+def _image(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    inputs = step.with_
+    for scope in reader.variants(workflow, job, " ".join(value.text for _, value in inputs.items())):
+        scope = scope.with_env(step.env)
+        context = scope.text(inputs["context"].text or ".").strip()
+        if "://" in context or not is_known(context):
+            return
+        site = Site(workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque)
+        at = inputs["context"] or step.uses
+        file = inputs["file"]
+        stage = inputs["target"]
+        arguments = tuple(
+            Word(scope.text(line.strip()), inputs["build-args"].line, inputs["build-args"].column)
+            for line in inputs["build-args"].text.splitlines()
+            if line.strip()
+        )
+        tags = tuple(
+            Word(scope.text(tag), inputs["tags"].line, inputs["tags"].column)
+            for tag in re.split(r"[\s,]+", inputs["tags"].text)
+            if tag
+        )
+        build = ImageBuild(
+            Word(context, at.line, at.column),
+            Word(scope.text(file.text), file.line, file.column) if file else None,
+            Word(scope.text(stage.text), stage.line, stage.column) if stage else None,
+            arguments,
+            tags,
+        )
+        found.calls.append(Call(build, site, step.uses.place(workflow.path), f"docker build {context}"))
+
+
+def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    place = step.directory or job.directory
+    mentioned = f"{step.run.text} {place.text} {' '.join(value.text for _, value in step.env.items())}"
+    tested = tuple(f"{ROOT}/{path}" for path in re.findall(r"hashFiles\('([^']+)'\)", step.condition))
+    for scope in reader.variants(workflow, job, mentioned):
+        scope = scope.with_env(step.env)
+        if workflow.action:
+            scope.values["github.action_path"] = joined(ROOT, posixpath.dirname(workflow.path) or ".")
+        directory = workspace.directory(scope.text(place.text) if place else ".")
+        site = Site(
+            workflow.path, Caller.WORKFLOW, directory, System.REPOSITORY, owner=owner,
+            guard=Guard(step.tolerated, tested), opaque=workspace.opaque,
+        )  # fmt: skip
+        if place and workspace.checked_out and is_known(place.text) and place.text.strip("./"):
+            _directory(site, workspace, place, found)
+        variables = {
+            name.removeprefix("env."): Held(value) for name, value in scope.values.items() if name.startswith("env.")
+        }
+        exact = {**_env_names(workflow.env), **_env_names(job.env), **_env_names(step.env)}
+        named = {name: variables[name.lower()] for name in exact if name.lower() in variables}
+        follow(reader.snippet(workflow, step.run, scope), site, found, named)
+
+
+def _directory(site: Site, workspace: Workspace, place: Node, found: Trace) -> None:
+    above = Site(
+        site.path, site.caller, workspace.directory("."), owner=site.owner, opaque=site.opaque, guard=site.guard
+    )
+    needed = Needed(Word(place.text, place.line, place.column), "the working directory", directory=True)
+    if "${{" not in place.text:
+        found.calls.append(Call(needed, above, place.place(site.path), f"working-directory: {place.text}"))
+
+
+def _env_names(node: Node) -> dict[str, Scope]:
+    return {name: Scope() for name, _ in node.items()}

@@ -1,0 +1,322 @@
+"""What rules are given: the repository, the facts of its files, and what follows from all of them together.
+
+Everything here is made when it is first asked for and kept for the check.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from sophia_preflight.calls.finding import Finder, ImageView, Location
+from sophia_preflight.calls.model import Call, Composition, ImageBuild, Script, Site, Trace
+from sophia_preflight.facts import Facts, PackageFacts, PythonFacts, ShellFacts
+from sophia_preflight.images import Images
+from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.model import Place
+from sophia_preflight.readers.compose import ComposeFile, Project, Service, build_of
+from sophia_preflight.readers.dockerfile import Dockerfile, Stage
+from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.workflow import Workflow
+from sophia_preflight.repository import Repository
+from sophia_preflight.settings import Settings
+from sophia_preflight.text import Word, in_repository, is_known, joined
+
+_T = TypeVar("_T")
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OVERLAY = re.compile(r"(docker-)?compose[.-][\w.-]+\.ya?ml$")
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """A way in which a Dockerfile is built. `place` is where that is said; without one it is a convention."""
+
+    directory: str
+    place: Place | None = None
+    stage: str = ""
+    arguments: tuple[str, ...] = ()
+    caller: str = ""
+
+    @property
+    def certain(self) -> bool:
+        return self.place is not None
+
+
+class Context:
+    def __init__(self, repository: Repository, facts: Mapping[str, Facts], settings: Settings) -> None:
+        self.repository, self.facts, self.settings = repository, facts, settings
+        self._directories: dict[str, set[str]] = {}
+        self._located: dict[int, Location] = {}
+
+    # --- files by kind -----------------------------------------------------------------------------------------------
+
+    def _of(self, kind: type[_T]) -> dict[str, _T]:
+        return {path: each.data for path, each in self.facts.items() if isinstance(each.data, kind)}
+
+    @cached_property
+    def traces(self) -> dict[str, Trace]:
+        return {path: each.trace for path, each in self.facts.items()}
+
+    @cached_property
+    def calls(self) -> list[Call]:
+        """Every call of the repository, by file and place."""
+        return [call for path in sorted(self.traces) for call in self.traces[path].calls]
+
+    @cached_property
+    def dockerfiles(self) -> dict[str, Dockerfile]:
+        return self._of(Dockerfile)
+
+    @cached_property
+    def composes(self) -> dict[str, ComposeFile]:
+        return self._of(ComposeFile)
+
+    @cached_property
+    def workflows(self) -> dict[str, Workflow]:
+        return self._of(Workflow)
+
+    @cached_property
+    def makefiles(self) -> dict[str, Makefile]:
+        return self._of(Makefile)
+
+    @cached_property
+    def packages(self) -> dict[str, PackageFacts]:
+        return self._of(PackageFacts)
+
+    def python(self, path: str) -> PythonFacts | None:
+        found = self.facts.get(path)
+        return found.data if found is not None and isinstance(found.data, PythonFacts) else None
+
+    def interface(self, path: str) -> Interface | None:
+        """What a program of the repository accepts."""
+        found = self.facts.get(path)
+        if found is not None and isinstance(found.data, (PythonFacts, ShellFacts)):
+            return found.data.interface
+        return None
+
+    # --- where things are --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def finder(self) -> Finder:
+        return Finder(self)
+
+    def callers_directories(self, path: str) -> set[str]:
+        """Directories from which somebody runs a script, where they are known."""
+        return self._callers.get(path, set())
+
+    @cached_property
+    def _callers(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for call in self.calls:
+            if isinstance(call.target, Script) and call.target.path.known:
+                directory = in_repository(call.site.directory)
+                path = in_repository(joined(call.site.directory, call.target.path.value))
+                if directory is not None and path is not None:
+                    found.setdefault(path, set()).add(directory)
+        return found
+
+    @cached_property
+    def _module_roots(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for path in self.repository.entries:
+            if not path.endswith(".py"):
+                continue
+            directory, name = posixpath.split(path)
+            if name != "__init__.py":
+                found.setdefault(name[:-3], set()).add(directory or ".")
+            while directory:
+                directory, name = posixpath.split(directory)
+                found.setdefault(name, set()).add(directory or ".")
+        return found
+
+    def module_roots(self, top: str) -> set[str]:
+        """Directories in which a package or module of that name lies."""
+        return self._module_roots.get(top, set())
+
+    # --- images ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def images(self) -> Images:
+        return Images(self.repository, self.traces)
+
+    @cached_property
+    def _builds(self) -> dict[str, list[BuildContext]]:
+        found: dict[str, list[BuildContext]] = {}
+        for path, build in self._said_builds():
+            known = found.setdefault(path, [])
+            if build not in known:
+                known.append(build)
+        return found
+
+    def _said_builds(self) -> Iterator[tuple[str, BuildContext]]:
+        for call in self.calls:
+            if isinstance(call.target, ImageBuild):
+                yield from self._called_build(call, call.target)
+        for project in self.projects:
+            for service in project.services(self.composes).values():
+                if (made := self.service_build(project, service)) is not None:
+                    yield made
+
+    def _called_build(self, call: Call, target: ImageBuild) -> Iterator[tuple[str, BuildContext]]:
+        for context in self.finder.bases(call.site.path, joined(call.site.directory, target.context.value)):
+            if not self.repository.is_directory(context):
+                continue
+            default = joined(joined(call.site.directory, target.context.value), "Dockerfile")
+            value = joined(call.site.directory, target.dockerfile.value) if target.dockerfile else default
+            for path in self.finder.bases(call.site.path, value):
+                if path in self.dockerfiles:
+                    arguments = tuple(word.value.partition("=")[0] for word in target.arguments)
+                    stage = target.stage.value if target.stage else ""
+                    yield path, BuildContext(context, call.place, stage, arguments, call.site.path)
+            return
+
+    def service_build(self, project: Project, service: Service) -> tuple[str, BuildContext] | None:
+        """The Dockerfile that a service is built from, and how; None where that cannot be told."""
+        build = build_of(service)
+        part = service.get("build")
+        if (
+            build is None
+            or part is None
+            or build.foreign
+            or build.inline
+            or not is_known(build.context + build.dockerfile)
+        ):
+            return None
+        context = posixpath.normpath(posixpath.join(project.base, build.context))
+        path = posixpath.normpath(posixpath.join(context, build.dockerfile))
+        if path not in self.dockerfiles or not self.repository.is_directory(context):
+            return None
+        arguments = tuple(service.mapping("build", "args"))
+        place = part.node.place(part.file.path)
+        return path, BuildContext(context, place, build.stage, arguments, part.file.path)
+
+    def builds(self, dockerfile: str) -> list[BuildContext]:
+        """How a Dockerfile is built: as its builders say, else from its own directory or the root."""
+        said = self._builds.get(dockerfile)
+        if said:
+            return said
+        own = posixpath.dirname(dockerfile) or "."
+        return [BuildContext(own)] if own == "." else [BuildContext(own), BuildContext(".")]
+
+    def stage_of(self, dockerfile: Dockerfile, build: BuildContext) -> Stage | None:
+        return dockerfile.stage(build.stage) if build.stage and is_known(build.stage) else dockerfile.final
+
+    def filesystems(self, site: Site) -> Iterator[ImageView]:
+        """The file systems that a call in an image may see."""
+        file, service_mark, name = site.image.partition("::")
+        if service_mark:
+            yield from self._service_filesystems(file, name)
+            return
+        path, _, rest = site.image.partition("#")
+        stage_text, _, instruction = rest.partition("@")
+        made = self.dockerfiles.get(path)
+        if made is None or not stage_text.isdigit():
+            return
+        stage = made.stages[int(stage_text)]
+        index = int(instruction)
+        if index < len(stage.instructions) and "mount" in stage.instructions[index].flags:
+            return
+        for build in self.builds(path):
+            files = self.images.filesystem(made, stage, build.directory, index)
+            yield ImageView(files, build.certain)
+
+    def _service_filesystems(self, file: str, name: str) -> Iterator[ImageView]:
+        for project in self.projects_with(file):
+            service = project.services(self.composes).get(name)
+            made = self.service_build(project, service) if service else None
+            if made is None:
+                continue
+            path, build = made
+            dockerfile = self.dockerfiles[path]
+            stage = self.stage_of(dockerfile, build)
+            if stage is not None:
+                yield ImageView(self.images.filesystem(dockerfile, stage, build.directory), True)
+
+    # --- compose projects --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def projects(self) -> list[Project]:
+        """Compose files as they are used together: as calls say, and each file that no call names by its convention."""
+        found: dict[tuple[object, ...], Project] = {}
+        named: set[str] = set()
+        for call in self.calls:
+            if isinstance(call.target, Composition):
+                for project in self._called_project(call, call.target):
+                    found.setdefault((project.key, project.base, project.stack), project)
+                    named |= set(project.key)
+        for path, file in self.composes.items():
+            if path not in named and not file.is_fragment:
+                project = Project(self._usual(file), file.directory, self._is_stack(file))
+                found.setdefault((project.key, project.base, project.stack), project)
+        return list(found.values())
+
+    def projects_with(self, path: str) -> list[Project]:
+        return [project for project in self.projects if path in project.key]
+
+    def _usual(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
+        """A file alone, or an overlay with the file that it lies over."""
+        name = posixpath.basename(file.path)
+        if name in COMPOSE_NAMES or not _OVERLAY.fullmatch(name):
+            return (file,)
+        base = next(
+            (p for n in COMPOSE_NAMES if (p := posixpath.join(posixpath.dirname(file.path), n)) in self.composes), None
+        )
+        stands_alone = all(
+            node["image"] or node["build"] or node["extends"] for _, node in file.root["services"].items()
+        )
+        return (file,) if base is None or stands_alone else (self.composes[base], file)
+
+    def _is_stack(self, file: ComposeFile) -> bool:
+        return bool(re.search(r"stack|swarm", posixpath.basename(file.path), re.IGNORECASE))
+
+    def _called_project(self, call: Call, target: Composition) -> Iterator[Project]:
+        paths: list[str] = []
+        for word in target.files:
+            if not word.known:
+                return
+            places = list(self.finder.bases(call.site.path, joined(call.site.directory, word.value)))
+            hit = next((place for place in places if place in self.composes), None)
+            if hit is None:
+                return
+            paths.append(hit)
+        if not target.files:
+            for base in self.finder.bases(call.site.path, call.site.directory):
+                hit = next(
+                    (
+                        p
+                        for name in COMPOSE_NAMES
+                        if (p := posixpath.normpath(posixpath.join(base, name))) in self.composes
+                    ),
+                    None,
+                )
+                if hit is not None:
+                    override = re.sub(r"\.(ya?ml)$", r".override.\1", hit)
+                    paths = [hit, override] if override in self.composes else [hit]
+                    break
+            else:
+                return
+        files = tuple(self.composes[path] for path in paths)
+        base = files[0].directory
+        if target.base is not None:
+            base = next(iter(self.finder.bases(call.site.path, target.base)), base)
+        yield Project(files, base, target.stack, True)
+
+    # --- conveniences for rules --------------------------------------------------------------------------------------
+
+    def located(self, call: Call, find: Callable[[], Location]) -> Location:
+        """Found once per call, however many rules ask."""
+        key = id(call)
+        if key not in self._located:
+            self._located[key] = find()
+        return self._located[key]
+
+    def script(self, call: Call) -> Location:
+        """Where the script of a call is."""
+        assert isinstance(call.target, Script)
+        return self.located(call, lambda: self.finder.path(call.target.path, call.site))  # type: ignore[union-attr]  # asserted
+
+    def path_of(self, word: Word, call: Call, *, directory: bool = False) -> Location:
+        return self.finder.path(word, call.site, directory=directory)

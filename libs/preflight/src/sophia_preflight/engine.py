@@ -1,0 +1,112 @@
+"""One check from beginning to end: files, their facts, the rules over all of them, the report."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sophia_preflight import facts as reading
+from sophia_preflight import settings as configuration
+from sophia_preflight.cache import Cache
+from sophia_preflight.context import Context
+from sophia_preflight.facts import Facts
+from sophia_preflight.ignoring import GitIgnore
+from sophia_preflight.model import Finding, NotAssessed, Report, settled
+from sophia_preflight.repository import Repository
+from sophia_preflight.rules import all_checks
+from sophia_preflight.settings import Settings
+
+HEAD = 65_536
+MOST_FILE_BYTES = 2_000_000
+
+
+def check(root: Path, *, rules: Sequence[str] = (), cache: Cache | None = None) -> Report:
+    """Check a repository: run nothing of it, write nothing into it, need no network, never raise for its contents."""
+    started = time.monotonic()
+    collecting = gc.isenabled()
+    gc.disable()  # trees of thousands of files are live at once; collecting them over and over doubles the time
+    try:
+        return _checked(root, rules, cache or Cache.none(), started)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _checked(root: Path, rules: Sequence[str], cache: Cache, started: float) -> Report:
+    repository = Repository(root)
+    settings = _settings(repository)
+    facts = _facts(repository, _wanted(repository, settings), cache)
+    context = Context(repository, facts, settings)
+    found: list[Finding] = []
+    failed: list[NotAssessed] = []
+    chosen = set(rules or settings.rules)
+    for check in all_checks().values():
+        if chosen and check.rule.id not in chosen:
+            continue
+        try:
+            found += check.check(context)
+        except Exception as error:  # one broken rule must not hide what the others found
+            failed.append(
+                NotAssessed(check.rule.id, f"the rule failed: {type(error).__name__}: {error}", required=True)
+            )
+    cache.save()
+    findings = settled(found)
+    shown = {involved.place.path for each in findings for involved in each.places}
+    return Report(
+        str(root),
+        findings,
+        tuple(failed),
+        files=len(repository.entries),
+        seconds=time.monotonic() - started,
+        cached=cache.complete,
+        sources={path: repository.text(path) for path in shown if repository.is_file(path)},
+    )
+
+
+def settings_of(root: Path) -> Settings:
+    """What the repository's own `sophia.yaml` says about checking."""
+    return _settings(Repository(root))
+
+
+def _settings(repository: Repository) -> Settings:
+    path = repository.root / configuration.FILE
+    return configuration.read(repository.text(configuration.FILE)) if path.is_file() else Settings()
+
+
+def _wanted(repository: Repository, settings: Settings) -> list[str]:
+    """Paths that are looked at: what is too large for a source and what settings leave out are not."""
+    ignore = GitIgnore("\n".join(settings.ignore))
+    return [
+        path
+        for path, entry in repository.entries.items()
+        if entry.size <= MOST_FILE_BYTES and not ignore.verdict(path, directory=False)
+    ]
+
+
+def _facts(repository: Repository, paths: Iterable[str], cache: Cache) -> dict[str, Facts]:
+    found: dict[str, Facts] = {}
+    for path in paths:
+        entry = repository.entries[path]
+        known = cache.known(entry)
+        if known is not None:
+            if known.kind:
+                found[path] = known
+            continue
+        made = _read(repository, path)
+        cache.keep(entry, made)
+        if made.kind:
+            found[path] = made
+    return found
+
+
+def _read(repository: Repository, path: str) -> Facts:
+    kind = reading.kind_of(path, "")
+    if not kind:
+        name = path.rpartition("/")[2]
+        if "." in name and not name.endswith((".yml", ".yaml", ".json", ".jsonc")):
+            return Facts("")
+    text = repository.text(path)
+    kind = reading.kind_of(path, text[:HEAD])
+    return reading.read(kind, path, text) if kind else Facts("")

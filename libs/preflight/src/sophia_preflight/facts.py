@@ -1,0 +1,229 @@
+"""What one file says, by its kind: a pure function of path and text, so that it can be kept until the text changes."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sophia_preflight.calls import compose as compose_calls
+from sophia_preflight.calls import docker, make, starting
+from sophia_preflight.calls import python as python_calls
+from sophia_preflight.calls import workflow as workflow_calls
+from sophia_preflight.calls.model import Trace
+from sophia_preflight.calls.shell import follow, script_site
+from sophia_preflight.interfaces import python as python_interfaces
+from sophia_preflight.interfaces import shell as shell_interfaces
+from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.readers import compose, dockerfile, json, makefile, shell, workflow, yaml
+from sophia_preflight.readers.compose import ComposeFile
+from sophia_preflight.readers.dockerfile import Dockerfile
+from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.snippet import Snippet
+from sophia_preflight.readers.tree import Documents, Fault
+from sophia_preflight.readers.workflow import Workflow
+
+_DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
+_NOT_DOCKERFILE = re.compile(r"\.(md|txt|j2|jinja2?|tmpl|tpl|template|erb|dockerignore|sh|py|ya?ml|json|bak|orig|in)$")
+_MAKEFILE = re.compile(r"(^|/)(GNUm|M|m)akefile([.\-][\w-]+)?$|\.mk$")
+_WORKFLOW = re.compile(r"(^|/)\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
+_ACTION = re.compile(r"(^|/)action\.ya?ml$")
+_AGENT = re.compile(r"mcp|claude|cursor|agents?[._-]", re.IGNORECASE)
+_TEMPLATE = re.compile(r"\.(j2|jinja2?|tmpl|tpl|template|erb|mustache|hbs|gotmpl)$|\{\{|/templates/.*\.ya?ml$")
+
+
+@dataclass
+class PythonFacts:
+    """Of a module: what it defines at its top, how it is called, or why it is none."""
+
+    fault: Fault | None = None
+    names: frozenset[str] = frozenset()
+    open: bool = False
+    """It may have names that its text does not show: `import *`, `__getattr__`, `globals()`."""
+    interface: Interface = field(default_factory=lambda: Interface("unknown"))
+    is_program: bool = False
+
+
+@dataclass
+class ShellFacts:
+    interface: Interface
+
+
+@dataclass
+class PackageFacts:
+    documents: Documents
+
+    @property
+    def scripts(self) -> set[str]:
+        return {name for name, _ in self.documents.root["scripts"].items()}
+
+
+@dataclass
+class DataFacts:
+    """A YAML or JSON file that nobody here reads further."""
+
+    documents: Documents
+
+
+Data = PythonFacts | ShellFacts | Makefile | PackageFacts | Workflow | ComposeFile | Dockerfile | DataFacts | None
+
+
+@dataclass
+class Facts:
+    kind: str
+    trace: Trace = field(default_factory=Trace)
+    data: Data = None
+
+
+def kind_of(path: str, head: str) -> str:
+    """The kind of a file by its name, and by its first lines where the name says nothing; empty for none of ours."""
+    name = posixpath.basename(path)
+    if _TEMPLATE.search(path):
+        return ""
+    if name.endswith((".py", ".pyw")):
+        return "python"
+    if name.endswith((".sh", ".bash", ".zsh", ".ksh")):
+        return "shell"
+    if _DOCKERFILE.search(path) and not _NOT_DOCKERFILE.search(name):
+        return "dockerfile"
+    if _MAKEFILE.search(path):
+        return "make"
+    if name == "package.json":
+        return "package"
+    if name.endswith((".yml", ".yaml")):
+        return _yaml_kind(path, head)
+    if name.endswith((".json", ".jsonc")):
+        return "agents" if "mcpServers" in head or (_AGENT.search(path) and '"command"' in head) else ""
+    if name == "Procfile" or name.startswith("Procfile."):
+        return "procfile"
+    if name.endswith((".service", ".service.j2")):
+        return "systemd"
+    if name in ("crontab", "cronjobs") or name.endswith((".cron", ".crontab")) or "/cron.d/" in f"/{path}":
+        return "crontab"
+    if "." not in name and head.startswith("#!"):
+        first = head.split("\n", 1)[0]
+        return "python" if "python" in first else "shell" if re.search(r"\b(ba|da|z|k|a)?sh\b", first) else ""
+    return ""
+
+
+def _yaml_kind(path: str, head: str) -> str:
+    if _WORKFLOW.search(path):
+        return "workflow"
+    if _ACTION.search(path) and "runs:" in head:
+        return "workflow"
+    if compose.looks_like(path, head):
+        return "compose"
+    return "yaml"
+
+
+def read(kind: str, path: str, text: str) -> Facts:
+    """The facts of a file of a kind."""
+    return _READERS[kind](path, text)
+
+
+def _python(path: str, text: str) -> Facts:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, path)
+    except SyntaxError as error:
+        fault = Fault("syntax", error.msg or "invalid syntax", error.lineno or 1, max(1, error.offset or 1))
+        return Facts("python", data=PythonFacts(fault))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Facts("python", data=PythonFacts(Fault("syntax", str(error) or "it cannot be parsed", 1, 1)))
+    trace = Trace()
+    try:
+        if python_calls.HINTS.search(text):
+            trace = python_calls.trace_of(path, tree, list(ast.walk(tree)))
+        is_program = "__main__" in text or text.startswith("#!") or path.endswith("__main__.py")
+        interface = python_interfaces.interface_of(tree, text) if is_program else Interface("unknown")
+    except RecursionError:
+        return Facts("python", data=PythonFacts(open=True))
+    names, is_open = _defined(tree.body)
+    return Facts("python", trace, PythonFacts(None, frozenset(names), is_open, interface, is_program))
+
+
+def _defined(body: list[ast.stmt]) -> tuple[set[str], bool]:
+    """Names at the top of a module, in whatever branch; whether there may be more."""
+    names: set[str] = set()
+    is_open = False
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+                is_open |= name == "__getattr__"
+            case ast.Import(names=aliases):
+                names |= {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+            case ast.ImportFrom(names=aliases):
+                is_open |= any(alias.name == "*" for alias in aliases)
+                names |= {alias.asname or alias.name for alias in aliases}
+            case ast.Assign(targets=targets):
+                names |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.AugAssign(target=ast.Name(id=name)):
+                names.add(name)
+            case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
+                for block in ("body", "orelse", "finalbody"):
+                    inner, inner_open = _defined(getattr(node, block, []))
+                    names |= inner
+                    is_open |= inner_open
+                for handler in getattr(node, "handlers", []):
+                    inner, inner_open = _defined(handler.body)
+                    names |= inner
+                    is_open |= inner_open
+            case ast.Expr(value=ast.Call() as call) if "globals()" in ast.unparse(call):
+                is_open = True
+            case _:
+                pass
+    return names, is_open
+
+
+def _shell(path: str, text: str) -> Facts:
+    trace = Trace()
+    commands = shell.parse(text)
+    follow(Snippet(path, text), script_site(path), trace)
+    return Facts("shell", trace, ShellFacts(shell_interfaces.interface_of(commands, text)))
+
+
+def _make(path: str, text: str) -> Facts:
+    made = makefile.parse(path, text)
+    return Facts("make", make.trace_of(path, made), made)
+
+
+def _package(path: str, text: str) -> Facts:
+    return Facts("package", starting.package_trace(path, text), PackageFacts(json.parse(text)))
+
+
+def _workflow(path: str, text: str) -> Facts:
+    made = workflow.parse(path, text)
+    return Facts("workflow", workflow_calls.trace_of(made), made)
+
+
+def _compose(path: str, text: str) -> Facts:
+    made = compose.parse(path, text)
+    return Facts("compose", compose_calls.trace_of(made), made)
+
+
+def _dockerfile(path: str, text: str) -> Facts:
+    made = dockerfile.parse(path, text)
+    return Facts("dockerfile", docker.trace_of(made), made)
+
+
+_READERS: dict[str, Callable[[str, str], Facts]] = {
+    "python": _python,
+    "shell": _shell,
+    "make": _make,
+    "package": _package,
+    "workflow": _workflow,
+    "compose": _compose,
+    "dockerfile": _dockerfile,
+    "yaml": lambda _, text: Facts("yaml", data=DataFacts(yaml.parse(text))),
+    "procfile": lambda path, text: Facts("procfile", starting.procfile_trace(path, text)),
+    "systemd": lambda path, text: Facts("systemd", starting.systemd_trace(path, text)),
+    "crontab": lambda path, text: Facts("crontab", starting.crontab_trace(path, text)),
+    "agents": lambda path, text: Facts(
+        "agents", starting.agents_trace(path, text), DataFacts(json.parse(text, comments=True))
+    ),
+}

@@ -1,0 +1,235 @@
+"""What is inside an image before anybody builds it: which files of the repository a Dockerfile puts where.
+
+A stage is followed instruction by instruction over a build context. A path in it is present (and is a file of the
+repository), absent, or unknown: what RUN makes, and what foreign images bring, cannot be told.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.model import Trace
+from sophia_preflight.ignoring import DockerIgnore
+from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
+from sophia_preflight.text import CWD, UNKNOWN, is_known, joined
+
+if TYPE_CHECKING:
+    from sophia_preflight.repository import Repository
+
+_MADE = re.compile(
+    r"(^|/)(dist|build|out|target|bin|lib|\.next|node_modules|\.venv|venv|public|static|\.output|wheels?|vendor)(/|$)"
+)
+_INSTALLS = re.compile(
+    r"\bpip3?\s+install\b[^&|;]*(\s\.([\[/\s]|$)|\s-e\s|\s/\S|\.whl)"
+    r"|\b(poetry\s+install|uv\s+sync|pdm\s+install|setup\.py\s+install|pipenv\s+install|hatch\s+build|-m\s+build)\b"
+)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A file or directory of the context at a place in the image."""
+
+    source: str
+    destination: str
+    directory: bool
+
+
+@dataclass
+class Filesystem:
+    """A stage at some point; ask `find`."""
+
+    repository: Repository
+    context: str
+    ignore: DockerIgnore
+    workdir: str = UNKNOWN
+    copied: list[Copied] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """Below these anything may be."""
+    made: set[str] = field(default_factory=set)
+    """Paths and base names that commands make."""
+    below: Filesystem | None = None
+    foreign_base: bool = True
+    installs_project: bool = False
+    owned: set[str] = field(default_factory=set)
+    """Directories that only we put something into."""
+
+    def find(self, path: str) -> str | None:
+        """The file or directory of the repository that is at an absolute path; empty for absent, None for unknown."""
+        path = path if not path.startswith((UNKNOWN, CWD)) else ""
+        if not path or not is_known(path):
+            return None
+        for each in reversed(self.copied):
+            found = self._in(each, path)
+            if found is not None:
+                return found
+        if any(path == tree or path.startswith(tree.rstrip("/") + "/") for tree in self.unknown):
+            return None
+        if path in self.made or posixpath.basename(path) in self.made:
+            return None
+        if self.below is not None:
+            return self.below.find(path)
+        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in self._tops()) and not _MADE.search(
+            path
+        ):
+            return ""
+        return None
+
+    def _tops(self) -> set[str]:
+        return {
+            top
+            for top in self.owned
+            if top not in ("/", "/usr", "/usr/local", "/usr/local/bin", "/etc", "/opt", "/tmp", "/bin")
+        }
+
+    def _in(self, each: Copied, path: str) -> str | None:
+        if not each.directory:
+            return each.source if path == each.destination else None
+        base = each.destination.rstrip("/")
+        if path != base and not path.startswith(base + "/"):
+            return None
+        inner = posixpath.normpath(posixpath.join(each.source, path[len(base) :].lstrip("/")))
+        if not self.repository.exists(inner):
+            return None
+        relative = inner if self.context == "." else posixpath.relpath(inner, self.context)
+        if self.repository.is_file(inner) and self.ignore.ignores(relative):
+            return None
+        return inner
+
+    def installs(self) -> bool:
+        """Whether a RUN of this stage or of one below installs a project, whose modules then are anywhere."""
+        return self.installs_project or (self.below is not None and self.below.installs())
+
+
+class Images:
+    """File systems of the repository's images, made once each."""
+
+    def __init__(self, repository: Repository, traces: dict[str, Trace]) -> None:
+        self.repository, self.traces = repository, traces
+        self._made: dict[tuple[str, int, int, str], Filesystem] = {}
+
+    def ignore_of(self, dockerfile: str, context: str) -> DockerIgnore:
+        """The .dockerignore that Docker uses: the Dockerfile's own, else the context's."""
+        for path in (f"{dockerfile}.dockerignore", posixpath.normpath(posixpath.join(context, ".dockerignore"))):
+            if self.repository.is_file(path):
+                return DockerIgnore(self.repository.text(path))
+        return DockerIgnore("")
+
+    def filesystem(self, made: Dockerfile, stage: Stage, context: str, before: int | None = None) -> Filesystem:
+        """The stage as it is before an instruction; at its end without one."""
+        count = len(stage.instructions) if before is None else before
+        key = (made.path, stage.index, count, context)
+        if key not in self._made:
+            self._made[key] = self._follow(made, stage, context, count)
+        return self._made[key]
+
+    def _follow(self, made: Dockerfile, stage: Stage, context: str, count: int) -> Filesystem:
+        found = Filesystem(self.repository, context, self.ignore_of(made.path, context))
+        base = made.stage(stage.base)
+        if base is not None and base.index < stage.index:
+            found.below = self.filesystem(made, base, context)
+            found.workdir = found.below.workdir
+            found.owned = set(found.below.owned)
+        elif stage.base == "scratch":
+            found.foreign_base = False
+        for each in stage.instructions[:count]:
+            if not each.onbuild:
+                self._effect(made, each, found)
+        self._run(made, found)
+        return found
+
+    def _effect(self, made: Dockerfile, each: Instruction, found: Filesystem) -> None:
+        if each.name == "WORKDIR":
+            found.workdir = joined(found.workdir, each.expanded(each.flat.strip("\"'")))
+            found.owned.add(found.workdir)
+        elif each.name in ("COPY", "ADD"):
+            self._copy(made, each, found)
+        elif each.name == "RUN":
+            found.installs_project |= bool(_INSTALLS.search(each.flat))
+            self._run(made, found)
+        elif each.name == "VOLUME":
+            found.unknown += [joined(found.workdir, word) for word in each.arguments()]
+
+    def _run(self, made: Dockerfile, found: Filesystem) -> None:
+        """What any RUN of the file makes may be there after this one: better unknown than wrongly absent."""
+        for produced in self.traces[made.path].produced if made.path in self.traces else ():
+            path = produced.path if produced.path.startswith("/") else joined(found.workdir, produced.path)
+            if produced.path.startswith(UNKNOWN) or not is_known(path):
+                found.made.add(posixpath.basename(produced.path))
+                continue
+            if produced.tree and path not in (found.workdir, "/"):
+                found.unknown.append(path)
+            found.made |= {path, posixpath.basename(path)}
+
+    def _copy(self, made: Dockerfile, each: Instruction, found: Filesystem) -> None:
+        words = each.arguments()
+        if len(words) < 2:
+            return
+        *sources, destination = words
+        target = joined(found.workdir, destination)
+        if each.heredocs or "from" in each.flags:
+            self._copy_from(made, each, sources, target, found)
+            return
+        into = destination.endswith("/") or len(sources) > 1 or destination in (".", "./", "")
+        found.owned.add(target if into or not posixpath.splitext(target)[1] else posixpath.dirname(target))
+        for source in sources:
+            if "://" in source or not is_known(source):
+                found.unknown.append(target)
+                continue
+            self._copy_source(source, target, each, found, into=into)
+
+    def _copy_source(self, source: str, target: str, each: Instruction, found: Filesystem, *, into: bool) -> None:
+        path = posixpath.normpath(posixpath.join(found.context, source.lstrip("/") or "."))
+        matched = matches(self.repository, path)
+        for one in matched:
+            if self.repository.is_directory(one):
+                found.copied.append(Copied(one, target, True))
+                continue
+            if into or self._is_directory(found, target):
+                found.copied.append(Copied(one, joined(target, posixpath.basename(one)), False))
+            if not into:
+                found.copied.append(Copied(one, target, False))
+            if each.name == "ADD" and re.search(r"\.(tar(\.\w+)?|tgz|zip)$", one):
+                found.unknown.append(target)
+        if not matched:
+            found.unknown.append(target)
+
+    def _is_directory(self, found: Filesystem, target: str) -> bool:
+        return target in found.owned or target == found.workdir
+
+    def _copy_from(
+        self, made: Dockerfile, each: Instruction, sources: list[str], target: str, found: Filesystem
+    ) -> None:
+        name = each.expanded(each.flags.get("from", ""))
+        stage = made.stage(name)
+        if stage is None or each.heredocs:
+            found.unknown.append(target)
+            return
+        inner = self.filesystem(made, stage, found.context)
+        for source in sources:
+            path = joined("/", source)
+            origin = inner.find(path) if is_known(path) else None
+            if origin and self.repository.is_file(origin):
+                found.copied.append(Copied(origin, target, False))
+                found.copied.append(Copied(origin, joined(target, posixpath.basename(origin)), False))
+            elif origin:
+                found.copied.append(Copied(origin, target, True))
+                found.installs_project |= inner.installs()
+                found.made |= inner.made
+            else:
+                found.unknown.append(target)
+                found.installs_project |= inner.installs()
+
+
+def matches(repository: Repository, pattern: str) -> list[str]:
+    """Files and directories that a source of COPY names, wildcards included."""
+    if repository.exists(pattern):
+        return [pattern]
+    if not re.search(r"[*?\[]", pattern):
+        return []
+    depth = pattern.count("/")
+    everything = [*repository.entries, *repository.directories]
+    return [path for path in everything if path.count("/") == depth and fnmatch.fnmatchcase(path, pattern)]

@@ -1,0 +1,5 @@
+"""What a program accepts on its command line, as its source says.
+
+model      options, operands, sub-commands, and the match of a call against them
+python     argparse, click, typer, `sys.argv`          shell     getopts, `case` loops, positional parameters
+"""

@@ -1,0 +1,265 @@
+"""An interface and what is wrong with a call of it.
+
+What the source computes makes an interface `open` where it is computed: then nothing about that part is wrong. Words
+whose values are not known match anything; a word that may be any number of words ends all that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+
+from sophia_preflight.text import Word, is_known, shown
+
+ANY = 1_000_000
+
+
+class Problem(StrEnum):
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+    CHOICE = "choice"
+    IGNORED = "ignored"
+    VALUE = "value"
+    EXTRA = "extra"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One thing wrong with a call; `word` is where, if it is about a word that is there."""
+
+    problem: Problem
+    message: str
+    subject: str
+    word: Word | None = None
+    hint: str = ""
+
+
+@dataclass
+class Option:
+    """`least` and `most` values; a flag takes none. `choices` is None where anything goes or nobody can tell."""
+
+    names: tuple[str, ...]
+    least: int = 1
+    most: int = 1
+    required: bool = False
+    choices: tuple[str, ...] | None = None
+    line: int = 1
+
+
+@dataclass
+class Operand:
+    name: str
+    least: int = 1
+    most: int = 1
+    choices: tuple[str, ...] | None = None
+    line: int = 1
+
+
+@dataclass
+class Parser:
+    """One parser; `commands` are its sub-commands, each with a parser of its own."""
+
+    options: list[Option] = field(default_factory=list)
+    operands: list[Operand] = field(default_factory=list)
+    commands: dict[str, Parser] = field(default_factory=dict)
+    command_required: bool = False
+    has_commands: bool = False
+    open_options: bool = False
+    """Unknown options are accepted, or nobody can tell which there are."""
+    open_operands: bool = False
+    abbreviations: bool = True
+    """A long option may be cut short as long as it is unambiguous (argparse)."""
+    line: int = 1
+    one_of: list[tuple[list[str], bool]] = field(default_factory=list)
+    """Groups of which at most one option may be given, and whether one must be."""
+    wraps_anything: bool = False
+
+    def names(self) -> list[str]:
+        return [name for option in self.options for name in option.names]
+
+
+@dataclass
+class Interface:
+    """`kind`: argparse, click, typer, argv, getopts, case, positional, nothing, unknown."""
+
+    kind: str
+    parser: Parser = field(default_factory=Parser)
+    line: int = 1
+
+    @property
+    def known(self) -> bool:
+        return self.kind != "unknown"
+
+
+def mismatches(interface: Interface, words: Sequence[Word]) -> Iterator[Mismatch]:
+    """Everything that is certainly wrong with a call with these words."""
+    if interface.kind == "unknown":
+        return
+    if interface.kind == "nothing":
+        given = [word for word in words if not word.many and word.value]
+        if given:
+            said = " ".join(shown(word.value) for word in given[:4])
+            yield Mismatch(Problem.IGNORED, f"it reads no arguments, so `{said}` has no effect", said, given[0])
+        return
+    yield from _Match(interface.parser, list(words)).problems()
+
+
+class _Match:
+    def __init__(self, parser: Parser, words: list[Word]) -> None:
+        self.parser, self.words = parser, words
+        self.seen: set[str] = set()
+        self.uncertain = False
+        self.operands: list[Word] = []
+
+    def problems(self) -> Iterator[Mismatch]:
+        index = 0
+        while index < len(self.words):
+            word = self.words[index]
+            index += 1
+            if word.many:
+                self.uncertain = True
+            elif word.value == "--":
+                self.operands += self.words[index:]
+                break
+            elif self.is_option(word):
+                found = self.option(word)
+                if isinstance(found, Mismatch):
+                    yield found
+                    continue
+                if found is None:
+                    self.uncertain = True
+                    continue
+                option, attached = found
+                self.seen.update(option.names)
+                values = [attached] if attached is not None else []
+                if attached is None:
+                    while len(values) < option.most and index < len(self.words) and self.is_value(self.words[index]):
+                        values.append(self.words[index])
+                        index += 1
+                        if values[-1].many:
+                            self.uncertain = True
+                            break
+                yield from self.values(option, values, word)
+            elif self.parser.has_commands and len(self.operands) >= sum(each.most for each in self.parser.operands):
+                yield from self.command(word, self.words[index:])
+                yield from self.missing(command=True)
+                return
+            else:
+                self.operands.append(word)
+        yield from self.counted()
+        yield from self.missing(command=False)
+
+    def is_option(self, word: Word) -> bool:
+        value = word.value
+        if not value.startswith("-") or value == "-" or not is_known(value[:2]):
+            return False
+        digits = value[1:].replace(".", "", 1)
+        return not digits.isdigit() or value in self.parser.names()
+
+    def is_value(self, word: Word) -> bool:
+        return not self.is_option(word) and word.value != "--"
+
+    def option(self, word: Word) -> tuple[Option, Word | None] | Mismatch | None:
+        """The option that a word names and the value attached to it; None where nobody can tell."""
+        name, equals, rest = word.value.partition("=")
+        attached = Word(rest, word.line, word.column, word.assumed) if equals else None
+        if not is_known(name):
+            return None
+        exact = {each: option for option in self.parser.options for each in option.names}
+        if name in exact:
+            return exact[name], attached
+        if name.startswith("--") or not any(len(each) == 2 for each in exact):
+            like = [each for each in exact if each.startswith(name)] if self.parser.abbreviations else []
+            if like and len({id(exact[each]) for each in like}) == 1:
+                return exact[like[0]], attached
+            if name in ("--help", "-h") or self.parser.open_options:
+                return None
+            return self.unknown(name, word)
+        short = exact.get(name[:2])
+        if short is not None:
+            if short.most == 0 and all(exact.get(f"-{char}") for char in name[1:]):
+                return exact[f"-{name[-1]}"], None
+            return (short, Word(word.value[2:], word.line, word.column)) if short.most else None
+        if name.startswith("-h") or self.parser.open_options:
+            return None
+        if self.parser.abbreviations and (longer := [each for each in exact if each.startswith(name)]):
+            return exact[longer[0]], attached
+        return self.unknown(name, word)
+
+    def unknown(self, name: str, word: Word) -> Mismatch:
+        known = sorted(self.parser.names())
+        near = get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"did you mean `{near[0]}`?" if near else f"it accepts {_listed(known)}" if known else ""
+        return Mismatch(Problem.UNKNOWN, f"it does not accept `{name}`", name, word, hint)
+
+    def values(self, option: Option, values: list[Word], at: Word) -> Iterator[Mismatch]:
+        name = option.names[-1]
+        if len(values) < option.least and not self.uncertain:
+            yield Mismatch(Problem.VALUE, f"`{name}` needs a value", name, at)
+        if values and option.most == 0:
+            yield Mismatch(Problem.VALUE, f"`{name}` takes no value", name, at)
+        for value in values:
+            yield from self.chosen(name, option.choices, value)
+
+    def chosen(self, name: str, choices: tuple[str, ...] | None, value: Word) -> Iterator[Mismatch]:
+        if choices is not None and value.known and value.value not in choices:
+            near = get_close_matches(value.value, choices, n=1, cutoff=0.6)
+            hint = f"did you mean `{near[0]}`?" if near else ""
+            said = f"`{value.value}` is no choice for `{name}`: {_listed(choices)}"
+            yield Mismatch(Problem.CHOICE, said, f"{name}={value.value}", value, hint)
+
+    def command(self, word: Word, rest: list[Word]) -> Iterator[Mismatch]:
+        if not word.known or self.parser.open_operands:
+            return
+        inner = self.parser.commands.get(word.value)
+        if inner is None:
+            known = sorted(self.parser.commands)
+            near = get_close_matches(word.value, known, n=1, cutoff=0.6)
+            hint = f"did you mean `{near[0]}`?" if near else ""
+            said = f"it has no command `{word.value}`: there are {_listed(known)}"
+            yield Mismatch(Problem.CHOICE, said, word.value, word, hint)
+            return
+        yield from _Match(inner, rest).problems()
+
+    def counted(self) -> Iterator[Mismatch]:
+        """Operands against what there is room for."""
+        if self.uncertain or self.parser.open_operands or self.parser.wraps_anything:
+            return
+        most = sum(each.most for each in self.parser.operands)
+        if len(self.operands) > most:
+            extra = self.operands[most]
+            said = shown(extra.value)
+            yield Mismatch(Problem.EXTRA, f"it has no place for `{said}`", said, extra)
+        if len(self.operands) == len(self.parser.operands):
+            for operand, word in zip(self.parser.operands, self.operands, strict=True):
+                yield from self.chosen(operand.name, operand.choices, word)
+
+    def missing(self, *, command: bool) -> Iterator[Mismatch]:
+        if self.uncertain or any(name in ("-h", "--help", "--version") for name in (word.value for word in self.words)):
+            return
+        for option in self.parser.options:
+            if option.required and not self.seen & set(option.names):
+                name = option.names[-1]
+                yield Mismatch(Problem.MISSING, f"it needs `{name}`", name)
+        for names, required in self.parser.one_of:
+            given = [name for name in names if name in self.seen]
+            if required and not given:
+                yield Mismatch(Problem.MISSING, f"it needs one of {_listed(names)}", names[0])
+        if command:
+            return
+        room = 0
+        for operand in self.parser.operands:
+            room += operand.least
+            if room > len(self.operands):
+                yield Mismatch(Problem.MISSING, f"it needs `{operand.name}`", operand.name)
+                return
+        if self.parser.command_required and self.parser.commands and not self.parser.open_operands:
+            said = f"it needs a command: {_listed(sorted(self.parser.commands))}"
+            yield Mismatch(Problem.MISSING, said, "command")
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = [f"`{name}`" for name in names]
+    return ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")

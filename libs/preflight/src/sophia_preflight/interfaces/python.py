@@ -1,0 +1,703 @@
+"""Interfaces of Python programs: argparse, click, typer, and programs that read `sys.argv` or nothing at all.
+
+The file's tree is followed in order, parsers are values that flow through names, attributes and helper functions of the
+same file. What comes from elsewhere (an imported helper, a computed name) opens the interface at that point.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
+
+READS_ARGUMENTS = re.compile(
+    r"\bargv\b|argparse|ArgumentParser|\bclick\b|\btyper\b|\bfire\b|docopt|optparse|\bgetopt\b|\babsl\b|\bhydra\b|\btyro\b|"
+    r"cyclopts|simple_parsing|\bplac\b|defopt|jsonargparse|\bgflags\b|\bclize\b|CliApp|cli_parse_args|execute_from_command_line|"
+    r"argh\b|\bcleo\b|\bcement\b|pytest\.main|unittest\.main|\bluigi\b|\blocust\b|import_module|\bexec\(|runpy|Configargparse|orig_argv"
+)
+_QUIET_CALLS = frozenset({"asyncio.run", "uvicorn.run", "sys.exit", "exit", "print", "logging.basicConfig", "anyio.run",
+                          "SystemExit", "trio.run", "multiprocessing.freeze_support", "load_dotenv"})  # fmt: skip
+
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+def interface_of(tree: ast.Module, text: str) -> Interface:
+    """What the file accepts when it is run as a program."""
+    if not READS_ARGUMENTS.search(text):
+        return Interface("nothing" if _is_self_contained(tree) else "unknown")
+    if "argparse" in text or "ArgumentParser" in text:
+        return _Argparse(tree).interface()
+    if re.search(r"\b(import|from)\s+typer\b", text):
+        return _Typer(tree).interface()
+    if re.search(r"\b(import|from)\s+click\b", text):
+        return _Click(tree).interface()
+    return Interface("unknown")
+
+
+def main_block(tree: ast.Module) -> list[ast.stmt]:
+    """What runs only when the file is run as a program."""
+    return [
+        each
+        for node in tree.body
+        if isinstance(node, ast.If) and "__name__" in ast.dump(node.test) and "__main__" in ast.dump(node.test)
+        for each in node.body
+    ]
+
+
+def _is_self_contained(tree: ast.Module) -> bool:
+    """Whether all that the program calls to begin with is its own, so that nobody else can read its arguments."""
+    block = main_block(tree)
+    own = {
+        node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    if not block:
+        return False
+    assigned = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for statement in block:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func) if isinstance(node.func, (ast.Name, ast.Attribute)) else ""
+                root = name.partition(".")[0]
+                if name not in _QUIET_CALLS and root not in own and root not in assigned and root not in _BUILTINS:
+                    return False
+    return True
+
+
+def _literal(node: ast.expr | None) -> object:
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _keyword(node: ast.Call, name: str) -> ast.expr | None:
+    return next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
+
+
+def _name(node: ast.expr) -> str:
+    """A dotted name as text; empty for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+class _Constants:
+    """Lists of words that choices are taken from: literals, names of literals, keys of literal mappings, enums."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.values: dict[str, ast.expr] = {}
+        self.enums: dict[str, list[str]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+                name = node.targets[0].id
+                self.values[name] = node.value if name not in self.values else ast.Constant(None)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+                self.values[node.target.id] = node.value
+            elif isinstance(node, ast.ClassDef) and any("Enum" in ast.dump(base) for base in node.bases):
+                members = [each.value for each in node.body if isinstance(each, ast.Assign)]
+                literals = [value for each in members if isinstance(value := _literal(each), str)]
+                if len(literals) == len(members):
+                    self.enums[node.name] = literals
+
+    def words(self, node: ast.expr | None) -> tuple[str, ...] | None:
+        match node:
+            case None:
+                return None
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+                found = [_literal(each) for each in elements]
+                return (
+                    tuple(str(each) for each in found) if all(isinstance(each, (str, int)) for each in found) else None
+                )
+            case ast.Dict(keys=keys):
+                found = [_literal(each) for each in keys if each is not None]
+                complete = len(found) == len(keys) and all(isinstance(each, str) for each in found)
+                return tuple(str(each) for each in found) if complete else None
+            case ast.Name(id=name) if name in self.values:
+                return self.words(self.values[name])
+            case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted" | "set"), args=[inner]):
+                return self.words(inner)
+            case ast.Call(func=ast.Attribute(value=inner, attr="keys")):
+                return self.words(inner)
+            case ast.Call(func=ast.Name(id="range"), args=bounds) if all(isinstance(_literal(b), int) for b in bounds):
+                numbers = range(*[int(str(_literal(bound))) for bound in bounds])
+                return tuple(str(each) for each in numbers) if len(numbers) < 200 else None
+            case ast.ListComp(elt=ast.Attribute(attr="value"), generators=[ast.comprehension(iter=ast.Name(id=name))]):
+                return tuple(self.enums[name]) if name in self.enums else None
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                one, two = self.words(left), self.words(right)
+                return (*one, *two) if one is not None and two is not None else None
+            case _:
+                return None
+
+
+# --- argparse -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Sub:
+    """What `add_subparsers` returns."""
+
+    owner: Parser
+
+
+@dataclass
+class _Exclusive:
+    owner: Parser
+    names: list[str]
+
+
+_Thing = Parser | _Sub | _Exclusive
+
+
+class _Argparse:
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.constants = _Constants(tree)
+        self.functions = {
+            node.name: node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        }
+        self.made: list[Parser] = []
+        self.parents: set[int] = set()
+        self.parsed: set[int] = set()
+        self.known_only: set[int] = set()
+        self.entered: set[str] = set()
+        self.returns: dict[str, _Thing] = {}
+        self.subclasses = {
+            node.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef) and any(_name(base).endswith("ArgumentParser") for base in node.bases)
+        }
+
+    def interface(self) -> Interface:
+        things: dict[str, _Thing] = {}
+        self.block(self.tree.body, things, 0)
+        for name, function in self.functions.items():
+            if name not in self.entered and not self.takes_parser(function):
+                self.block(function.body, dict(things), 0, into=name)
+        roots = [parser for parser in self.made if id(parser) not in self.parents]
+        called = [parser for parser in roots if id(parser) in self.parsed]
+        chosen = called or roots
+        if len(chosen) != 1:
+            return Interface("unknown")
+        return Interface("argparse", chosen[0], chosen[0].line)
+
+    def takes_parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        return any("parser" in each.arg.lower() for each in function.args.args)
+
+    def block(self, body: Sequence[ast.stmt], things: dict[str, _Thing], depth: int, *, into: str = "") -> None:
+        for node in body:
+            self.statement(node, things, depth, into)
+
+    def statement(self, node: ast.stmt, things: dict[str, _Thing], depth: int, into: str) -> None:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                return
+            case ast.ClassDef(body=body):
+                for each in body:
+                    if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and not self.takes_parser(each):
+                        self.entered.add(each.name)
+                        self.block(each.body, things, depth, into=each.name)
+            case ast.Assign(targets=[target], value=value):
+                thing = self.evaluate(value, things, depth)
+                if thing is not None and (name := _name(target)):
+                    things[name] = thing
+            case ast.AnnAssign(target=target, value=value) if value is not None:
+                thing = self.evaluate(value, things, depth)
+                if thing is not None and (name := _name(target)):
+                    things[name] = thing
+            case ast.For(target=target, iter=iterated, body=body):
+                self.loop(target, iterated, body, things, depth, into)
+            case ast.If(test=test, body=body, orelse=orelse):
+                self.evaluate_all(test, things, depth)
+                self.block(body, things, depth, into=into)
+                self.block(orelse, things, depth, into=into)
+            case ast.With(body=body) | ast.While(body=body):
+                self.block(body, things, depth, into=into)
+            case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+                self.block([*body, *orelse, *final], things, depth, into=into)
+                for handler in handlers:
+                    self.block(handler.body, things, depth, into=into)
+            case ast.Return(value=value) if value is not None:
+                thing = self.evaluate(value, things, depth)
+                if thing is not None and into:
+                    self.returns[into] = thing
+            case ast.Expr(value=value):
+                self.evaluate(value, things, depth)
+            case _:
+                for inner in ast.iter_child_nodes(node):
+                    if isinstance(inner, ast.expr):
+                        self.evaluate(inner, things, depth)
+
+    def loop(
+        self,
+        target: ast.expr,
+        iterated: ast.expr,
+        body: list[ast.stmt],
+        things: dict[str, _Thing],
+        depth: int,
+        into: str,
+    ) -> None:
+        words = self.constants.words(iterated)
+        if isinstance(target, ast.Name) and words is not None and len(words) < 40:
+            for word in words:
+                self.constants.values[target.id] = ast.Constant(word)
+                self.block(body, things, depth, into=into)
+            self.constants.values.pop(target.id, None)
+            return
+        if isinstance(iterated, (ast.List, ast.Tuple)) and all(isinstance(each, ast.Name) for each in iterated.elts):
+            for each in iterated.elts:
+                thing = things.get(_name(each))
+                if thing is not None and isinstance(target, ast.Name):
+                    self.block(body, {**things, target.id: thing}, depth, into=into)
+            return
+        for node in [inner for each in body for inner in ast.walk(each)]:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                thing = things.get(_name(node.func.value))
+                if node.func.attr == "add_argument" and thing is not None:
+                    owner = thing if isinstance(thing, Parser) else thing.owner
+                    owner.open_options = owner.open_operands = True
+                if node.func.attr == "add_parser" and isinstance(thing, _Sub):
+                    thing.owner.open_operands = True
+
+    def evaluate_all(self, node: ast.expr, things: dict[str, _Thing], depth: int) -> None:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Call):
+                self.evaluate(each, things, depth)
+
+    def evaluate(self, node: ast.expr, things: dict[str, _Thing], depth: int) -> _Thing | None:
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            return things.get(_name(node))
+        if isinstance(node, ast.Await):
+            return self.evaluate(node.value, things, depth)
+        if not isinstance(node, ast.Call):
+            for each in ast.iter_child_nodes(node):
+                if isinstance(each, ast.expr):
+                    self.evaluate(each, things, depth)
+            return None
+        name = _name(node.func)
+        last = name.rpartition(".")[2]
+        if last == "ArgumentParser" or last in self.subclasses:
+            return self.parser(node, things, last in self.subclasses)
+        if isinstance(node.func, ast.Attribute):
+            thing = self.evaluate(node.func.value, things, depth)
+            if thing is not None:
+                return self.method(thing, node.func.attr, node, things)
+        return self.helper(last, node, things, depth)
+
+    def parser(self, node: ast.Call, things: dict[str, _Thing], subclass: bool) -> Parser:
+        made = Parser(line=node.lineno, open_options=subclass, open_operands=subclass)
+        made.abbreviations = _literal(_keyword(node, "allow_abbrev")) is not False
+        if any(keyword.arg is None for keyword in node.keywords) or _keyword(node, "fromfile_prefix_chars") is not None:
+            made.open_options = made.open_operands = True
+        self.inherit(made, node, things)
+        self.made.append(made)
+        return made
+
+    def inherit(self, made: Parser, node: ast.Call, things: dict[str, _Thing]) -> None:
+        parents = _keyword(node, "parents")
+        if parents is None:
+            return
+        elements = parents.elts if isinstance(parents, (ast.List, ast.Tuple)) else None
+        if elements is None:
+            made.open_options = made.open_operands = True
+            return
+        for each in elements:
+            thing = self.evaluate(each, things, 0)
+            if not isinstance(thing, Parser):
+                made.open_options = made.open_operands = True
+                continue
+            self.parents.add(id(thing))
+            made.options += thing.options
+            made.operands += thing.operands
+            made.one_of += thing.one_of
+            made.open_options |= thing.open_options
+            made.open_operands |= thing.open_operands
+
+    def method(self, thing: _Thing, name: str, node: ast.Call, things: dict[str, _Thing]) -> _Thing | None:
+        owner = thing if isinstance(thing, Parser) else thing.owner
+        match name:
+            case "add_argument":
+                self.argument(owner, node, thing if isinstance(thing, _Exclusive) else None)
+            case "add_argument_group":
+                return owner
+            case "add_mutually_exclusive_group":
+                group = _Exclusive(owner, [])
+                names = group.names
+                required = _literal(_keyword(node, "required")) is True
+                owner.one_of.append((names, required))
+                return group
+            case "add_subparsers":
+                owner.has_commands = True
+                owner.command_required = _literal(_keyword(node, "required")) is True
+                return _Sub(owner)
+            case "add_parser" if isinstance(thing, _Sub):
+                return self.command(thing, node, things)
+            case "parse_args" | "parse_intermixed_args":
+                if not node.args or "argv" in ast.unparse(node.args[0]) or isinstance(node.args[0], ast.Name):
+                    self.parsed.add(id(owner))
+            case "parse_known_args" | "parse_known_intermixed_args":
+                self.parsed.add(id(owner))
+                owner.open_options = owner.open_operands = True
+        return None
+
+    def command(self, sub: _Sub, node: ast.Call, things: dict[str, _Thing]) -> Parser:
+        made = Parser(line=node.lineno)
+        made.abbreviations = sub.owner.abbreviations
+        self.inherit(made, node, things)
+        names = self.text(node.args[0]) if node.args else None
+        if names is None:
+            sub.owner.open_operands = True
+            return made
+        sub.owner.commands[names] = made
+        for alias in self.constants.words(_keyword(node, "aliases")) or ():
+            sub.owner.commands[alias] = made
+        return made
+
+    def text(self, node: ast.expr) -> str | None:
+        if isinstance(node, ast.Name) and node.id in self.constants.values:
+            node = self.constants.values[node.id]
+        if isinstance(node, ast.JoinedStr):
+            pieces = [
+                self.text(each.value) if isinstance(each, ast.FormattedValue) else self.text(each)
+                for each in node.values
+            ]
+            return "".join(str(piece) for piece in pieces) if all(piece is not None for piece in pieces) else None
+        value = _literal(node)
+        return value if isinstance(value, str) else None
+
+    def argument(self, owner: Parser, node: ast.Call, group: _Exclusive | None) -> None:
+        names = [self.text(each) for each in node.args]
+        if any(keyword.arg is None for keyword in node.keywords) or any(name is None for name in names) or not names:
+            owner.open_options = owner.open_operands = True
+            return
+        words = [str(name) for name in names]
+        least, most = self.count(node)
+        choices = self.constants.words(_keyword(node, "choices"))
+        if not words[0].startswith("-"):
+            has_default = _keyword(node, "default") is not None and least == 0
+            owner.operands.append(Operand(words[0], 0 if has_default else least, most, choices, node.lineno))
+            return
+        required = _literal(_keyword(node, "required")) is True
+        action = _keyword(node, "action")
+        if action is not None and ast.unparse(action).endswith("BooleanOptionalAction"):
+            words += ["--no-" + word[2:] for word in words if word.startswith("--")]
+        owner.options.append(Option(tuple(words), least, most, required, choices, node.lineno))
+        if group is not None:
+            group.names.extend(words)
+
+    def count(self, node: ast.Call) -> tuple[int, int]:
+        action, nargs = _keyword(node, "action"), _keyword(node, "nargs")
+        value = _literal(action)
+        if value in ("store_true", "store_false", "count", "help", "version", "store_const", "append_const"):
+            return 0, 0
+        if action is not None and ast.unparse(action).endswith("BooleanOptionalAction"):
+            return 0, 0
+        if nargs is None:
+            return (1, 1) if action is None or isinstance(value, str) else (0, ANY)
+        if ast.unparse(nargs).endswith("REMAINDER"):
+            return 0, ANY
+        match _literal(nargs):
+            case int() as number:
+                return number, number
+            case "?":
+                return 0, 1
+            case "*" | "...":
+                return 0, ANY
+            case "+":
+                return 1, ANY
+            case _:
+                return 0, ANY
+
+    def helper(self, name: str, node: ast.Call, things: dict[str, _Thing], depth: int) -> _Thing | None:
+        """A call that a parser goes into, or comes out of."""
+        given: list[tuple[int, str, _Thing]] = []
+        for index, each in enumerate(node.args):
+            thing = self.evaluate(each, things, depth)
+            if thing is not None:
+                given.append((index, "", thing))
+        for keyword in node.keywords:
+            thing = self.evaluate(keyword.value, things, depth)
+            if thing is not None:
+                given.append((-1, keyword.arg or "", thing))
+        function = self.functions.get(name)
+        if function is None:
+            for _, _, thing in given:
+                owner = thing if isinstance(thing, Parser) else thing.owner
+                if name not in ("print", "vars", "setattr", "getattr", "isinstance", "autocomplete", "id", "type"):
+                    owner.open_options = owner.open_operands = True
+            return None
+        if depth > 6 or (not given and name in self.returns):
+            return self.returns.get(name)
+        self.entered.add(name)
+        arguments = [each.arg for each in function.args.args]
+        if arguments[:1] in (["self"], ["cls"]):
+            arguments = arguments[1:]
+        inner = dict(things)
+        for index, keyword_name, thing in given:
+            if keyword_name or index < len(arguments):
+                inner[keyword_name or arguments[index]] = thing
+        self.returns.pop(name, None)
+        self.block(function.body, inner, depth + 1, into=name)
+        return self.returns.get(name)
+
+
+# --- click ----------------------------------------------------------------------------------------------------------
+
+
+class _Click:
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.constants = _Constants(tree)
+        self.parsers: dict[str, Parser] = {}
+
+    def interface(self) -> Interface:
+        functions = [n for n in ast.walk(self.tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        for function in functions:
+            self.function(function)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_command":
+                group = self.parsers.get(_name(node.func.value))
+                if group is not None and node.args:
+                    inner = self.parsers.get(_name(node.args[0]))
+                    name = _literal(node.args[1]) if len(node.args) > 1 else _name(node.args[0]).replace("_", "-")
+                    if inner is not None and isinstance(name, str):
+                        group.commands[name] = inner
+                    else:
+                        group.open_operands = True
+        called = {
+            _name(node.func) for each in main_block(self.tree) for node in ast.walk(each) if isinstance(node, ast.Call)
+        }
+        roots = [name for name in called if name in self.parsers]
+        if len(roots) != 1:
+            return Interface("unknown")
+        return Interface("click", self.parsers[roots[0]], self.parsers[roots[0]].line)
+
+    def function(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        made = Parser(line=function.lineno, abbreviations=False)
+        is_command = False
+        for decorator in reversed(function.decorator_list):
+            call = decorator if isinstance(decorator, ast.Call) else None
+            name = _name(call.func if call else decorator)
+            owner, _, kind = name.rpartition(".")
+            if kind in ("command", "group"):
+                is_command = True
+                made.has_commands = kind == "group"
+                made.command_required = kind == "group" and not self.says(call, "invoke_without_command")
+                self.settings(made, call)
+                self.attach(owner, function.name, call, made)
+            elif kind in ("option", "argument") and call:
+                (self.option if kind == "option" else self.operand)(made, call)
+            elif kind in ("version_option", "help_option", "password_option", "confirmation_option"):
+                names = tuple(
+                    str(_literal(each)) for each in (call.args if call else []) if isinstance(_literal(each), str)
+                )
+                made.options.append(
+                    Option(names or (f"--{kind.partition('_')[0]}", "--yes"), 0, 1 if "pass" in kind else 0)
+                )
+            elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator"):
+                made.open_options = made.open_operands = True
+        if is_command:
+            self.parsers[function.name] = made
+
+    def says(self, call: ast.Call | None, name: str) -> bool:
+        return call is not None and _literal(_keyword(call, name)) is True
+
+    def settings(self, made: Parser, call: ast.Call | None) -> None:
+        if call is None:
+            return
+        if _keyword(call, "cls") is not None or "ignore_unknown_options" in ast.unparse(call):
+            made.open_options = made.open_operands = True
+        if "allow_extra_args" in ast.unparse(call):
+            made.open_operands = True
+
+    def attach(self, owner: str, name: str, call: ast.Call | None, made: Parser) -> None:
+        group = self.parsers.get(owner)
+        if group is None:
+            return
+        given = _literal(call.args[0]) if call and call.args else _literal(_keyword(call, "name")) if call else None
+        base = name.replace("_", "-")
+        group.commands[str(given) if given else base] = made
+        if not given:
+            for suffix in ("-command", "-cmd", "-group", "-grp"):
+                if base.endswith(suffix):
+                    group.commands[base.removesuffix(suffix)] = made
+
+    def option(self, made: Parser, call: ast.Call) -> None:
+        texts = [_literal(each) for each in call.args]
+        words = [each for each in texts if isinstance(each, str) and each.startswith("-")]
+        if any(not isinstance(each, str) for each in texts) or not words or any(k.arg is None for k in call.keywords):
+            made.open_options = True
+            return
+        names = [piece.strip() for word in words for piece in word.split("/")]
+        flag = any("/" in word for word in words) or self.says(call, "is_flag") or self.says(call, "count")
+        flag = flag or _keyword(call, "flag_value") is not None
+        flag = flag or (isinstance(_literal(_keyword(call, "default")), bool) and _keyword(call, "type") is None)
+        nargs = _literal(_keyword(call, "nargs"))
+        count = 0 if flag else nargs if isinstance(nargs, int) else 1
+        required = self.says(call, "required") and _keyword(call, "envvar") is None
+        required = required and not self.says(call, "prompt") and _keyword(call, "default") is None
+        least = 0 if _keyword(call, "prompt") is not None or _keyword(call, "is_flag") is not None else count
+        made.options.append(Option(tuple(names), least, count, required, self.choices(call), call.lineno))
+
+    def operand(self, made: Parser, call: ast.Call) -> None:
+        name, nargs = _literal(call.args[0]) if call.args else None, _literal(_keyword(call, "nargs"))
+        if not isinstance(name, str):
+            made.open_operands = True
+            return
+        count = nargs if isinstance(nargs, int) else 1
+        optional = _literal(_keyword(call, "required")) is False or _keyword(call, "default") is not None
+        optional = optional or _keyword(call, "envvar") is not None
+        if count < 0:
+            made.operands.append(Operand(name, 1 if self.says(call, "required") else 0, ANY, self.choices(call)))
+        else:
+            made.operands.append(Operand(name, 0 if optional else count, count, self.choices(call), call.lineno))
+
+    def choices(self, call: ast.Call) -> tuple[str, ...] | None:
+        kind = _keyword(call, "type")
+        if isinstance(kind, ast.Call) and _name(kind.func).endswith("Choice") and kind.args:
+            if _literal(_keyword(kind, "case_sensitive")) is False:
+                return None
+            return self.constants.words(kind.args[0])
+        return None
+
+
+# --- typer ----------------------------------------------------------------------------------------------------------
+
+
+class _Typer:
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.constants = _Constants(tree)
+
+    def interface(self) -> Interface:
+        apps: dict[str, Parser] = {}
+        own: dict[str, list[Parser]] = {}
+        callbacks: set[str] = set()
+        for node in ast.walk(self.tree):
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.value, ast.Call)
+                and _name(node.value.func).endswith("Typer")
+            ):
+                apps[_name(node.targets[0])] = Parser(abbreviations=False, has_commands=True, line=node.lineno)
+        functions = {n.name: n for n in ast.walk(self.tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        for function in functions.values():
+            for decorator in function.decorator_list:
+                call = decorator if isinstance(decorator, ast.Call) else None
+                owner, _, kind = _name(call.func if call else decorator).rpartition(".")
+                if kind == "callback" and owner in apps:
+                    callbacks.add(owner)
+                    apps[owner].options += self.parser(function).options
+                elif kind == "command" and owner in apps:
+                    made = self.parser(function)
+                    if call and ("context_settings" in ast.unparse(call) or _keyword(call, "cls") is not None):
+                        made.open_options = made.open_operands = True
+                    given = (
+                        _literal(call.args[0])
+                        if call and call.args
+                        else _literal(_keyword(call, "name"))
+                        if call
+                        else None
+                    )
+                    apps[owner].commands[str(given) if given else function.name.replace("_", "-")] = made
+                    own.setdefault(owner, []).append(made)
+        nested: set[str] = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_typer":
+                parent = apps.get(_name(node.func.value))
+                child = _name(node.args[0]) if node.args else ""
+                name = _literal(_keyword(node, "name"))
+                if parent is not None and child in apps and isinstance(name, str):
+                    parent.commands[name] = apps[child]
+                    nested.add(child)
+                    callbacks.add(_name(node.func.value))
+                elif parent is not None:
+                    parent.open_operands = True
+        return self.chosen(apps, own, callbacks, nested, functions)
+
+    def chosen(
+        self,
+        apps: dict[str, Parser],
+        own: dict[str, list[Parser]],
+        callbacks: set[str],
+        nested: set[str],
+        functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef],
+    ) -> Interface:
+        for each in main_block(self.tree):
+            for node in ast.walk(each):
+                if not isinstance(node, ast.Call):
+                    continue
+                name = _name(node.func)
+                if name == "typer.run" and node.args and (function := functions.get(_name(node.args[0]))):
+                    made = self.parser(function)
+                    return Interface("typer", made, made.line)
+                if name in apps and name not in nested:
+                    commands = own.get(name, [])
+                    if len(commands) == 1 and name not in callbacks and not apps[name].open_operands:
+                        return Interface("typer", commands[0], commands[0].line)
+                    return Interface("typer", apps[name], apps[name].line)
+        return Interface("unknown")
+
+    def parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Parser:
+        made = Parser(line=function.lineno, abbreviations=False)
+        arguments = function.args
+        every = [*arguments.posonlyargs, *arguments.args]
+        defaults: list[ast.expr | None] = [None] * (len(every) - len(arguments.defaults))
+        pairs = [*zip(every, [*defaults, *arguments.defaults], strict=True)]
+        pairs += list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
+        if arguments.vararg or arguments.kwarg:
+            made.open_options = made.open_operands = True
+        for argument, default in pairs:
+            self.parameter(made, argument, default)
+        return made
+
+    def parameter(self, made: Parser, argument: ast.arg, default: ast.expr | None) -> None:
+        annotation = argument.annotation
+        marker: ast.Call | None = None
+        if isinstance(annotation, ast.Subscript) and _name(annotation.value).endswith("Annotated"):
+            inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+            annotation = inner[0]
+            marker = next(
+                (e for e in inner[1:] if isinstance(e, ast.Call) and _name(e.func).endswith(("Option", "Argument"))),
+                None,
+            )
+        said = ast.unparse(annotation) if annotation is not None else ""
+        if said.endswith("Context"):
+            return
+        required = default is None
+        if marker is None and isinstance(default, ast.Call) and _name(default.func).endswith(("Option", "Argument")):
+            marker = default
+            first = default.args[0] if default.args else _keyword(default, "default")
+            required = first is None or (isinstance(first, ast.Constant) and first.value is ...)
+        words = [str(_literal(each)) for each in (marker.args if marker else []) if isinstance(_literal(each), str)]
+        many = said.startswith(("list", "List", "Optional[List", "Optional[list", "tuple", "Tuple"))
+        choices = tuple(self.constants.enums[said]) if said in self.constants.enums else None
+        is_argument = _name(marker.func).endswith("Argument") if marker else default is None
+        if marker is not None and _keyword(marker, "envvar") is not None:
+            required = False
+        if is_argument:
+            made.operands.append(
+                Operand(argument.arg, 1 if required else 0, ANY if many else 1, choices, argument.lineno)
+            )
+            return
+        names = [piece for word in words if word.startswith("-") for piece in word.split("/")]
+        flag = said in ("bool", "Optional[bool]", "bool | None") or isinstance(_literal(default), bool)
+        base = argument.arg.replace("_", "-")
+        if not names:
+            names = [f"--{base}", f"--no-{base}"] if flag else [f"--{base}"]
+        count = 0 if flag else 1
+        required = required and not flag and not (marker is not None and _keyword(marker, "prompt") is not None)
+        made.options.append(Option(tuple(names), count, count, required, choices, argument.lineno))

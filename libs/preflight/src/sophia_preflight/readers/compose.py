@@ -1,0 +1,299 @@
+"""Compose and stack files: services with their places, interpolation, and several files merged as their callers do.
+
+A file is one `ComposeFile`; what one call uses together is a `Project`, in which later files override earlier ones by
+the rules of the Compose specification: mappings merge, most lists append, the rest is replaced.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sophia_preflight.readers import yaml
+from sophia_preflight.readers.tree import Documents, Node
+from sophia_preflight.text import UNKNOWN, Word
+
+NAMED = re.compile(r"(^|/)(docker-)?compose[^/]*\.ya?ml$|(^|/)[^/]*(stack|compose|swarm)[^/]*\.ya?ml$", re.IGNORECASE)
+_INTERPOLATED = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*))?\})")
+
+
+def interpolated(text: str, variables: Mapping[str, str] | None = None) -> tuple[str, bool]:
+    """Text with `${…}` replaced, and whether a default was assumed; `$$` is a `$`."""
+    assumed = False
+
+    def put(found: re.Match[str]) -> str:
+        nonlocal assumed
+        if found[1]:
+            return "$"
+        name, operator = found[2] or found[3], (found[4] or "").lstrip(":")
+        if variables and name in variables:
+            assumed = True
+            return variables[name]
+        if operator == "-":
+            assumed = True
+            return interpolated(found[5], variables)[0]
+        return UNKNOWN
+
+    return (_INTERPOLATED.sub(put, text), assumed) if "$" in text else (text, False)
+
+
+@dataclass
+class ComposeFile:
+    path: str
+    documents: Documents
+
+    @property
+    def root(self) -> Node:
+        return self.documents.root
+
+    @property
+    def directory(self) -> str:
+        return posixpath.dirname(self.path) or "."
+
+    @property
+    def is_fragment(self) -> bool:
+        """Meant to be extended or included: no file that anybody starts."""
+        return not self.root["services"].is_map
+
+
+def parse(path: str, text: str) -> ComposeFile:
+    return ComposeFile(path, yaml.parse(text))
+
+
+def looks_like(path: str, text: str) -> bool:
+    """Whether a YAML file is a compose file: by name, or by services that have images or builds."""
+    if not re.search(r"^services:", text, re.MULTILINE):
+        return bool(re.search(r"(^|/)(docker-)?compose[\w.-]*\.ya?ml$", path)) and not re.search(
+            r"^(apiVersion|kind):", text, re.MULTILINE
+        )
+    if re.search(r"^(apiVersion|kind|jobs|platform|environments|stages|openapi):", text, re.MULTILINE):
+        return False
+    return bool(NAMED.search(path)) or bool(re.search(r"^\s+(image|build):", text, re.MULTILINE))
+
+
+# --- services -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Part:
+    """A value with the file that it stands in."""
+
+    file: ComposeFile
+    node: Node
+
+    @property
+    def text(self) -> str:
+        return interpolated(self.node.text)[0]
+
+
+@dataclass
+class Service:
+    """A service as its files declare it together; `parts` from the first to the last."""
+
+    name: str
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def first(self) -> Part:
+        return self.parts[0]
+
+    def get(self, *path: str) -> Part | None:
+        """The last declaration of a setting."""
+        for part in reversed(self.parts):
+            if found := part.node.at(*path):
+                return Part(part.file, found)
+        return None
+
+    def has(self, *path: str) -> bool:
+        return self.get(*path) is not None
+
+    def listed(self, key: str) -> list[Part]:
+        """Entries of a list that the files append to, or the keys of a mapping that they merge."""
+        found: list[Part] = []
+        for part in self.parts:
+            node = part.node[key]
+            if node.tag in ("!reset", "!override"):
+                found = []
+            if node.is_list:
+                found += [Part(part.file, each) for each in node.elements()]
+            elif node.is_map:
+                found += [Part(part.file, node.key(name)) for name, _ in node.items()]
+            elif node.text:
+                found.append(Part(part.file, node))
+        return found
+
+    def mapping(self, *path: str) -> dict[str, Part]:
+        """Pairs of a mapping, or of a list of `KEY=VALUE`."""
+        found: dict[str, Part] = {}
+        for part in self.parts:
+            node = part.node.at(*path)
+            for name, value in node.items():
+                found[name] = Part(part.file, value)
+            for each in node.elements():
+                name, _, text = each.text.partition("=")
+                found[name] = Part(part.file, Node(text, each.line, each.column, each.style))
+        return found
+
+    @property
+    def environment(self) -> dict[str, Part]:
+        return self.mapping("environment")
+
+
+@dataclass
+class Project:
+    """Files that are used together. `base` is what relative paths are relative to."""
+
+    files: tuple[ComposeFile, ...]
+    base: str
+    stack: bool = False
+    called: bool = False
+    """Somebody really uses these files together; otherwise it is the usual way."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(file.path for file in self.files)
+
+    def services(self, others: Mapping[str, ComposeFile]) -> dict[str, Service]:
+        """By name; `extends` is followed into `others`, the compose files of the repository by path."""
+        found: dict[str, Service] = {}
+        for file in self.files:
+            for name, node in file.root["services"].items():
+                service = found.setdefault(name, Service(name))
+                service.parts += list(_extended(file, name, node, others, 0))
+        return found
+
+    def top(self, kind: str) -> dict[str, Part]:
+        """`networks`, `volumes`, `secrets` or `configs` at the top."""
+        return {name: Part(file, node) for file in self.files for name, node in file.root[kind].items()}
+
+
+def _extended(
+    file: ComposeFile, name: str, node: Node, others: Mapping[str, ComposeFile], depth: int
+) -> Iterator[Part]:
+    """The parts of a service: what it extends first, then itself."""
+    extends = node["extends"]
+    if extends and depth < 10:
+        path = extends["file"].text
+        target = extends["service"].text or extends.text
+        source = file if not path else others.get(posixpath.normpath(posixpath.join(file.directory, path)))
+        if source is not None and (target != name or source is not file):
+            inner = source.root["services"][target]
+            if inner:
+                yield from _extended(source, target, inner, others, depth + 1)
+    yield Part(file, node)
+
+
+# --- values of services ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Build:
+    """`build:` in either form; paths are values relative to the project's base."""
+
+    context: str
+    dockerfile: str
+    stage: str
+    inline: bool
+    assumed: bool
+    foreign: bool
+    """From a URL, or with contexts that are not of this repository."""
+
+
+def build_of(service: Service) -> Build | None:
+    """How a service is built; None where it is not."""
+    part = service.get("build")
+    if part is None or part.node.is_null:
+        return None
+    context = service.get("build", "context")
+    text, assumed = interpolated(context.node.text) if context else ("", False)
+    for each in reversed(service.parts):
+        if each.node["build"].is_scalar and each.node["build"].text:
+            if context is None:
+                text, assumed = interpolated(each.node["build"].text)
+            break
+    dockerfile = service.get("build", "dockerfile")
+    stage = service.get("build", "target")
+    file, also = interpolated(dockerfile.node.text) if dockerfile else ("Dockerfile", False)
+    inline = service.has("build", "dockerfile_inline")
+    foreign = "://" in text or text.startswith("git@") or service.has("build", "additional_contexts")
+    return Build(text or ".", file, interpolated(stage.node.text)[0] if stage else "", inline, assumed or also, foreign)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A published port; `host` is empty where Docker chooses."""
+
+    host: str
+    container: str
+    address: str
+    protocol: str
+    mode: str = ""
+
+
+def port_of(node: Node) -> Port | None:
+    """Short and long form; None where it is neither."""
+    if node.is_map:
+        return Port(
+            interpolated(node["published"].text)[0],
+            interpolated(node["target"].text)[0],
+            interpolated(node["host_ip"].text)[0],
+            node["protocol"].text or "tcp",
+            node["mode"].text,
+        )
+    text = interpolated(node.text)[0]
+    match = re.fullmatch(r"(?:(\[[^\]]*\]|[^:\[\]]*):)?(?:([^:]*):)?([^:/]+)(?:/(tcp|udp|sctp))?", text)
+    if not match:
+        return None
+    address, host, container, protocol = match.groups()
+    if host is None and address is not None:
+        address, host = "", address
+    return Port(host or "", container, (address or "").strip("[]"), protocol or "tcp")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A volume of a service; `source` is a name, a path, or empty. `kind`: volume, bind, tmpfs, …"""
+
+    source: str
+    target: str
+    kind: str
+    read_only: bool
+    assumed: bool = False
+
+
+def mount_of(node: Node) -> Mount | None:
+    if node.is_map:
+        source, assumed = interpolated(node["source"].text)
+        return Mount(
+            source,
+            interpolated(node["target"].text)[0],
+            node["type"].text or "volume",
+            node["read_only"].value is True,
+            assumed,
+        )
+    text, assumed = interpolated(node.text)
+    if not text:
+        return None
+    pieces = re.split(r":(?![\\/]{2})", text)
+    if len(pieces) == 1:
+        return Mount("", pieces[0], "volume", False)
+    source, target, *mode = pieces
+    bind = source.startswith((".", "/", "~", UNKNOWN)) or "/" in source
+    return Mount(source, target, "bind" if bind else "volume", "ro" in ",".join(mode).split(","), assumed)
+
+
+def command_words(node: Node) -> list[Word]:
+    """`command:` or `entrypoint:` as the words that are run; no shell reads them."""
+    if node.is_list:
+        return [Word(interpolated(each.text)[0], each.line, each.column) for each in node.elements()]
+    text, assumed = interpolated(node.text)
+    if not text:
+        return []
+    line = node.line + (1 if node.style in ("|", ">") else 0)
+    try:
+        return [Word(each, line, node.column, assumed) for each in shlex.split(text)]
+    except ValueError:
+        return []

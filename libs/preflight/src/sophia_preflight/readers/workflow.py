@@ -1,0 +1,200 @@
+"""GitHub workflows and composite actions: jobs, steps, where they run, and expressions as far as they are constant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+
+from sophia_preflight.readers import yaml
+from sophia_preflight.readers.snippet import Snippet, of_node
+from sophia_preflight.readers.tree import Documents, Node
+from sophia_preflight.text import ROOT, UNKNOWN, is_known
+
+EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+MOST_VARIANTS = 12
+
+
+@dataclass
+class Scope:
+    """What `env.…`, `matrix.…` and a few others stand for; a missing name is unknown."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def with_env(self, node: Node) -> Scope:
+        added = {f"env.{name.lower()}": self.text(value.text) for name, value in node.items() if value.is_scalar}
+        return Scope({**self.values, **added})
+
+    def text(self, text: str) -> str:
+        """Text with its expressions evaluated."""
+        return EXPRESSION.sub(lambda found: self.expression(found[1])[0], text)
+
+    def expression(self, text: str) -> tuple[str, bool]:
+        """An expression's value, and whether it is a default that something else may replace."""
+        text = text.strip()
+        if (literal := re.fullmatch(r"'((?:[^']|'')*)'", text)) is not None:
+            return literal[1].replace("''", "'"), False
+        if re.fullmatch(r"[0-9.]+|true|false", text):
+            return text, False
+        name = re.sub(r"\[\s*'([^']+)'\s*\]", r".\1", text).lower()
+        if name == "github.workspace":
+            return ROOT, False
+        if name in self.values:
+            return self.values[name], False
+        left, operator, right = text.rpartition("||")
+        if operator and "&&" not in left:
+            value, _ = self.expression(right)
+            return (value, True) if is_known(value) else (UNKNOWN, False)
+        return UNKNOWN, False
+
+
+@dataclass
+class Step:
+    node: Node
+    run: Node
+    uses: Node
+    with_: Node
+    env: Node
+    condition: str
+    tolerated: bool
+    directory: Node
+    shell: str
+
+
+@dataclass
+class Job:
+    """`directory` is the default of its `run` steps; `called` the reusable workflow that takes the place of steps."""
+
+    name: str
+    node: Node
+    key: Node
+    steps: list[Step]
+    needs: list[Node]
+    directory: Node
+    shell: str
+    env: Node
+    matrix: Node
+    condition: str
+    called: Node
+
+
+@dataclass
+class Workflow:
+    path: str
+    documents: Documents
+    root: Node
+    jobs: list[Job]
+    env: Node
+    action: bool = False
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.root["name"].text or self.path.rpartition("/")[2]
+
+
+def parse(path: str, text: str) -> Workflow:
+    documents = yaml.parse(text)
+    root = documents.root
+    action = "runs" in root and "jobs" not in root
+    made = Workflow(path, documents, root, [], root["env"], action, text.split("\n"))
+    if action:
+        steps = [_step(each, "") for each in root.at("runs", "steps").elements()]
+        none = root["nothing"]
+        made.jobs = [Job("action", root["runs"], root.key("runs"), steps, [], none, "", none, none, "", none)]
+        return made
+    defaults = root.at("defaults", "run")
+    for name, node in root["jobs"].items():
+        own = node.at("defaults", "run")
+        shell = own["shell"].text or defaults["shell"].text
+        windows = "windows" in node["runs-on"].text.lower()
+        shell = shell or ("pwsh" if windows else "bash")
+        directory = own["working-directory"] or defaults["working-directory"]
+        steps = [_step(each, shell) for each in node["steps"].elements()]
+        made.jobs.append(
+            Job(
+                name,
+                node,
+                root["jobs"].key(name),
+                steps,
+                node["needs"].some(),
+                directory,
+                shell,
+                node["env"],
+                node.at("strategy", "matrix"),
+                node["if"].text,
+                node["uses"],
+            )
+        )
+    return made
+
+
+def _step(node: Node, shell: str) -> Step:
+    tolerated = node["continue-on-error"].text.lower() == "true"
+    return Step(
+        node,
+        node["run"],
+        node["uses"],
+        node["with"],
+        node["env"],
+        node["if"].text,
+        tolerated,
+        node["working-directory"],
+        node["shell"].text or shell,
+    )
+
+
+def variants(workflow: Workflow, job: Job, texts: str) -> Iterator[Scope]:
+    """One scope for each combination of the matrix values that `texts` mentions, a few at most."""
+    scope = Scope().with_env(workflow.env).with_env(job.env)
+    used = {name.lower() for name in re.findall(r"matrix\.([\w.-]+)", texts)}
+    axes: dict[str, list[str]] = {}
+    for name, values in job.matrix.items():
+        if name in ("include", "exclude"):
+            continue
+        for value in values.elements():
+            for inner, text in _flat(f"matrix.{name.lower()}", value):
+                if inner.removeprefix("matrix.") in used:
+                    axes.setdefault(inner, []).append(text)
+    objects = _objects(job.matrix, used)
+    if objects:
+        for each in objects[:MOST_VARIANTS]:
+            yield Scope({**scope.values, **each})
+        return
+    names = sorted(axes)
+    for count, chosen in enumerate(product(*(axes[name] for name in names))):
+        if count >= MOST_VARIANTS:
+            return
+        yield Scope({**scope.values, **dict(zip(names, chosen, strict=True))})
+
+
+def _objects(matrix: Node, used: set[str]) -> list[dict[str, str]]:
+    """Values that belong together: entries of `include`, and of an axis whose entries are mappings."""
+    found: list[dict[str, str]] = []
+    for name, values in matrix.items():
+        for each in values.elements():
+            if not each.is_map:
+                continue
+            base = "matrix" if name == "include" else f"matrix.{name.lower()}"
+            entry = dict(_flat(base, each))
+            if any(key.removeprefix("matrix.") in used for key in entry):
+                found.append(entry)
+    return found
+
+
+def _flat(name: str, node: Node) -> Iterator[tuple[str, str]]:
+    if node.is_map:
+        for key, value in node.items():
+            yield from _flat(f"{name}.{key.lower()}", value)
+    elif node.is_scalar:
+        yield name, node.text if "${{" not in node.text else UNKNOWN
+
+
+def snippet(workflow: Workflow, node: Node, scope: Scope) -> Snippet:
+    """A `run:` text with the values of its expressions in place."""
+    made = of_node(workflow.path, node, workflow.lines)
+    for found in reversed(list(EXPRESSION.finditer(made.text))):
+        value, assumed = scope.expression(found[1])
+        made.put(found.start(), found.end(), value if "\n" not in value else UNKNOWN, assumed=assumed)
+    return made

@@ -1,0 +1,166 @@
+"""A script that is called and is not there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.calls.model import Call, Script
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.standing import consequence
+from sophia_preflight.text import shown
+
+RULE = Rule(
+    id="missing-script",
+    title="a script is called that does not exist",
+    severity=Severity.HIGH,
+    why="the interpreter ends with an error as soon as the call is reached",
+    fix="correct the path, or add the script",
+    family="targets",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.calls:
+        if isinstance(call.target, Script):
+            yield from _missing(context, call, call.target)
+
+
+def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
+    if _is_environment(target):
+        return
+    location = context.script(call)
+    if not location.missing:
+        return
+    severity, blocks = consequence(call.site)
+    confidence = location.confidence.at_most(Confidence.LIKELY) if target.path.assumed else location.confidence
+    path = shown(target.path.value)
+    yield RULE.found(
+        f"`{path}` is called here and does not exist in {location.where}",
+        Place(call.site.path, target.path.line, target.path.column),
+        anchor=f"{path} from {call.site.owner}",
+        severity=severity,
+        confidence=confidence,
+        fix=f"{RULE.fix}{_near(context, target.path.value)}",
+        blocks=blocks,
+    )
+
+
+def _is_environment(target: Script) -> bool:
+    """`activate` of a virtual environment and files of settings, which nobody commits."""
+    name = posixpath.basename(target.path.value)
+    return target.interpreter == "source" and (name in ("activate", "env") or name.startswith(".") or ".env" in name)
+
+
+def _near(context: Context, path: str) -> str:
+    """Where a script of that name, or nearly, is."""
+    name = posixpath.basename(path)
+    same = context.repository.by_name.get(name, [])
+    if same:
+        return f": there is `{same[0]}`"
+    alike = get_close_matches(
+        name, [each for each in context.repository.by_name if each.endswith(name[-3:])], n=1, cutoff=0.8
+    )
+    return f": there is `{context.repository.by_name[alike[0]][0]}`" if alike else ""
+
+
+BAD = [
+    tree("""
+        === scripts/deploy.sh
+        #!/bin/bash
+        set -e
+        cd "$(dirname "$0")/.."
+        python scripts/migrate.py --all
+        === scripts/build.py
+        print("built")
+    """),
+    tree("""
+        === deploy.py
+        import subprocess, sys
+
+
+        def main():
+            subprocess.run([sys.executable, "tools/push.py"], check=True)
+
+
+        main()
+    """),
+    tree("""
+        === Makefile
+        deploy:
+        \tbash scripts/release.sh
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: python scripts/run_tests.py
+                working-directory: backend
+        === backend/app.py
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /app
+        COPY app.py .
+        CMD ["python", "server.py"]
+        === app.py
+    """),
+    tree("""
+        === .mcp.json
+        {"mcpServers": {"memory": {"command": "python", "args": ["servers/memory.py"]}}}
+    """),
+    tree("""
+        === package.json
+        {"scripts": {"start": "node server/index.js"}}
+    """),
+]
+GOOD = [
+    tree("""
+        === scripts/deploy.sh
+        #!/bin/bash
+        cd "$(dirname "$0")/.."
+        python scripts/migrate.py
+        if [ -f scripts/extra.sh ]; then
+          bash scripts/extra.sh
+        fi
+        cat > run.sh <<'EOF'
+        echo hi
+        EOF
+        bash run.sh
+        echo "python scripts/none.py"
+        ssh host 'python /srv/app/x.py'
+        curl -sSL https://example.org/get.sh -o get.sh
+        sh get.sh
+        === scripts/migrate.py
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  cd backend
+                  python manage.py test
+        === backend/manage.py
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /srv
+        COPY src/ ./
+        RUN echo 'print(1)' > made.py && python made.py
+        CMD ["python", "main.py"]
+        === src/main.py
+    """),
+]

@@ -1,0 +1,124 @@
+"""How much a file matters: who would notice if what it does failed.
+
+By its path alone a file is the product's, a test's, an example's, archived, a template or vendored; by who calls it,
+and what it is called, a failing call stops a production start, a deployment, a build, or nobody.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from enum import StrEnum
+
+from sophia_preflight.calls.model import Caller, Site
+from sophia_preflight.model import Severity
+
+
+class Standing(StrEnum):
+    PRODUCT = "product"
+    TEST = "test"
+    EXAMPLE = "example"
+    ARCHIVED = "archived"
+    TEMPLATE = "template"
+    VENDORED = "vendored"
+
+
+_BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
+    (
+        Standing.VENDORED,
+        re.compile(r"(^|/)(vendor|vendored|_vendor|third[_-]?party|node_modules|site-packages|extern)/"),
+    ),
+    (
+        Standing.TEMPLATE,
+        re.compile(r"(^|/)(templates?|cookiecutter[^/]*|scaffold[^/]*|skeletons?|boilerplates?|blueprints?)/|\{\{"),
+    ),
+    (
+        Standing.ARCHIVED,
+        re.compile(r"(^|/)[^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*/", re.IGNORECASE),
+    ),
+    (
+        Standing.TEST,
+        re.compile(
+            r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
+            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.(test|spec)\.[jt]sx?$"
+        ),
+    ),
+    (
+        Standing.EXAMPLE,
+        re.compile(
+            r"(^|/)(examples?|samples?|demos?|tutorials?|playground|snippets|docs?|documentation|notebooks?)/",
+            re.IGNORECASE,
+        ),
+    ),
+)
+_DEPLOYING = re.compile(
+    r"deploy|release|rollout|production|\bprod\b|[_-]prod|go[_-]?live|launch|publish", re.IGNORECASE
+)
+_STARTING = frozenset(
+    {Caller.START, Caller.COMPOSE, Caller.SYSTEMD, Caller.PROCFILE, Caller.PLATFORM, Caller.KUBERNETES}
+)
+_DEVELOPING = re.compile(
+    r"(^|[/._-])(dev|devel|development|test|tests|testing|local|ci|debug|override|e2e|sandbox)([/._-]|$)",
+    re.IGNORECASE,
+)
+
+
+def standing(path: str) -> Standing:
+    """By the directories that a file lies in."""
+    for kind, pattern in _BY_DIRECTORY:
+        if pattern.search(path):
+            return kind
+    return Standing.PRODUCT
+
+
+def is_development(path: str) -> bool:
+    """Whether a compose file, Dockerfile or workflow says that it is for development or tests."""
+    return bool(_DEVELOPING.search(posixpath.basename(path))) and not re.search(
+        r"prod", posixpath.basename(path), re.IGNORECASE
+    )
+
+
+def limited(severity: Severity, path: str) -> Severity:
+    """What happens at most, given where the file lies."""
+    match standing(path):
+        case Standing.PRODUCT:
+            return severity
+        case Standing.TEST | Standing.TEMPLATE:
+            return severity.at_most(Severity.MEDIUM)
+        case _:
+            return severity.at_most(Severity.LOW)
+
+
+def consequence(site: Site) -> tuple[Severity, str]:
+    """How bad it is that a call at this site fails, and what fails with it, in the reader's words."""
+    severity, blocks = _consequence(site)
+    if site.guard.tolerated:
+        severity = severity.at_most(Severity.MEDIUM)
+    return limited(severity, site.path), blocks
+
+
+def _consequence(site: Site) -> tuple[Severity, str]:
+    deploying = bool(_DEPLOYING.search(posixpath.basename(site.path)) or _DEPLOYING.search(site.owner))
+    match site.caller:
+        case Caller.COMPOSE:
+            if is_development(site.path):
+                return Severity.HIGH, f"the service `{site.owner}` of `{site.path}`"
+            return Severity.CRITICAL, f"the start of `{site.owner}` in `{site.path}`"
+        case Caller.START:
+            severity = Severity.HIGH if is_development(site.path) else Severity.CRITICAL
+            return severity, f"the start of the image of `{site.path}`"
+        case caller if caller in _STARTING:
+            return Severity.CRITICAL, f"the start of `{site.owner}`"
+        case Caller.BUILD:
+            return Severity.HIGH, f"the image build of `{site.path}`"
+        case Caller.WORKFLOW:
+            return (Severity.CRITICAL if deploying else Severity.HIGH), f"the workflow `{site.owner}`"
+        case Caller.MAKE:
+            return (Severity.CRITICAL if deploying else Severity.HIGH), f"`make {site.owner}`"
+        case Caller.NPM:
+            severity = Severity.CRITICAL if deploying or site.owner == "start" else Severity.HIGH
+            return severity, f"`npm run {site.owner}` of `{site.path}`"
+        case Caller.AGENT:
+            return Severity.HIGH, f"the tool server `{site.owner}`"
+        case _:
+            return (Severity.CRITICAL if deploying else Severity.HIGH), f"`{site.path}`"
