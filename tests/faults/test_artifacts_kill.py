@@ -13,8 +13,8 @@ import pytest
 from sophia_infrastructure.artifacts import FileArtifacts
 from sophia_infrastructure.places import Places
 
-FILES = 400
-KILLS = 25
+FILES = 150
+KILLS = 10
 STORE = """
 import sys
 from pathlib import Path
