@@ -400,6 +400,24 @@ def resumed() -> Told:
     return Told(journal, _standing(NEW), PROVENANCE)
 
 
+def given_up() -> Told:
+    """The watch could not tell, and a person chose to go back."""
+    journal = held().journal
+    journal.write(90_000, "rollback asked", {"by": "grace", "reason": "the page is empty"}, epoch=0)
+    message = "rolled back by grace: the page is empty"
+    journal.write(90_004, "undo decided", {"kind": "rollback", "by": "grace", "message": message})
+    journal.steps(
+        ("switch", 90_008, 90_115, {"generation": 9, "confirmed_ms": 3}),
+        ("start mailer", 90_119, 90_330, {"exits": [0]}),
+        ("start api", 90_120, 90_590, {"exits": [0]}),
+        ("start catalog", 90_594, 90_810, {"exits": [0]}),
+        ("place", 90_814, 90_960, {}),
+        phase="undo",
+    )
+    journal.end(90_964, "rolled back", message)
+    return Told(journal, _standing(OLD), PROVENANCE)
+
+
 def cancelled() -> Told:
     journal = Journal(releasing())
     journal.submit()
@@ -564,6 +582,7 @@ RUNS: dict[str, Callable[[], Told]] = {
     "rolled back": rolled_back,
     "held": held,
     "resumed": resumed,
+    "given up": given_up,
     "cancelled": cancelled,
     "superseded": superseded,
     "queued": queued,

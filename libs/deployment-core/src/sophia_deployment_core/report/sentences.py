@@ -39,6 +39,8 @@ def serving(view: View) -> str | None:
     """The revision that answers as far as this run knows; `None` when nothing does."""
     if view.kind == "stop":
         return None if _verb_done(view, "close", "do") else release_name(view)
+    if view.kind == "start":
+        return release_name(view) if _verb_done(view, "restore", "do") or not view.plan.steps else None
     if view.kind not in ("deploy", "rollback"):
         return release_name(view)
     moved = _verb_done(view, "switch", "do") and not _verb_done(view, "switch", "undo")
@@ -199,12 +201,12 @@ def _after_success(view: View) -> str:
 
 
 def _after_failure(view: View) -> str:
+    if mapping(view.undoing).get("kind", "failure") != "failure":
+        return "correct what made you go back, then deploy again"
     error = view.first_error or {}
     if hint := error.get("hint"):
         return plain(hint)
     service = mapping(error.get("facts")).get("service")
     if service:
         return plain(f"`sophia logs {view.environment} {service}` shows what it said; correct it and deploy again")
-    if mapping(view.undoing).get("kind") == "rollback":
-        return "correct what made you go back, then deploy again"
     return plain(f"`sophia report {view.number}` shows each step; correct the cause and try again")
