@@ -95,6 +95,8 @@ class Failure:
 
     step: str
     phase: Literal["do", "undo"]
+    held: bool
+    """it could not tell, and left it to a person"""
     code: str
     message: str
     hint: str

@@ -120,6 +120,7 @@ def _failure(view: View, step: Step, phase: str, state: StepView, say: Said) -> 
     return Failure(
         step=say(step.id),
         phase="undo" if phase == "undo" else "do",
+        held=bool(error.get("hold") or facts.get("hold")),
         code=say(error.get("code")),
         message=say(error.get("message")),
         hint=say(error.get("hint")),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sophia_deployment_core.report import timeline
 from sophia_deployment_core.report.facts import Facts, Failure, Gate
 from sophia_deployment_core.report.text import count, duration, latency, moment, parts, share
-from sophia_deployment_core.report.wording import ANSWERS, OUTCOMES, figures, origin, proof
+from sophia_deployment_core.report.wording import ANSWERS, OUTCOMES, figures, origin, proof, what_failed
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#~!&])")
 
@@ -88,8 +88,7 @@ def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _failure(failure: Failure) -> str:
-    what = "Undoing" if failure.phase == "undo" else "Step"
-    lines = [f"## {what} {code(failure.step)} failed", ""]
+    lines = [f"## {escaped(what_failed(failure))}", ""]
     lines.append(f"{escaped(failure.message)} {f'({escaped(failure.code)})' if failure.code else ''}".rstrip())
     told = (
         ("service", failure.service),

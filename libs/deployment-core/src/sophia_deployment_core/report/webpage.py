@@ -14,7 +14,7 @@ from sophia_deployment_core.report.facts import Facts, Failure, Gate, Load
 from sophia_deployment_core.report.sentences import Answers
 from sophia_deployment_core.report.style import PAGE
 from sophia_deployment_core.report.text import count, duration, latency, moment, parts, share
-from sophia_deployment_core.report.wording import ANSWERS, OUTCOMES, figures, origin, proof
+from sophia_deployment_core.report.wording import ANSWERS, OUTCOMES, figures, origin, proof, what_failed
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -114,7 +114,6 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _failure(failure: Failure) -> str:
-    what = "Undoing" if failure.phase == "undo" else "Step"
     code = f' <span class="code">{escape(failure.code)}</span>' if failure.code else ""
     told = _pairs(
         (
@@ -132,7 +131,7 @@ def _failure(failure: Failure) -> str:
         lines = "\n".join(escape(line) for line in failure.log)
         log = f'<p class="label">last lines of its log</p><pre tabindex="0">{lines}</pre>'
     return f"""<section class="failure">
-<h2>{what} <code>{escape(failure.step)}</code> failed{code}</h2>
+<h2>{sentence(what_failed(failure))}{code}</h2>
 <p class="cause">{sentence(_capital(failure.message))}</p>
 {told}{log}
 </section>

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sophia_deployment_core.report.facts import Facts
+from sophia_deployment_core.report.facts import Facts, Failure
 from sophia_deployment_core.report.text import duration, moment
 
 
@@ -35,6 +35,12 @@ ANSWERS: Mapping[str, Mark] = {
     "not reached": Mark("–", "quiet"),
     "skipped": Mark("–", "quiet"),
 }
+
+
+def what_failed(failure: Failure) -> str:
+    """A heading, with the step in backticks."""
+    what = f"Undoing `{failure.step}`" if failure.phase == "undo" else f"Step `{failure.step}`"
+    return f"{what} left it to a person" if failure.held else f"{what} failed"
 
 
 @dataclass(frozen=True)
