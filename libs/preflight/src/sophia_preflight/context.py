@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from sophia_preflight.calls.finding import Finder, ImageView, Location
+from sophia_preflight.calls.matching import Misfit, misfits
 from sophia_preflight.calls.model import Call, Composition, ImageBuild, Script, Site, Trace
 from sophia_preflight.facts import Facts, PackageFacts, PythonFacts, ShellFacts
 from sophia_preflight.images import Images
@@ -96,6 +97,11 @@ class Context:
         if found is not None and isinstance(found.data, (PythonFacts, ShellFacts)):
             return found.data.interface
         return None
+
+    @cached_property
+    def misfits(self) -> list[Misfit]:
+        """Calls that their callees do not accept."""
+        return list(misfits(self))
 
     # --- where things are --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,90 @@
+"""Calls against the interfaces of what they call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.model import Call, Module, Script
+from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import consequence
+from sophia_preflight.text import Word, shown
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A call that its callee does not accept, and why."""
+
+    call: Call
+    callee: str
+    interface: Interface
+    mismatch: Mismatch
+
+
+def misfits(context: Context) -> Iterator[Misfit]:
+    """Every misfit of the repository."""
+    for call in context.calls:
+        found = _callee(context, call)
+        if found is None:
+            continue
+        path, arguments = found
+        interface = context.interface(path)
+        if interface is not None and interface.known:
+            for mismatch in mismatches(interface, arguments):
+                yield Misfit(call, path, interface, mismatch)
+
+
+def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word]] | None:
+    match call.target:
+        case Script(interpreter="source"):
+            return None
+        case Script(arguments=arguments):
+            location = context.script(call)
+            return (location.path, arguments) if location.found else None
+        case Module(name=name, arguments=arguments, search=search):
+            location = context.finder.module(name.value, call.site, search)
+            if not location.found:
+                return None
+            path = location.path
+            if path.endswith("__init__.py"):
+                path = path.removesuffix("__init__.py") + "__main__.py"
+            elif not path.endswith(".py"):
+                path += "/__main__.py"
+            return path, arguments
+        case _:
+            return None
+
+
+def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:
+    """Findings of a rule for misfits of some kinds."""
+    for each in context.misfits:
+        if each.mismatch.problem in problems:
+            yield _finding(rule, each)
+
+
+def _finding(rule: Rule, each: Misfit) -> Finding:
+    call, mismatch = each.call, each.mismatch
+    severity, blocks = consequence(call.site)
+    if rule.severity is Severity.MEDIUM:
+        severity = severity.at_most(Severity.MEDIUM)
+    place = Place(call.site.path, mismatch.word.line, mismatch.word.column) if mismatch.word else call.place
+    callee = shown(each.callee)
+    assumed = call.assumed or (mismatch.word is not None and mismatch.word.assumed)
+    fix = f"{rule.fix}; {mismatch.hint}" if mismatch.hint else rule.fix
+    return rule.found(
+        f"`{callee}` is called with what it does not take: {mismatch.message}"
+        if rule.id != "missing-argument"
+        else f"`{callee}` is called without what it needs: {mismatch.message}",
+        Involved(place, "call"),
+        Involved(Place(each.callee, each.interface.line), "callee"),
+        anchor=f"{callee} {mismatch.subject} from {call.site.owner}",
+        severity=severity,
+        confidence=Confidence.LIKELY if assumed else Confidence.CERTAIN,
+        fix=fix,
+        blocks=blocks if severity.rank < Severity.MEDIUM.rank else "",
+    )

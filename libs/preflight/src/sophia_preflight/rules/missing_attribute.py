@@ -1,0 +1,76 @@
+"""`module:attribute` of a server, where the module has no such name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from sophia_preflight.calls.model import Attribute
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import consequence
+
+RULE = Rule(
+    id="missing-attribute",
+    title="a server is told to start a name that its module does not have",
+    severity=Severity.HIGH,
+    why="the server imports the module, does not find the name and ends",
+    fix="name what the module defines, or define it",
+    family="targets",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.calls:
+        if not isinstance(call.target, Attribute) or ":" not in call.target.name.value:
+            continue
+        word = call.target.name
+        module, _, attribute = word.value.partition(":")
+        location = context.finder.module(module, call.site, call.target.search or (call.site.directory,))
+        if (
+            not location.found
+            or not location.path.endswith(".py")
+            or not context.finder.lacks(location.path, attribute)
+        ):
+            continue
+        severity, blocks = consequence(call.site)
+        facts = context.python(location.path)
+        near = get_close_matches(attribute, facts.names if facts else (), n=1)
+        yield RULE.found(
+            f"`{call.target.server}` starts `{attribute}` of `{module}`, which has no such name",
+            Involved(Place(call.site.path, word.line, word.column), "call"),
+            Involved(Place(location.path), "callee"),
+            anchor=f"{word.value} from {call.site.owner}",
+            severity=severity,
+            fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+            blocks=blocks,
+        )
+
+
+BAD = [
+    tree("""
+        === Procfile
+        web: gunicorn service.wsgi:application --bind 0.0.0.0:$PORT
+        === service/wsgi.py
+        app = object()
+    """),
+]
+GOOD = [
+    tree("""
+        === Procfile
+        web: gunicorn "service.wsgi:create()" --bind 0.0.0.0:$PORT
+        api: uvicorn service.star:anything
+        late: uvicorn service.late:app
+        === service/wsgi.py
+        def create():
+            return object()
+        === service/star.py
+        from service.wsgi import *
+        === service/late.py
+        try:
+            from fast import app
+        except ImportError:
+            app = None
+    """),
+]

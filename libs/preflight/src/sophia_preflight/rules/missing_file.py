@@ -1,0 +1,116 @@
+"""A file or directory that a command reads, and that is not there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from sophia_preflight.calls.model import Call, Needed
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.standing import consequence
+from sophia_preflight.text import shown
+
+RULE = Rule(
+    id="missing-file",
+    title="a command reads a file or directory that does not exist",
+    severity=Severity.HIGH,
+    why="the command ends with an error",
+    fix="correct the path, or add what is missing",
+    family="targets",
+)
+_FRAGILE = ("the file that is copied", "the tests that pytest runs")
+"""Purposes whose failure somebody may have meant to live with."""
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.calls:
+        if isinstance(call.target, Needed):
+            yield from _missing(context, call, call.target)
+
+
+def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
+    if _is_runtime(target.path.value) and not target.directory:
+        return
+    location = context.path_of(target.path, call, directory=target.directory)
+    if not location.missing:
+        return
+    for other in target.either:
+        if not context.path_of(replace(target.path, value=other), call).missing:
+            return
+    severity, blocks = consequence(call.site)
+    if target.purpose in _FRAGILE:
+        severity = severity.at_most(Severity.HIGH)
+    confidence = location.confidence.at_most(Confidence.LIKELY) if target.path.assumed else location.confidence
+    path = shown(target.path.value)
+    yield RULE.found(
+        f"{target.purpose} does not exist: `{path}` is not in {location.where}",
+        Place(call.site.path, target.path.line, target.path.column),
+        anchor=f"{path} from {call.site.owner}",
+        severity=severity,
+        confidence=confidence,
+        blocks=blocks,
+    )
+
+
+def _is_runtime(path: str) -> bool:
+    """Settings that a person or a secret store provides, and that nobody commits."""
+    name = posixpath.basename(path)
+    return name.startswith(".env") and not name.endswith((".example", ".sample", ".template", ".dist"))
+
+
+BAD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: pip install -r requirements-dev.txt
+        === requirements.txt
+        click
+    """),
+    tree("""
+        === deploy.sh
+        cd "$(dirname "$0")"
+        kubectl apply -f k8s/api.yaml
+        === k8s/web.yaml
+        kind: Service
+    """),
+    tree("""
+        === Makefile
+        front:
+        \tcd frontend && npm ci
+        === frontend/package.json
+        {"name": "front"}
+    """),
+]
+GOOD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  if [ -f requirements.txt ]; then pip install -r requirements.txt; fi
+                  pip install -r <(pip-compile)
+                  pip install -r "$EXTRA"
+                  mkdir -p out && cd out
+    """),
+    tree("""
+        === deploy.sh
+        cd "$(dirname "$0")"
+        envsubst < k8s/api.template > k8s/api.yaml
+        kubectl apply -f k8s/api.yaml -f https://example.org/x.yaml
+        helm template . > rendered.yaml
+        kubectl apply -f rendered.yaml
+        === k8s/api.template
+    """),
+]

@@ -1,0 +1,132 @@
+"""`make`: a target that the makefile does not have, or no makefile at all."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.calls.model import Call, MakeTarget
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.standing import consequence
+from sophia_preflight.text import Word, is_known
+
+RULE = Rule(
+    id="missing-make-target",
+    title="make is asked for a target that its makefile does not have",
+    severity=Severity.HIGH,
+    why='make ends with "no rule to make target"',
+    fix="correct the name, or add the target",
+    family="targets",
+)
+_NAMES = ("GNUmakefile", "makefile", "Makefile")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.calls:
+        if isinstance(call.target, MakeTarget):
+            yield from _missing(context, call, call.target)
+
+
+def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Finding]:
+    names = [target.file] if target.file else [Word(name, call.place.line, call.place.column) for name in _NAMES]
+    locations = [context.path_of(name, call) for name in names]
+    found = next((each for each in locations if each.found), None)
+    severity, blocks = consequence(call.site)
+    if found is None:
+        if all(each.missing for each in locations):
+            yield RULE.found(
+                f"make is called here and there is no makefile in {locations[-1].where}",
+                call.place,
+                anchor=f"makefile from {call.site.owner}",
+                severity=severity,
+                confidence=locations[-1].confidence,
+                blocks=blocks,
+            )
+        return
+    known = _targets(context, found.path, set())
+    if known is None:
+        return
+    for word in target.names:
+        name = word.value
+        if _has(known, name) or context.repository.exists(posixpath.join(posixpath.dirname(found.path), name)):
+            continue
+        near = get_close_matches(name, known, n=1)
+        yield RULE.found(
+            f"`{found.path}` has no target `{name}`",
+            Involved(Place(call.site.path, word.line, word.column), "call"),
+            Involved(Place(found.path), "callee"),
+            anchor=f"{name} of {found.path} from {call.site.owner}",
+            severity=severity,
+            fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+            blocks=blocks,
+        )
+
+
+def _has(known: set[str], name: str) -> bool:
+    if name in known:
+        return True
+    patterns = (re.escape(each).replace("%", ".+") for each in known if "%" in each)
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
+
+
+def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
+    """Targets of a makefile and of what it includes; None where nobody can tell."""
+    made: Makefile | None = context.makefiles.get(path)
+    if made is None or made.dynamic:
+        return None
+    seen.add(path)
+    found = made.names()
+    for name, _, _ in made.includes:
+        if not is_known(name) or "*" in name:
+            return None
+        for base in (posixpath.dirname(path), ""):
+            inner = posixpath.normpath(posixpath.join(base, name))
+            if inner in seen:
+                break
+            if inner in context.makefiles:
+                more = _targets(context, inner, seen)
+                if more is None:
+                    return None
+                found |= more
+                break
+        else:
+            return None
+    return found
+
+
+BAD = [
+    tree("""
+        === Makefile
+        all: build
+        build:
+        \techo built
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          build:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: make lint build
+    """),
+]
+GOOD = [
+    tree("""
+        === Makefile
+        include common.mk
+        -include local.mk
+        run-%:
+        \techo $*
+        === common.mk
+        lint:
+        \techo lint
+        === deploy.sh
+        cd "$(dirname "$0")"
+        make lint run-api VERSION=1 -j4
+    """),
+]

@@ -1,0 +1,84 @@
+"""`npm run`, `yarn`, `pnpm`: a script that package.json does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.calls.model import Call, PackageScript
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import consequence
+from sophia_preflight.text import Word
+
+RULE = Rule(
+    id="missing-package-script",
+    title="a package script is run that package.json does not have",
+    severity=Severity.HIGH,
+    why='the package manager ends with "missing script"',
+    fix="correct the name, or add the script to package.json",
+    family="targets",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.calls:
+        if isinstance(call.target, PackageScript) and not call.target.optional:
+            yield from _missing(context, call, call.target)
+
+
+def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Finding]:
+    word = target.name
+    location = context.path_of(Word("package.json", word.line, word.column), call)
+    name = word.value
+    severity, blocks = consequence(call.site)
+    if location.missing:
+        yield RULE.found(
+            f"`{target.manager}` runs `{name}` here and there is no package.json in {location.where}",
+            call.place,
+            anchor=f"package.json for {name} from {call.site.owner}",
+            severity=severity,
+            confidence=location.confidence,
+            blocks=blocks,
+        )
+        return
+    package = context.packages.get(location.path) if location.found else None
+    if package is None or not package.documents.documents or name in package.scripts:
+        return
+    near = get_close_matches(name, package.scripts, n=1)
+    yield RULE.found(
+        f"`{location.path}` has no script `{name}`",
+        Involved(Place(call.site.path, word.line, word.column), "call"),
+        Involved(package.documents.root.key("scripts").place(location.path), "callee"),
+        anchor=f"{name} in {location.path} from {call.site.owner}",
+        severity=severity,
+        confidence=Confidence.LIKELY if word.assumed else location.confidence,
+        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        blocks=blocks,
+    )
+
+
+BAD = [
+    tree("""
+        === package.json
+        {"scripts": {"build": "tsc", "deploy": "npm run bild && npm run push"}}
+    """),
+    tree("""
+        === Dockerfile
+        FROM node:22-slim
+        WORKDIR /app
+        COPY package.json ./
+        RUN npm install
+        CMD ["npm", "run", "serve"]
+        === package.json
+        {"scripts": {"start": "node index.js"}}
+        === index.js
+    """),
+]
+GOOD = [
+    tree("""
+        === package.json
+        {"scripts": {"build": "tsc", "all": "npm run build && npm run lint --if-present && yarn eslint ."}}
+    """),
+]
