@@ -222,6 +222,7 @@ async def test_helpers_killed_at_random_instants_leave_one_program_or_none(launc
         document = {"epoch": 1, "program": asked.to_data()}
         await call_and_kill(launchers, "keep", document, seconds=chance.uniform(0.0, 0.05))
         kept = await launchers.keep(NAME, asked, epoch=1)
+        assert kept.state == "running", turn
         await eventually(lambda pid=kept.pid: str(pid) in lines(state / "pids"))
         assert [int(pid) for pid in lines(state / "pids") if is_alive(int(pid))] == [kept.pid], turn
         await call_and_kill(launchers, "end", {"epoch": 1}, seconds=chance.uniform(0.0, 0.05))

@@ -312,3 +312,19 @@ async def test_a_preparation_whose_helper_was_killed_is_ended_before_the_next_on
 
 def _is_helper(pid):
     return b"launcher.py" in proc(pid, "cmdline")
+
+
+async def test_a_new_engine_waits_for_the_preparation_of_a_killed_one_to_end(runtime, places):
+    bundle(places)
+    stubborn = "trap '' TERM; touch half; sleep 60 & wait; sleep 60"
+    killed = await engine(places.state, 1, "sh", "-c", stubborn)
+    try:
+        await eventually(lambda: list(places.prepared.glob("*/half")), seconds=20)
+        preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", "test ! -e half"], epoch=2))
+        await asyncio.sleep(0.3)
+        assert not preparing.done(), "two at once would spoil each other's tree"
+    finally:
+        killed.kill()
+        await killed.wait()
+    await preparing
+    assert processes_of(places.state) == []

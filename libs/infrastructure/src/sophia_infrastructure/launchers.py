@@ -152,7 +152,8 @@ class Launchers:
         One that is being stopped is waited for, then started anew. An orphan is returned as it is. A program that
         cannot be started is `waiting`, with exit status 127; its log says why.
         """
-        record = await self._ask("keep", resource, {"epoch": epoch, "program": program.to_data()})
+        document = {"epoch": epoch, "program": program.to_data()}
+        record = await self._ask("keep", resource, document, seconds=self._grace(resource) + HELPER_SECONDS)
         kept = _kept(resource, str(record.get("standing")), record)
         if kept.state == "gone":
             raise SophiaError(
@@ -168,8 +169,8 @@ class Launchers:
         The exit status, negative for a signal; None if nothing ran, its launcher cannot say, or it was kept anew
         meanwhile. What was known of the resource is forgotten; its log stays. Ending it again does nothing.
         """
-        grace = grace_seconds(Resource(str(self._run), resource).record())
-        answer = await self._ask("end", resource, {"epoch": epoch}, seconds=2 * grace + HELPER_SECONDS)
+        seconds = 2 * self._grace(resource) + HELPER_SECONDS
+        answer = await self._ask("end", resource, {"epoch": epoch}, seconds=seconds)
         exit = answer["exit"]
         return None if exit is None else int(exit)
 
@@ -266,6 +267,10 @@ class Launchers:
             shutil.rmtree(fresh, ignore_errors=True)
 
     # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _grace(self, resource: str) -> float:
+        """How long the program that is there now may take to stop."""
+        return grace_seconds(Resource(str(self._run), resource).record())
 
     async def _ask(
         self, operation: str, resource: str, document: Mapping[str, Any], *, seconds: float = HELPER_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -87,7 +88,8 @@ def _confess(log: str) -> None:
 def _announce(record: dict[str, Any], door: int, say: int) -> None:
     give(door, DOOR)
     os.close(door)
-    os.write(say, json.dumps({**record, "standing": "kept"}).encode())
+    with contextlib.suppress(OSError):  # who asked may be dead by now
+        os.write(say, json.dumps({**record, "standing": "kept"}).encode())
     os.close(say)
 
 

@@ -51,13 +51,20 @@ def _prepare(resource: Resource, document: dict[str, Any], held: int) -> int | N
 
 def _hold(resource: Resource, epoch: int) -> int:
     """The resource, for as long as we live. Who else prepares it is an earlier engine's, and ends with that engine."""
-    door = resource.enter()
-    resource.admit(epoch)
-    held, lone = resource.open(), resource.open()
-    if not until(lambda: take(lone, LAUNCHER), seconds=KILL_SECONDS):
-        raise Refused(busy=f"another process is at work on `{resource.name}`")
+    give_up = time.monotonic() + KILL_SECONDS
+    while True:
+        door = resource.enter()
+        resource.admit(epoch)
+        held, lone = resource.open(), resource.open()
+        if take(lone, LAUNCHER):
+            break
+        for file in (lone, held, door):  # the other one needs the door to leave
+            os.close(file)
+        if time.monotonic() > give_up:
+            raise Refused(busy=f"another process is at work on `{resource.name}`")
+        time.sleep(0.05)
     kill_rest(resource)
-    if not until(lambda: take(held, HELD), seconds=KILL_SECONDS):
+    if not until(lambda: take(held, HELD), seconds=1):
         raise Refused(busy=f"another process is at work on `{resource.name}`")
     os.close(door)
     return held
