@@ -229,10 +229,10 @@ def test_taken_down_and_started_again_the_same_revision_answers() -> None:
         engine = Engine(ground)
         await first_release(engine)
         down = await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
-        assert down.state == "done" and not running(ground) and not ground.traffic.ports
+        assert down.state == "done" and not running(ground) and not ground.traffic.edges
         up = await engine.over(await engine.submit(planning.start(engine.standing)))
         assert up.state == "done" and set(running(ground)) == names(ONE)
-        assert ground.traffic.ports["local"][0] == 8080
+        assert ground.traffic.edges["local"][0] == 8080
         assert ground.traffic.public["local"].table == ONE.table()
         await engine.stop()
 
@@ -277,6 +277,48 @@ def test_a_taken_edge_port_becomes_the_next_free_one_and_is_remembered() -> None
         assert engine.standing.edge_port == 8081
         assert (await engine.over(await engine.deploy(TWO))).state == "done"
         assert engine.standing.edge_port == 8081
+        await engine.stop()
+
+    play(story)
+
+
+def test_what_another_program_took_meanwhile_is_given_anew() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        front = engine.standing.placements[ONE.workloads["front"].key]
+        ground.runtime.taken |= {8080, front.listener_port, front.ports[0], engine.standing.private_port or 0}
+        up = await engine.over(await engine.submit(planning.start(engine.standing)))
+        assert up.state == "done" and set(running(ground)) == names(ONE)
+        assert engine.standing.edge_port == 8081
+        assert not engine.standing.ports() & ground.runtime.taken
+        assert ground.traffic.endpoints("local", ONE.workloads["front"].key) == (front.ports[0],)
+        ground.runtime.taken.clear()
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        await engine.over(await engine.submit(planning.start(engine.standing)))
+        assert engine.standing.edge_port == 8081, "it is remembered"
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_proxy_that_runs_though_opening_failed_keeps_its_ports_and_is_closed_by_down() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        ground.traffic.fail["arrange"] = fault("somebody listens there", final=True)
+        assert (await engine.over(await engine.submit(planning.start(engine.standing)))).state == "failed"
+        assert ground.traffic.edges and not engine.standing.open
+        ground.runtime.taken |= set(ground.traffic.edges["local"])  # by our own proxy
+        assert (await engine.over(await engine.submit(planning.start(engine.standing)))).state == "done"
+        ground.traffic.fail["arrange"] = fault("somebody listens there", final=True)
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        await engine.over(await engine.submit(planning.start(engine.standing)))
+        assert not engine.standing.open and ground.traffic.edges
+        assert (await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))).state == "done"
+        assert not ground.traffic.edges
         await engine.stop()
 
     play(story)

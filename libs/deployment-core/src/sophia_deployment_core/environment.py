@@ -61,6 +61,8 @@ class Standing:
     placements: dict[str, Placement] = field(default_factory=dict)
     history: list[Shipped] = field(default_factory=list)
     edge_port: int | None = None
+    edge_wanted: int | None = None
+    """the port that was declared when `edge_port` was chosen"""
     private_port: int | None = None
     open: bool = False
     held: str | None = None
@@ -171,6 +173,11 @@ def settle(standing: Standing) -> None:
 def _open_intended(standing: Standing, deed: Deed) -> None:
     standing.edge_port = deed.given.get("edge_port", standing.edge_port)
     standing.private_port = deed.given.get("private_port", standing.private_port)
+    standing.edge_wanted = deed.args["edge_port"]
+    for key, given in deed.given.get("moved", {}).items():
+        place = standing.placements[key]
+        place.listener_port = given["listener"]
+        place.ports = {int(number): port for number, port in given["ports"].items()}
 
 
 def _opened(standing: Standing, _: Deed) -> None:

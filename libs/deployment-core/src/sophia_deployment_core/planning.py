@@ -35,7 +35,7 @@ def basis(standing: Standing) -> str:
         {
             "live": standing.live.digest if standing.live else None,
             "generations": [standing.generation, standing.current_generation],
-            "open": standing.open,
+            "edge": [standing.open, standing.edge_port],
             "placements": {
                 key: {
                     "workload": place.workload.identity,
@@ -144,8 +144,7 @@ def _around_the_switch(parts: Sequence[_Part], kind: str) -> tuple[list[_Part], 
             late.append(part)
         if part.place is None or part in late:
             new.add(part.load.key)
-    early = [part for part in parts if part not in late]
-    return early, sorted(late, key=lambda part: part.load.kind == "worker")
+    return [part for part in parts if part not in late], late
 
 
 def _shared(live: Revision | None, load: Workload) -> bool:
@@ -382,7 +381,7 @@ def stop(standing: Standing, *, drain_ms: int) -> Plan:
     """Take the environment down: the edge first, then callers before callees. Data stays, and so does what is live."""
     places = standing.placements
     steps: list[Step] = []
-    if standing.open:
+    if standing.open or standing.edge_port:  # a proxy may run though it never got as far as `open`
         steps.append(Step("close", "close", {"cap_ms": drain_ms}, limit_ms=drain_ms + 2 * SLACK_MS))
     closed = tuple(step.id for step in steps)
     for key, place in _callers_first(places):

@@ -232,6 +232,9 @@ class Reading:
 
 
 class Traffic(Protocol):
+    async def ports(self, environment: str) -> tuple[int, int] | None:
+        """Edge and private port of the proxy that runs now, `None` when none does."""
+
     async def open(self, environment: str, *, edge_port: int, private_port: int, epoch: int) -> None:
         """The environment's proxy runs under a launcher and answers; started from its files if it does not."""
 

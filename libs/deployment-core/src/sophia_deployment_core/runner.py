@@ -160,7 +160,7 @@ class Runner:
         async with self._resolving:
             if begin.phase == "do" and not done.begun:
                 try:
-                    call = replace(call, given=VERBS[begin.step.verb].resolve(call))
+                    call = replace(call, given=await VERBS[begin.step.verb].resolve(call))
                 except SophiaError as refused:
                     error = refused
             until = self.hands.clock.now_ms() + begin.step.limit_ms

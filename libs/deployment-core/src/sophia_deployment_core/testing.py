@@ -253,7 +253,7 @@ class FakeTraffic:
     """The proxy's files, as they are on disk. Switching to an older generation is refused, as the port says."""
 
     clock: FakeClock
-    ports: dict[str, tuple[int, int]] = field(default_factory=dict)
+    edges: dict[str, tuple[int, int]] = field(default_factory=dict)
     """open environments -> (edge port, private port)"""
     backends: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
     public: dict[str, Routes] = field(default_factory=dict)
@@ -264,9 +264,12 @@ class FakeTraffic:
     unreachable: bool = False
     fail: dict[str, SophiaError] = field(default_factory=dict)
 
+    async def ports(self, environment: str) -> tuple[int, int] | None:
+        return self.edges.get(environment)
+
     async def open(self, environment: str, *, edge_port: int, private_port: int, epoch: int) -> None:
         self._maybe_fail("open")
-        self.ports[environment] = (edge_port, private_port)
+        self.edges[environment] = (edge_port, private_port)
 
     async def arrange(self, environment: str, backends: Sequence[Backend], *, epoch: int) -> None:
         self._maybe_fail("arrange")
@@ -302,7 +305,7 @@ class FakeTraffic:
 
     async def close(self, environment: str, *, epoch: int) -> None:
         self._maybe_fail("close")
-        self.ports.pop(environment, None)
+        self.edges.pop(environment, None)
 
     def endpoints(self, environment: str, workload: str) -> tuple[int, ...]:
         return next((one.endpoints for one in self.backends.get(environment, ()) if one.workload == workload), ())
@@ -356,7 +359,7 @@ class FakeProbes:
         return self.said.get(argv[0], Answer(0))
 
     def _behind(self, port: int, path: str) -> InstanceSpec | None:
-        for environment, (edge, private) in self.traffic.ports.items():
+        for environment, (edge, private) in self.traffic.edges.items():
             files = self.traffic.public if port == edge else self.traffic.private if port == private else {}
             routes = files.get(environment)
             if routes is not None:

@@ -187,7 +187,7 @@ async def _environment(hands: Hands, standing: Standing) -> EnvironmentOut:
         queued=[view.id for view in lanes.waiting(world, standing.name)],
         pending=_pending(standing, hands.secrets.versions(standing.name)),
         services=services,
-        history=[_shipped(entry, world) for entry in reversed(standing.history)],
+        history=[_shipped(entry, standing, world) for entry in reversed(standing.history)],
     )
 
 
@@ -221,19 +221,26 @@ def _live(standing: Standing, newest: Shipped | None, world: World) -> LiveOut |
         since_ms=standing.live_since_ms,
         run=standing.live_run,
         number=view.number if view else (newest.number if newest else None),
-        provenance=provenance(view) if view else Provenance(),
+        provenance=_origin(standing, standing.live, world),
     )
 
 
-def _shipped(entry: Shipped, world: World) -> LiveOut:
-    view = world.runs.get(entry.run)
+def _shipped(entry: Shipped, standing: Standing, world: World) -> LiveOut:
     return LiveOut(
         release=entry.revision.name,
         since_ms=entry.at_ms,
         run=entry.run,
         number=entry.number,
-        provenance=provenance(view) if view else Provenance(),
+        provenance=_origin(standing, entry.revision, world),
     )
+
+
+def _origin(standing: Standing, revision: Revision, world: World) -> Provenance:
+    """Where a revision came from: the run that brought it knows, the one that went back to it does not."""
+    runs = [
+        world.runs.get(entry.run) for entry in reversed(standing.history) if entry.revision.digest == revision.digest
+    ]
+    return next((provenance(view) for view in runs if view and view.provenance), Provenance())
 
 
 def _is_warm(standing: Standing, revision: Revision) -> bool:

@@ -166,7 +166,7 @@ class Call:
 class Verb:
     """The default: nothing to resolve, nothing to undo."""
 
-    def resolve(self, call: Call) -> dict[str, Any]:  # noqa: ARG002  # the default needs nothing
+    async def resolve(self, call: Call) -> dict[str, Any]:  # noqa: ARG002  # the default needs nothing
         """What is written with the intent. Called on the first attempt only; a repeat uses the same."""
         return {}
 

