@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 2**16)
 
 def given(*strategies: Any) -> Any:
     """Fewer examples than usual: each is a whole life of an environment."""
-    return lambda test: settings(max_examples=25)(drawn(*strategies)(test))
+    return lambda test: settings(max_examples=20)(drawn(*strategies)(test))
 
 
 def live(*shape: Shape) -> Play:
