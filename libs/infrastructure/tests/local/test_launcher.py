@@ -15,6 +15,7 @@ from sophia_infrastructure import launchers
 from sophia_infrastructure.codes import DISK_FULL, LAUNCHER_BUSY, LAUNCHER_FAILED, NOT_STOPPED
 from sophia_infrastructure.launcher import limits
 from sophia_infrastructure.launcher.files import act, remove, replace
+from sophia_infrastructure.launcher.keeping import _announce
 from sophia_infrastructure.launcher.locks import DOOR, HELD, LAUNCHER, give, take, taken, until
 from sophia_infrastructure.launcher.logs import LOG_PAUSE_SECONDS, Log
 from sophia_infrastructure.launcher.processes import boot, started, tell
@@ -271,6 +272,17 @@ def test_on_a_full_disk_the_old_text_is_given_up(log, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sendfile", full)
     log.tend()
     assert {each.name: each.read_text() for each in path.parent.iterdir()} == {"api.log": ""}
+
+
+# --- launchers ------------------------------------------------------------------------------------------------------
+
+
+def test_a_launcher_goes_on_when_who_asked_for_it_is_dead(resource):
+    door = resource.enter()
+    hear, say = os.pipe()
+    os.close(hear)
+    _announce({"state": "running"}, door, say)
+    os.close(resource.enter(seconds=0))
 
 
 # --- what the engine makes of it ------------------------------------------------------------------------------------
