@@ -4,8 +4,8 @@ A run that an engine goes on with relies on what its earlier steps did, and its 
 gone when the machine was restarted. So before any run goes on, what was told to run is started again, and the proxy
 with it. Launchers restart what dies; this is for what died together with its launcher.
 
-Only at moments at which no step is under way. What a lost step was about (its intent is written, its outcome is not) is
-left to that step, which is begun again.
+Instances only at moments at which no step is under way; the proxy, which only `stop` ends, whenever it is gone. What a
+lost step was about (its intent is written, its outcome is not) is left to that step, which is begun again.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Restoring:
             await self.restore(standing)
 
     async def restore(self, standing: Standing, *, keys: frozenset[str] | None = None) -> bool:
-        """One environment (of it, `keys` alone); whether anything was gone. What cannot be started is told, and found
-        by whoever needs it."""
+        """One environment (its proxy, and of its placements `keys` alone); whether anything was gone. What cannot be
+        started is told, and found by whoever needs it."""
         holder = self.hands.world.holder(standing.name)
         if not standing.open or (holder is not None and holder.kind == "stop"):
             return False
         gone = {key: told for key, told in (await self._gone(standing)).items() if keys is None or key in keys}
-        is_silent = keys is None and await self._is_silent(standing)
+        is_silent = await self._is_silent(standing)
         if not gone and not is_silent:
             return False
         services = sorted({standing.placements[key].workload.service for key in gone})

@@ -69,7 +69,7 @@ class Tending:
             return
         await self._read(standing)
         if self.hands.world.open_runs(standing.name):
-            await self._restore_held(standing)
+            await self._restore_under_way(standing)
             return
         tries, now = self._tries[standing.name], self.hands.clock.boot_ms()
         self._learn(tries)
@@ -104,11 +104,19 @@ class Tending:
             return planning.start(standing), f"no longer running: {', '.join(lost)}"
         if tries.silent >= SILENT_TIMES:
             return planning.start(standing), "the edge proxy cannot be reached"
+        if await self._is_stale(standing):
+            return planning.start(standing), "the route file is not the one that was committed"
         orphans = await self._orphans(standing)
         if orphans:
             names = ", ".join(sorted({standing.placements[key].workload.service for key in orphans}))
             return planning.restart(standing, instances=orphans), f"without a launcher: {names}"
         return None
+
+    async def _is_stale(self, standing: Standing) -> bool:
+        """Whether the route file was lost or is an old one: the proxy would start from it. A newer one than the ledger
+        knows of is a person's to judge."""
+        found = await self.hands.traffic.generation(standing.name)
+        return found is None or found < standing.current_generation
 
     async def _lost(self, standing: Standing) -> list[str]:
         """Services of the live revision whose instances are gone."""
@@ -129,11 +137,14 @@ class Tending:
             if any((place.workload.identity, number) not in alive for number in place.begun)
         )
 
-    async def _restore_held(self, standing: Standing) -> None:
-        """Nothing of a run that waits for a person is under way, and whatever they decide needs what was there."""
+    async def _restore_under_way(self, standing: Standing) -> None:
+        """What a run needs to get anywhere: the proxy at any time; instances while it waits for a person, because then
+        nothing of it is under way."""
         holder = self.hands.world.holder(standing.name)
         if holder is not None and holder.state == "needs you":
             await self._restore(standing)
+        elif self._tries[standing.name].silent:
+            await self._restore(standing, keys=frozenset())
 
     async def _restore(self, standing: Standing, keys: frozenset[str] | None = None) -> None:
         """Less and less often, while something goes on being gone."""
