@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +74,20 @@ def test_a_release_that_fails_after_the_switch_goes_back_by_itself(graph: Graph,
     assert owner.live() == before == owner.get(url(owner))[1]["x-sophia-release"]
     assert all(reason.endswith("status 500") for reason in result.reasons), result.table()
     assert before in said.err and "hint:" in said.err
+
+
+@pytest.mark.promise("deploy-success")
+def test_an_engine_that_is_killed_on_the_way_is_back_by_itself_and_ends_what_it_began(
+    graph: Graph, owner: Owner
+) -> None:
+    with LoadProcess(url(owner), MIX) as load:
+        graph.release("2b")
+        process = owner.start("deploy", "-o", "json")
+        until(lambda: owner.call("status", "-o", "json").json["environments"][0]["state"] == "rolling out")
+        os.kill(owner.does("status", "-o", "json").json["engine"]["pid"], signal.SIGKILL)
+        out, err = process.communicate(timeout=90)
+    assert process.returncode == 0 and json.loads(out)["status"] == "done", err
+    assert load.result.lost == 0 and load.result.mixed() == 0, load.result.table()
 
 
 @pytest.mark.promise("health-verified")

@@ -19,6 +19,7 @@ from sophia_deployment_core.environment import Placement, Standing
 from sophia_deployment_core.plan import Change, Kind, Plan, Step, with_way_back
 from sophia_deployment_core.release import Revision, Workload
 
+START_MS = 30_000
 PREPARE_MS = 600_000
 CHECK_MS = 10_000
 SMOKE_MS = 120_000
@@ -219,7 +220,9 @@ class _Draft:
         """Start and verify, once what it calls is verified."""
         name = name or load.service
         args = _instances(load, numbers)
-        self.add(f"start {name}", "start", args, after=(*after, *self.proofs(load.needs)))
+        callees = self.proofs(load.needs)
+        limit = START_MS + load.grace_ms  # enough to stop it again
+        self.add(f"start {name}", "start", args, after=(*after, *callees), limit_ms=limit)
         limit = int(load.health.get("within_ms", 0)) + SLACK_MS
         self.add(f"verify {name}", "verify", args, after=(f"start {name}",), limit_ms=limit, attempts=1)
 

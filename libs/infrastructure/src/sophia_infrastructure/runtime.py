@@ -30,6 +30,8 @@ from sophia_infrastructure.places import Places
 
 PREPARE_MS = 30 * 60_000
 TAIL_LINES = 20
+SHOWN = 60
+"""Of a command in a message: a whole script may stand in its words."""
 TAIL_BYTES = 64 * 1024
 PLATFORM = f"{platform.machine()}-{sys.implementation.cache_tag}"
 
@@ -117,9 +119,11 @@ class LocalRuntime:
         lines = tail(log)
         said = "it took too long" if exit is None else f"it ended with {exit}"
         last = f', last line: "{lines[-1]}"' if lines else ""
+        line = " ".join(" ".join(prepare).split())
+        command = line if len(line) <= SHOWN else f"{line[:SHOWN]}…"
         return SophiaError(
             PREPARE_FAILED,
-            f"`{' '.join(prepare)}` did not make bundle `{digest[:12]}` ready: {said}{last}",
+            f"`{command}` did not make bundle `{digest[:12]}` ready: {said}{last}",
             hint=f"all it said is in `{log}`",
             facts={"digest": digest, "exit": exit, "log": lines, "log_path": str(log)},
         )

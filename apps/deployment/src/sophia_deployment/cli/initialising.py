@@ -26,7 +26,7 @@ def init(site: Site, force: bool) -> int:
     from sophia_deployment import initialise
 
     path = initialise.write((site.start or Path.cwd()).absolute(), force=force)
-    todo = sum("TODO" in line for line in path.read_text().splitlines()[2:])
+    todo = sum("TODO" in line for line in path.read_text(encoding="utf-8").splitlines()[2:])
     site.console.answer({"file": str(path), "todo": todo}, str(path))
     more = f"{todo} lines are marked TODO; read them, then " if todo else "read it, then "
     site.console.say(f"{more}`sophia up` starts it")

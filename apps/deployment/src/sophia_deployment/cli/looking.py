@@ -72,7 +72,7 @@ def report(site: Site, run: str | None, html: bool) -> int:
     elif site.console.as_json:
         site.console.data(site.engine.report(number, form="json").rstrip("\n"))
     else:
-        text = (kept / "report.md").read_text() if kept is not None else site.engine.report(number)
+        text = (kept / "report.md").read_text(encoding="utf-8") if kept is not None else site.engine.report(number)
         site.console.data(text.rstrip("\n"))
     return 0
 
@@ -88,7 +88,7 @@ def _written(site: Site, number: str) -> Path:
     text = site.engine.report(number, form="html")
     path = site.places.reports / f"{number}.html"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.steps.call import Call, Verb
 from sophia_deployment_core.steps.ending import drained
 
@@ -19,7 +21,11 @@ class Prepare(Verb):
         load, hands = call.workload, call.hands
         await asyncio.to_thread(hands.artifacts.check, load.artifact)
         began = hands.clock.boot_ms()
-        await hands.runtime.prepare(load.artifact, prepare=load.prepare, epoch=hands.epoch)
+        try:
+            await hands.runtime.prepare(load.artifact, prepare=load.prepare, epoch=hands.epoch)
+        except SophiaError as error:
+            facts = {"service": load.service, "serving": call.serving_now(), **error.facts}
+            raise replace(error, message=f"`{load.service}`: {error.message}", facts=facts) from error
         return {"artifact": load.artifact, "took_ms": hands.clock.boot_ms() - began}
 
 
