@@ -254,10 +254,36 @@ class Context:
                     found.setdefault((project.key, project.base, project.stack), project)
                     named |= set(project.key)
         for path, file in self.composes.items():
-            if path not in named and not file.is_fragment:
+            if path not in named and not file.is_fragment and path not in self._extended:
                 project = Project(self._usual(file), file.directory, self._is_stack(file))
                 found.setdefault((project.key, project.base, project.stack), project)
         return list(found.values())
+
+    @cached_property
+    def _extended(self) -> set[str]:
+        """Compose files that others take services from."""
+        return {
+            posixpath.normpath(posixpath.join(file.directory, node.at("extends", "file").text))
+            for file in self.composes.values()
+            for _, node in file.root["services"].items()
+            if node.at("extends", "file").text
+        }
+
+    def _with_included(self, files: tuple[ComposeFile, ...]) -> tuple[ComposeFile, ...]:
+        """The files, and after each what it includes."""
+        found: list[ComposeFile] = []
+        waiting = list(reversed(files))
+        while waiting and len(found) < 50:
+            file = waiting.pop()
+            if file in found:
+                continue
+            found.append(file)
+            for entry in file.root["include"].elements():
+                for path in entry["path"].some() or entry.some():
+                    place = posixpath.normpath(posixpath.join(file.directory, path.text))
+                    if place in self.composes:
+                        waiting.append(self.composes[place])
+        return tuple(found)
 
     def projects_with(self, path: str) -> list[Project]:
         return [project for project in self.projects if path in project.key]
@@ -266,14 +292,15 @@ class Context:
         """A file alone, or an overlay with the file that it lies over."""
         name = posixpath.basename(file.path)
         if name in COMPOSE_NAMES or not _OVERLAY.fullmatch(name):
-            return (file,)
+            return self._with_included((file,))
         base = next(
             (p for n in COMPOSE_NAMES if (p := posixpath.join(posixpath.dirname(file.path), n)) in self.composes), None
         )
         stands_alone = all(
             node["image"] or node["build"] or node["extends"] for _, node in file.root["services"].items()
         )
-        return (file,) if base is None or stands_alone else (self.composes[base], file)
+        files = (file,) if base is None or stands_alone else (self.composes[base], file)
+        return self._with_included(files)
 
     def _is_stack(self, file: ComposeFile) -> bool:
         return bool(re.search(r"stack|swarm", posixpath.basename(file.path), re.IGNORECASE))
@@ -304,7 +331,7 @@ class Context:
                     break
             else:
                 return
-        files = tuple(self.composes[path] for path in paths)
+        files = self._with_included(tuple(self.composes[path] for path in paths))
         base = files[0].directory
         if target.base is not None:
             base = next(iter(self.finder.bases(call.site.path, target.base)), base)

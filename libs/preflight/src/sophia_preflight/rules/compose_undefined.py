@@ -1,0 +1,107 @@
+"""Networks, volumes, secrets, configs and services that a service names and no file of the project defines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.composing import Used, used
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Rule, Severity
+from sophia_preflight.readers.compose import Part, mount_of
+from sophia_preflight.text import is_known
+
+RULE = Rule(
+    id="compose-undefined",
+    title="a service names a network, volume, secret, config or service that is not defined",
+    severity=Severity.CRITICAL,
+    why="Compose and Docker refuse the whole project because of one undefined name",
+    fix="define the name at the top of the file, or correct it",
+    family="compose",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for each in used(context):
+        names = set(each.project.services(context.composes))
+        for kind, name, part in _named(each):
+            known = names if kind == "service" else set(each.project.top(f"{kind}s"))
+            if not is_known(name) or name in known or (kind == "network" and name == "default"):
+                continue
+            yield _finding(each, kind, name, part, known)
+
+
+def _finding(each: Used, kind: str, name: str, part: Part, known: set[str]) -> Finding:
+    severity, blocks = each.consequence
+    near = get_close_matches(name, known, n=1)
+    return RULE.found(
+        f"`{each.service.name}` names the {kind} `{name}`, which is not defined",
+        part.node.place(part.file.path),
+        anchor=f"{each.service.name} {kind} {name}",
+        severity=severity,
+        confidence=Confidence.CERTAIN if each.project.called else each.confidence,
+        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        blocks=blocks,
+    )
+
+
+def _named(each: Used) -> Iterator[tuple[str, str, Part]]:
+    service = each.service
+    for part in service.listed("networks"):
+        yield "network", part.text, part
+    for part in service.listed("volumes"):
+        mount = mount_of(part.node)
+        if mount and mount.kind == "volume" and mount.source and not mount.assumed:
+            yield "volume", mount.source, part
+    for kind in ("secret", "config"):
+        for part in service.listed(f"{kind}s"):
+            yield kind, (part.node["source"].text if part.node.is_map else part.text), part
+    for part in service.parts:
+        node = part.node["depends_on"]
+        for entry in node.elements():
+            yield "service", Part(part.file, entry).text, Part(part.file, entry)
+        for name, entry in node.items():
+            if entry["required"].value is not False:
+                yield "service", name, Part(part.file, node.key(name))
+        for entry in part.node["links"].elements():
+            yield "service", entry.text.partition(":")[0], Part(part.file, entry)
+        mode = part.node["network_mode"]
+        if mode.text.startswith("service:"):
+            yield "service", mode.text.removeprefix("service:"), Part(part.file, mode)
+
+
+BAD = [
+    tree("""
+        === docker-compose.yml
+        services:
+          web:
+            image: nginx:1.29
+            networks: [front]
+            volumes: ["data:/data"]
+            secrets: [token]
+            depends_on: [database]
+        networks:
+          frontend:
+    """),
+]
+GOOD = [
+    tree("""
+        === docker-compose.yml
+        services:
+          web:
+            image: nginx:1.29
+            networks: [default, front]
+            volumes: ["data:/data", "./conf:/conf", "/var/log:/log", "${WHERE}:/x"]
+            secrets: [{source: token, target: t}]
+            depends_on: {db: {condition: service_started}, cache: {condition: service_started, required: false}}
+          db: {image: "postgres:17"}
+        networks: {front: {}}
+        volumes: {data: {}}
+        secrets: {token: {environment: TOKEN}}
+        === docker-compose.override.yml
+        services:
+          web:
+            networks: [front]
+    """),
+]

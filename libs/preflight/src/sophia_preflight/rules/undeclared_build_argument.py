@@ -1,0 +1,60 @@
+"""A build argument that the Dockerfile does not declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sophia_preflight.building import asked
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.dockerfile import PREDEFINED
+from sophia_preflight.text import is_known
+
+RULE = Rule(
+    id="undeclared-build-argument",
+    title="a build gets an argument that its Dockerfile does not declare",
+    severity=Severity.MEDIUM,
+    why="the value is dropped in silence (BuildKit warns), and the image is built with whatever it has instead",
+    fix="add `ARG` to the Dockerfile where the value is used, or do not pass it",
+    family="compose",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for each in asked(context):
+        dockerfile = context.dockerfiles.get(each.dockerfile_location.path)
+        if dockerfile is None or dockerfile.faults:
+            continue
+        for name, place in each.arguments:
+            if is_known(name) and name and name not in dockerfile.declared | PREDEFINED:
+                yield RULE.found(
+                    f"`{dockerfile.path}` does not declare the build argument `{name}`",
+                    Involved(place, "call"),
+                    Involved(Place(dockerfile.path), "callee"),
+                    anchor=f"{name} for {each.owner}",
+                    severity=each.severity.at_most(Severity.MEDIUM),
+                    confidence=each.confidence,
+                )
+
+
+BAD = [
+    tree("""
+        === Makefile
+        image:
+        \tdocker build --build-arg VERSION=1 --build-arg COMMIT=abc -t app .
+        === Dockerfile
+        FROM scratch
+        ARG VERSION
+    """),
+]
+GOOD = [
+    tree("""
+        === Makefile
+        image:
+        \tdocker build --build-arg VERSION=1 --build-arg HTTP_PROXY=x --build-arg $(MORE) -t app .
+        === Dockerfile
+        ARG VERSION=3
+        FROM alpine:$VERSION
+    """),
+]
