@@ -15,11 +15,12 @@ from sophia_infrastructure import launchers
 from sophia_infrastructure.codes import DISK_FULL, LAUNCHER_BUSY, LAUNCHER_FAILED, NOT_STOPPED
 from sophia_infrastructure.launcher import limits
 from sophia_infrastructure.launcher.files import act, remove, replace
-from sophia_infrastructure.launcher.keeping import _announce
+from sophia_infrastructure.launcher.keeping import Keeper, _announce
 from sophia_infrastructure.launcher.locks import DOOR, HELD, LAUNCHER, give, take, taken, until
 from sophia_infrastructure.launcher.logs import LOG_PAUSE_SECONDS, Log
 from sophia_infrastructure.launcher.processes import boot, started, tell
 from sophia_infrastructure.launcher.resource import Refused, Resource, file_name, grace_seconds, main_process
+from sophia_infrastructure.launchers import Program
 
 
 @pytest.fixture
@@ -283,6 +284,21 @@ def test_a_launcher_goes_on_when_who_asked_for_it_is_dead(resource):
     os.close(hear)
     _announce({"state": "running"}, door, say)
     os.close(resource.enter(seconds=0))
+
+
+def test_a_machine_without_a_process_to_spare_is_asked_again_later(resource, tmp_path, monkeypatch):
+    asked = Program(("true",), tmp_path, {}, tmp_path / "log", gathers=False).to_data()
+    keeper = Keeper(resource, asked, held=-1)
+
+    def exhausted():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", exhausted)
+    monkeypatch.setattr(keeper._family, "empty", lambda: True)
+    keeper._spawn()
+    assert (resource.record()["state"], resource.record()["exit"]) == ("waiting", 127)
+    assert 0 < keeper._pause() <= 0.25
+    assert (tmp_path / "log").read_text() == "launcher: cannot start a process: Resource temporarily unavailable\n"
 
 
 # --- what the engine makes of it ------------------------------------------------------------------------------------

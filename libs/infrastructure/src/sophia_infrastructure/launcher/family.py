@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -46,10 +47,22 @@ class Family:
             libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def spawn(self, log: Log) -> None:
-        """Start the program. One that cannot be started ends with 127, and the log says why."""
+        """Start the program. One that cannot be started ends with 127, if it is a process at all; the log says why."""
         output = log.open()
+        try:
+            self._fork(output, log)
+        except OSError as error:  # the machine has no more processes or files to give
+            log.say(f"cannot start a process: {error.strerror}")
+            self.exit, self.pid, self.start = EXEC_FAILED, None, None
+
+    def _fork(self, output: int, log: Log) -> None:
         hear, say = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(hear)
+            os.close(say)
+            raise
         if pid == 0:
             try:
                 self._become(output, say)
@@ -86,7 +99,7 @@ class Family:
         ended = False
         while (pid := _ended_child()) is not None:
             if pid == self.pid and kill_group:
-                os.killpg(pid, signal.SIGKILL)
+                self._kill_group()
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if pid == self.pid:
                 ended, self.exit, self.pid = True, status, None
@@ -104,12 +117,12 @@ class Family:
         """Signal all that are our children by now: nobody else collects them, so no pid is another's."""
         for pid in pids():
             if (fields := stat(pid)) and int(fields[1]) == os.getpid():
-                os.kill(pid, number)
+                with contextlib.suppress(OSError):  # of another user
+                    os.kill(pid, number)
 
     def kill(self) -> bool:
         """Kill the program and all it has started, generation by generation; whether nobody is left."""
-        if self.pid:
-            os.killpg(self.pid, signal.SIGKILL)
+        self._kill_group()
 
         def done() -> bool:
             self.reap(kill_group=True)
@@ -120,12 +133,18 @@ class Family:
 
         return until(done, seconds=KILL_SECONDS)
 
+    def _kill_group(self) -> None:
+        if self.pid:
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     def stop(self, number: int, grace: float) -> None:
         """Ask the program, then those it leaves behind, then kill. Returns when nobody is left, or immortal."""
         give_up = time.monotonic() + grace
         rest_asked = self.pid is None
         if self.pid:
-            os.kill(self.pid, number)
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, number)
         self.reap(kill_group=False)
         while not self.empty() and (left := give_up - time.monotonic()) > 0:
             if self.pid is None and not rest_asked:

@@ -151,6 +151,9 @@ class Keeper:
     def _spawn(self) -> None:
         self._family.spawn(self._log)
         self._spawned, self._due = time.monotonic(), None
+        if self._family.pid is None:
+            self._ended()
+            return
         self._write(
             state="running",
             pid=self._family.pid,
