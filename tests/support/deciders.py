@@ -41,6 +41,7 @@ class Thing:
     replicas: int = 1
     needs: tuple[int, ...] = ()
     smoke: bool = False
+    grace_s: int = 10
 
 
 Shape = Mapping[int, Thing]
@@ -102,6 +103,7 @@ def platform(shape: Shape, *, watch_ms: int = 1_000) -> Platform:
             "worker": thing.kind == "worker",
             "single": thing.kind == "single",
             "replicas": thing.replicas,
+            "stop": {"grace": f"{thing.grace_s}s"},
             "smoke": [{"get": "/version"}] if thing.smoke and thing.kind != "worker" else [],
         }
     blue_green = {"watch_ms": watch_ms}

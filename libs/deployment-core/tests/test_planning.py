@@ -415,6 +415,12 @@ def test_nothing_is_watched_where_the_version_before_does_not_stand():
     assert "watch" not in verbs(planning.deploy(play.standing, revision(newer(SHOP, API))))
 
 
+def test_what_is_live_behind_a_closed_edge_is_released_again():
+    play = live(SHOP)
+    play.standing.open = False
+    assert "switch" in verbs(planning.deploy(play.standing, revision(SHOP)))
+
+
 def test_a_watch_of_zero_is_no_watch():
     assert "watch" not in verbs(planning.deploy(live(SHOP).standing, revision(newer(SHOP, API), watch_ms=0)))
 
@@ -512,6 +518,23 @@ def test_a_restart_moves_requests_to_fresh_instances_before_the_old_ones_stop():
     place = play.standing.placements[key]
     assert place.serving == place.begun == set(place.ports) == {1, 2}
     assert [line.split()[0] for line in play.machine.log if name(DATABASE) in line] == ["start", "stop", "start"]
+
+
+def test_a_restart_replaces_only_what_serves_and_stops_the_surplus():
+    play = live(newer(SHOP, API, replicas=3), SHOP)
+    key = revision(SHOP).workloads[name(API)].key
+    plan = planning.restart(play.standing, instances={key: [0, 1, 2]})
+    assert [step.args["numbers"] for step in steps(plan, "start", "serve", "stop")] == [[3], [3], [0, 1, 2]]
+    surplus = planning.restart(play.standing, instances={key: [1, 2]})
+    assert verbs(surplus) == ["stop"]
+    assert play.run(surplus).state == "done" and play.standing.placements[key].begun == {0}
+
+
+def test_a_step_may_take_as_long_as_taking_it_back_may():
+    graceful = {index: replace(thing, grace_s=90) for index, thing in SHOP.items()}
+    plan = planning.deploy(live(SHOP).standing, revision(graceful))
+    for step in steps(plan, "start", "stop"):
+        assert step.limit_ms >= plan.workloads[step.args["workload"]].grace_ms + 15_000
 
 
 def test_a_restart_that_fails_late_gives_every_instance_back():

@@ -59,12 +59,12 @@ def deploy(standing: Standing, target: Revision, *, kind: Literal["deploy", "rol
     listener, watches nothing, and replaces singles after the switch.
     """
     draft, live, changes = _Draft(standing, target), standing.live, compare(standing.live, target)
-    same = live is not None and live.digest == target.digest
-    if same and standing.open and not any(part.differs for part in draft.parts):
+    is_live = live is not None and live.digest == target.digest and standing.open
+    if is_live and not any(part.differs for part in draft.parts):
         return draft.plan(kind, changes)
     early, late = _around_the_switch(draft.parts, kind)
     draft.open()
-    draft.place([part for part in draft.parts if part.unplaced])
+    draft.place((part.load, part.unplaced) for part in draft.parts)
     draft.prepare(part.load for part in draft.parts if part.unstarted or part.replaced)
     draft.check(part for part in early if kind == "deploy" or not _shared(live, part.load))
     ready = draft.so_far()
@@ -79,7 +79,7 @@ def deploy(standing: Standing, target: Revision, *, kind: Literal["deploy", "rol
         if kind == "deploy":
             draft.smoke([part], after=draft.proofs([part.load.service]))
     draft.stop_old_workers()
-    if kind == "deploy" and live and not same and _stands(standing, live):
+    if kind == "deploy" and live and _stands(standing, live):
         draft.watch()
     return draft.plan(kind, changes)
 
@@ -189,8 +189,10 @@ class _Draft:
         args = {"edge_port": settings["edge_port"], "strict": bool(settings.get("strict_port", False))}
         self.add("open", "open", args, after=())
 
-    def place(self, parts: Sequence[_Part]) -> None:
-        placed = {part.load.key: {"workload": part.load.identity, "numbers": part.unplaced} for part in parts}
+    def place(self, wanted: Iterable[tuple[Workload, Sequence[int]]]) -> None:
+        placed = {
+            load.key: {"workload": load.identity, "numbers": list(numbers)} for load, numbers in wanted if numbers
+        }
         if placed:
             self.add("place", "place", {"placements": placed}, after=self.ids("open"))
 
@@ -317,7 +319,7 @@ def start(standing: Standing) -> Plan:
     target = standing.live
     draft = _Draft(standing, target)
     draft.open()
-    draft.place([part for part in draft.parts if part.place is None])
+    draft.place((part.load, part.numbers) for part in draft.parts if part.place is None)
     draft.prepare(target.ordered())
     ready = draft.so_far()
     for part in draft.parts:
@@ -333,23 +335,23 @@ def restart(standing: Standing, *, instances: Mapping[str, Sequence[int]]) -> Pl
     assert standing.live is not None
     draft = _Draft(standing, standing.live)
     places = {key: standing.placements[key] for key in sorted(instances)}
-    draft.workloads |= {place.workload.identity: place.workload for place in places.values()}
+    draft.workloads = {place.workload.identity: place.workload for place in places.values()} | draft.workloads
     fresh = {
-        key: next_numbers(place, len(instances[key]))
+        key: next_numbers(place, len(place.serving & set(instances[key])))
         for key, place in places.items()
         if place.workload.kind != "single"
     }
-    if fresh:
-        placed = {key: {"workload": places[key].workload.identity, "numbers": list(fresh[key])} for key in fresh}
-        draft.add("place", "place", {"placements": placed}, after=())
+    draft.place((places[key].workload, numbers) for key, numbers in fresh.items())
     for key, place in places.items():
+        name, numbers = _label(place), set(instances[key])
         if key not in fresh:
             draft.replace_in_place(place.workload, place, after=())
             continue
-        name, numbers = _label(place), set(instances[key])
-        draft.start(place.workload, fresh[key], after=("place",), name=name)
-        draft.serve(name, key, place, (place.serving - numbers) | set(fresh[key]), after=(f"verify {name}",))
-        served = (f"serve {name}",)
+        served: tuple[str, ...] = ()
+        if fresh[key]:
+            draft.start(place.workload, fresh[key], after=("place",), name=name)
+            draft.serve(name, key, place, (place.serving - numbers) | set(fresh[key]), after=(f"verify {name}",))
+            served = (f"serve {name}",)
         draft.steps.append(_stop(place, key, sorted(numbers), after=served, drain_ms=RESTART_DRAIN_MS))
     return draft.plan("restart")
 
