@@ -138,12 +138,22 @@ def _python(path: str, text: str) -> Facts:
     try:
         if python_calls.HINTS.search(text):
             trace = python_calls.trace_of(path, tree, list(ast.walk(tree)))
-        is_program = "__main__" in text or text.startswith("#!") or path.endswith("__main__.py")
+        is_program = "__main__" in text or text.startswith("#!") or path.endswith("__main__.py") or _parses(tree, text)
         interface = python_interfaces.interface_of(tree, text) if is_program else Interface("unknown")
     except RecursionError:
         return Facts("python", data=PythonFacts(open=True))
     names, is_open = _defined(tree.body)
     return Facts("python", trace, PythonFacts(None, frozenset(names), is_open, interface, is_program))
+
+
+def _parses(tree: ast.Module, text: str) -> bool:
+    """Whether the module parses its arguments as soon as it is run or imported."""
+    if "parse_args" not in text:
+        return False
+    at_once = (node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr)))
+    return any(
+        isinstance(each, ast.Attribute) and each.attr == "parse_args" for node in at_once for each in ast.walk(node)
+    )
 
 
 def _defined(body: list[ast.stmt]) -> tuple[set[str], bool]:
