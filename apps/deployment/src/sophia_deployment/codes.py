@@ -135,3 +135,20 @@ NO_DEMO = declare(
     "has to declare and obey: `DEMO_LABEL` and `DEMO_FAULT`. And something must be live to begin with.",
     exit=2,
 )
+
+# --- SPH-522x: the gate in front of a deployment --------------------------------------------------------------------
+
+CHECK_BLOCKS = declare(
+    "SPH-5220",
+    "the check found something that would break the deployment",
+    "`sophia deploy` checks the repository first and refuses while a finding that is critical or high, and no guess, "
+    "touches sophia.yaml or a service's sources. `sophia check` shows each finding with its reason. Mend it; or accept "
+    "it for a time in a baseline (docs/guides); or go past the gate with `--unchecked REASON`, which is recorded.",
+)
+CHECK_INCOMPLETE = declare(
+    "SPH-5221",
+    "the check in front of the deployment could not be completed",
+    "A check that is missing or broken never counts as clean. The message says what was not looked at. `sophia check` "
+    "says more; `--unchecked REASON` goes past the gate, and the reason is recorded.",
+    exit=7,
+)

@@ -58,6 +58,7 @@ class Submission(Wire):
     reason: str | None = None
     tags: list[str] = []
     provenance: Provenance = Provenance()
+    check: dict[str, Any] = Field(default={}, description="What the check said, or `unchecked`: why there was none.")
 
 
 class Wish(Wire):

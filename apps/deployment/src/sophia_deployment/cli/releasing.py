@@ -89,6 +89,7 @@ def plan(site: Site, environment: str | None, assignments: tuple[str, ...], watc
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing, as `sophia plan`.")
 @click.option("--detach", is_flag=True, help="Do not follow the run.")
 @click.option("--strict-port", is_flag=True, help="Refuse an edge port that is taken instead of the next free one.")
+@click.option("--unchecked", metavar="REASON", help="Deploy though `sophia check` finds what blocks; recorded.")
 @click.option("--tag", "tags", multiple=True, help="Mark the run with a word; `pinned` keeps its release.")
 @HERE
 def deploy(
@@ -100,6 +101,7 @@ def deploy(
     dry_run: bool,
     detach: bool,
     strict_port: bool,
+    unchecked: str | None,
     tags: tuple[str, ...],
 ) -> int:
     """Bring the working tree live in ENVIRONMENT without losing a request.
@@ -110,9 +112,9 @@ def deploy(
     Exit code: 0 live, 1 failed and nothing changed, 4 rolled back, 6 cancelled or superseded, 8 it needs you, 130
     detached.
     """
-    submission = _submission(site, environment, assignments, watch)
     if dry_run:
-        return _show_plan(site, submission)
+        return _show_plan(site, _submission(site, environment, assignments, watch))
+    submission = _submission(site, environment, assignments, watch, gated=True, unchecked=unchecked)
     more = {"reason": reason, "strict_port": strict_port, "tags": list(tags)}
     return following.carry_out(site, {**submission, **more}, detach=detach)
 
@@ -144,7 +146,15 @@ def rollback(site: Site, environment: str | None, to: str | None, reason: str, d
 # --- from the working tree to a submission --------------------------------------------------------------------------
 
 
-def _submission(site: Site, environment: str | None, assignments: Sequence[str], watch: str | None) -> dict[str, Any]:
+def _submission(
+    site: Site,
+    environment: str | None,
+    assignments: Sequence[str],
+    watch: str | None,
+    *,
+    gated: bool = False,
+    unchecked: str | None = None,
+) -> dict[str, Any]:
     """What `plan` and `deploy` send. Everything that can be wrong is found before anything is built."""
     platform = site.platform()
     name = environment or platform.default_environment
@@ -152,16 +162,20 @@ def _submission(site: Site, environment: str | None, assignments: Sequence[str],
     overrides, watch_ms = parsed_overrides(assignments, platform), _watch_ms(watch)
     _greet(site)
     return {
-        **deployment(site, platform, name),
+        **deployment(site, platform, name, gated=gated, unchecked=unchecked),
         "overrides": overrides,
         "watch_ms": watch_ms,
     }
 
 
-def deployment(site: Site, platform: Platform, environment: str) -> dict[str, Any]:
-    """Build the working tree; the submission that brings it live."""
+def deployment(
+    site: Site, platform: Platform, environment: str, *, gated: bool = True, unchecked: str | None = None
+) -> dict[str, Any]:
+    """Check and build the working tree; the submission that brings it live."""
     from sophia_deployment import provenance
+    from sophia_deployment.cli.gating import checked
 
+    check = checked(site, platform, unchecked=unchecked) if gated else {}
     artifacts = built(site, platform, None)
     return {
         "id": following.new_id(),
@@ -169,6 +183,7 @@ def deployment(site: Site, platform: Platform, environment: str) -> dict[str, An
         "environment": environment,
         "release": {"platform": platform.to_canonical(), "artifacts": artifacts},
         "provenance": provenance.of(site.root).to_data(),
+        "check": check,
     }
 
 

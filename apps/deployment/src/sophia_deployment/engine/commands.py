@@ -90,6 +90,7 @@ class EngineCommands:
                 "reason": submission.reason,
                 "tags": [*submission.tags, *(["alone"] if submission.alone else [])],
                 "provenance": submission.provenance.model_dump(exclude_none=True),
+                "check": submission.check,
             }
             await self._journal.append([Draft("run submitted", body, run=submission.id, key=f"run/{submission.id}")], 0)
             return showing.run(self._world.runs[submission.id], self._world, whole=True)
