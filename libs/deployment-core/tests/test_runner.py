@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -277,6 +278,37 @@ def test_a_taken_edge_port_becomes_the_next_free_one_and_is_remembered() -> None
         assert engine.standing.edge_port == 8081
         assert (await engine.over(await engine.deploy(TWO))).state == "done"
         assert engine.standing.edge_port == 8081
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_port_that_becomes_free_in_time_is_found_by_the_next_attempt() -> None:
+    async def story(ground: Ground) -> None:
+        ground.runtime.taken |= set(range(8080, 8180))
+        engine = Engine(ground)
+        view = await engine.deploy(ONE)
+        await engine.until(lambda: view.step("do", "open").failures)
+        ground.runtime.taken.clear()
+        assert (await engine.over(view)).state == "done" and engine.standing.edge_port == 8080
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_held_run_begins_nothing_not_even_what_paused_before_another_attempt() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        await engine.over(await engine.deploy(TWO))
+        ground.runtime.fail |= {"start ticker": fault("not now"), "start counter": fault("no", final=True)}
+        view = await engine.over(await engine.submit(planning.deploy(engine.standing, ONE, kind="rollback")))
+        assert view.state == "needs you" and view.step("do", "start ticker").failures == 1
+        told = len(ground.ledger.events)
+        await asyncio.sleep(60)
+        assert len(ground.ledger.events) == told
+        await engine.ask("resumed", view)
+        assert (await engine.over(view)).state == "done" and engine.standing.live == ONE
         await engine.stop()
 
     play(story)

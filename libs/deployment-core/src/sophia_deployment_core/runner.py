@@ -108,13 +108,12 @@ class Runner:
                 self._begin(view, decision)
             elif isinstance(decision, Undo):
                 await self._write("undo decided", view, decision.because)
-                for (id, phase, _), doing in self._doing.items():
-                    if (id, phase) == (view.id, "do"):
-                        doing.end()
+                self._end_steps(view, "do")
             elif isinstance(decision, End):
                 await self._write("run ended", view, {"state": decision.state, "because": decision.because})
             else:
                 await self._write("held", view, {"because": decision.because})
+                self._end_steps(view, "do", "undo")  # which only pause before another attempt
 
     async def _write(self, kind: str, view: View, body: dict[str, Any]) -> None:
         await self.append([Draft(kind, body, run=view.id)], self.hands.epoch)
@@ -127,6 +126,11 @@ class Runner:
             doing = self._doing[key] = _Doing()
             doing.task = asyncio.create_task(self._step(view, begin, doing), name=" ".join(key))
             doing.task.add_done_callback(lambda task: self._done(key, task))
+
+    def _end_steps(self, view: View, *phases: Phase) -> None:
+        for (id, phase, _), doing in self._doing.items():
+            if id == view.id and phase in phases:
+                doing.end()
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         del self._doing[key]
@@ -158,7 +162,7 @@ class Runner:
         call = Call(begin.step, view.plan, self.hands, view.id, done.given, switched=view.switched, first_ms=first_ms)
         error = None
         async with self._resolving:
-            if begin.phase == "do" and not done.begun:
+            if begin.phase == "do" and not done.given:
                 try:
                     call = replace(call, given=await VERBS[begin.step.verb].resolve(call))
                 except SophiaError as refused:

@@ -167,7 +167,7 @@ class Verb:
     """The default: nothing to resolve, nothing to undo."""
 
     async def resolve(self, call: Call) -> dict[str, Any]:  # noqa: ARG002  # the default needs nothing
-        """What is written with the intent. Called on the first attempt only; a repeat uses the same."""
+        """What is written with the intent. Called until it told something; a repeat uses the same."""
         return {}
 
     async def do(self, call: Call) -> dict[str, Any]:
