@@ -288,6 +288,11 @@ class Context:
     def projects_with(self, path: str) -> list[Project]:
         return [project for project in self.projects if path in project.key]
 
+    def projects_of(self, call: Call) -> list[Project]:
+        """The project that a call uses; empty where that cannot be told."""
+        assert isinstance(call.target, Composition)
+        return list(self._called_project(call, call.target))
+
     def _usual(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
         """A file alone, or an overlay with the file that it lies over."""
         name = posixpath.basename(file.path)

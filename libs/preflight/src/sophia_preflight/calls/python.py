@@ -37,6 +37,8 @@ _FOREIGN_WRAPPERS = frozenset(
     {"run_command", "run_cmd", "execute_command", "run_shell", "run_shell_command", "exec_cmd"}
 )
 
+_CHANGES = re.compile(r"chdir|(^|[._])cd$|pushd|working_dir|in_dir", re.IGNORECASE)
+
 Value: TypeAlias = "Word | Items | Pairs | None"
 
 
@@ -228,9 +230,7 @@ class _Follower:
                 self.calls_in(node.test, scope)
                 self.branch(node.body, scope, ())
             case ast.With() | ast.AsyncWith():
-                for item in node.items:
-                    self.calls_in(item.context_expr, scope)
-                return self.block(node.body, scope)
+                return self.within(node, scope)
             case ast.Try():
                 self.block(node.body, scope)
                 for handler in node.handlers:
@@ -251,6 +251,18 @@ class _Follower:
                         self.calls_in(each, scope)
                 return isinstance(node, ast.Expr) and self.ends(node.value)
         return False
+
+    def within(self, node: ast.With | ast.AsyncWith, scope: Scope) -> bool:
+        """A `with` block; one that changes the directory does so for the block."""
+        kept = scope.directory
+        for item in node.items:
+            self.calls_in(item.context_expr, scope)
+            if isinstance(item.context_expr, ast.Call) and _CHANGES.search(self.dotted(item.context_expr.func)):
+                value = self.value(item.context_expr.args[0], scope) if item.context_expr.args else None
+                scope.directory = joined(kept, value.value) if isinstance(value, Word) else UNKNOWN
+        ended = self.block(node.body, scope)
+        scope.directory = kept
+        return ended
 
     def ends(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Call) and self.dotted(node.func) in ("sys.exit", "exit", "quit", "os._exit")

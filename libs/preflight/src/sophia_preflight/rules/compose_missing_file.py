@@ -1,0 +1,161 @@
+"""Files that a compose file names and that are not there: environment, secrets, configs, included and mounted files."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+
+from sophia_preflight.composing import Used, located, used
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.readers.compose import ComposeFile, Part, Project, interpolated, mount_of
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.text import is_known
+
+RULE = Rule(
+    id="compose-missing-file",
+    title="a compose file names a file that does not exist",
+    severity=Severity.CRITICAL,
+    why="Compose ends with an error; a mounted file that is missing becomes an empty directory in its place",
+    fix="correct the path, or add the file",
+    family="compose",
+)
+_FILE = re.compile(
+    r"\.(ya?ml|json|toml|ini|conf|cfg|cnf|sql|sh|py|js|xml|properties|tmpl|template|txt|html|lua|rules|hcl)$"
+)
+_SETTINGS = re.compile(r"(^|/)\.?env($|[._-])|\.env$")
+
+_EXAMPLE = re.compile(r"\.(example|sample|defaults?|template|dist)$")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for each in used(context):
+        yield from _of_service(context, each)
+    for project in context.projects:
+        for file in project.files:
+            yield from _of_file(context, project, file)
+
+
+def _of_service(context: Context, each: Used) -> Iterator[Finding]:
+    severity, blocks = each.consequence
+    for part in each.service.listed("env_file"):
+        node = part.node["path"] if part.node.is_map else part.node
+        if part.node["required"].value is False or (_SETTINGS.search(node.text) and not _EXAMPLE.search(node.text)):
+            continue
+        yield from _missing(
+            context, each.project, part, node, "the environment file", severity, blocks, each.service.name
+        )
+    for part in each.service.listed("volumes"):
+        mount = mount_of(part.node)
+        if mount is None or mount.kind != "bind" or mount.assumed or not _FILE.search(mount.source):
+            continue
+        if posixpath.splitext(mount.source)[1] == posixpath.splitext(mount.target)[1]:
+            node = part.node["source"] if part.node.is_map else part.node
+            said = "the mounted file"
+            yield from _missing(
+                context, each.project, part, node, said, severity, blocks, each.service.name, mount.source
+            )
+
+
+def _of_file(context: Context, project: Project, file: ComposeFile) -> Iterator[Finding]:
+    for kind in ("secrets", "configs"):
+        for name, node in file.root[kind].items():
+            path = node["file"]
+            if path.text and (kind == "configs" or re.search(r"\.(example|sample)$", path.text)):
+                users = [
+                    u
+                    for u in used(context)
+                    if u.project is project
+                    and any((p.node["source"].text or p.text) == name for p in u.service.listed(kind))
+                ]
+                severity, blocks = users[0].consequence if users else (Severity.MEDIUM, "")
+                yield from _missing(
+                    context, project, Part(file, node), path, f"the {kind[:-1]}'s file", severity, blocks, name
+                )
+    own = Project((file,), file.directory)
+    for entry in file.root["include"].elements():
+        for path in entry["path"].some() or entry.some():
+            yield from _missing(
+                context,
+                own,
+                Part(file, entry),
+                path,
+                "the included file",
+                Severity.CRITICAL,
+                f"`{file.path}`",
+                "include",
+            )
+    for name, node in file.root["services"].items():
+        path = node.at("extends", "file")
+        if path.text:
+            yield from _missing(
+                context,
+                own,
+                Part(file, node),
+                path,
+                "the file that is extended",
+                Severity.CRITICAL,
+                f"`{file.path}`",
+                name,
+            )
+
+
+def _missing(
+    context: Context,
+    project: Project,
+    part: Part,
+    node: Node,
+    what: str,
+    severity: Severity,
+    blocks: str,
+    owner: str,
+    path: str = "",
+) -> Iterator[Finding]:
+    text, assumed = interpolated(path or node.text)
+    if not text or not is_known(text):
+        return
+    location = located(context, project, text)
+    if location.missing:
+        yield RULE.found(
+            f"{what} `{text}` does not exist in {location.where}",
+            Place(part.file.path, node.line, node.column),
+            anchor=f"{text} for {owner}",
+            severity=severity,
+            confidence=Confidence.LIKELY if assumed else location.confidence,
+            blocks=blocks,
+        )
+
+
+BAD = [
+    tree("""
+        === docker-compose.yml
+        services:
+          web:
+            image: nginx:1.29
+            volumes: ["./nginx/site.conf:/etc/nginx/conf.d/default.conf:ro"]
+        configs:
+          rules: {file: ./rules.yml}
+    """),
+    tree("""
+        === compose.yaml
+        include: [database/compose.yaml]
+        services:
+          web:
+            extends: {file: common.yml, service: web}
+    """),
+]
+GOOD = [
+    tree("""
+        === docker-compose.yml
+        services:
+          web:
+            image: nginx:1.29
+            env_file: [.env, {path: more.env, required: false}]
+            volumes: ["./nginx/site.conf:/etc/nginx/conf.d/default.conf:ro", "./data:/data", "${X:-./n.conf}:/x.conf"]
+        secrets:
+          token: {file: ./secrets/token.txt}
+        === nginx/site.conf
+    """),
+]
