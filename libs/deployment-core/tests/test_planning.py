@@ -469,6 +469,21 @@ def test_retiring_drains_and_stops_callers_before_callees(shapes):
             assert drain.args["key"] != stop.args["key"] or before(plan.steps, drain.id, stop.id)
 
 
+def test_retiring_in_full():
+    play = live(SHOP, newer(SHOP, API))
+    old = {index: revision(SHOP).workloads[name(index)].identity[:6] for index in SHOP}
+    api, page = f"{name(API)} {old[API]}", f"{name(PAGE)} {old[PAGE]}"
+    plan = planning.retire(play.standing, drain_ms=1)
+    assert {step.id: step.after for step in plan.steps} == {
+        f"drain {page}": (),
+        f"drain {api}": (f"drain {page}",),
+        f"stop {page}": (f"drain {page}", f"drain {api}"),
+        f"stop {api}": (f"drain {page}", f"drain {api}", f"stop {page}"),
+        "remove": (f"drain {page}", f"drain {api}", f"stop {page}", f"stop {api}"),
+        "prune": (f"drain {page}", f"drain {api}", f"stop {page}", f"stop {api}", "remove"),
+    }
+
+
 def test_retiring_keeps_a_single_that_kept_workloads_still_call():
     less = {index: thing for index, thing in newer(SHOP, API, needs=()).items() if index in (API, PAGE)}
     play = live(SHOP, less)

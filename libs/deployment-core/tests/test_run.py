@@ -31,6 +31,7 @@ class Fate:
     def __init__(self, play: Play, view: View, *, badness: float, wishes: int, deaths: int, calm: bool) -> None:
         self.play, self.id, self.badness = play, view.id, badness
         self.calm = calm and any(step.verb == "switch" for step in view.plan.steps)
+        self.was_down = not play.machine.open
         self.wishes, self.deaths = wishes, deaths
         self.undone: list[str] = []
         play.on_effect = self.looked
@@ -111,7 +112,7 @@ class Fate:
     def looked(self, play: Play) -> None:
         """After every effect: what users can reach answers."""
         machine = play.machine
-        if play.view(self.id).kind in ("deploy", "rollback") and machine.table:
+        if self.view.kind in ("deploy", "rollback") and not self.was_down:
             for key in machine.table.values():
                 assert answering(machine, play.standing.placements, key), "a request meets what does not run"
 
@@ -123,10 +124,15 @@ def lives(draw: st.DrawFn) -> tuple[Play, Plan]:
     play = Play(random.Random(draw(st.integers(0, 2**32))))
     for shape in past:
         play.run(planning.deploy(play.standing, revision(shape)))
+    match draw(st.sampled_from(["released", "released", "retired", "down"] if past else ["released"])):
+        case "retired":
+            play.run(planning.retire(play.standing, drain_ms=1))
+        case "down":
+            play.run(planning.stop(play.standing, drain_ms=1))
     kinds = ["deploy", "deploy", "deploy", "rollback", "rollback", "restart", "retire", "stop"]
     kind = draw(st.sampled_from(kinds if past else ["deploy"]))
     match kind:
-        case "restart":
+        case "restart" if play.machine.open:
             keys = {key: sorted(place.begun) for key, place in play.standing.placements.items() if place.begun}
             return play, planning.restart(play.standing, instances=keys)
         case "retire":
