@@ -21,7 +21,9 @@ from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.readers import compose, dockerfile, json, makefile, shell, workflow, yaml
 from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
+from sophia_preflight.readers.imports import Outline, outline_of
 from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.python_version import Need, is_python_2, need_of, newer_need
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
@@ -45,6 +47,10 @@ class PythonFacts:
     """It may have names that its text does not show: `import *`, `__getattr__`, `globals()`."""
     interface: Interface = field(default_factory=lambda: Interface("unknown"))
     is_program: bool = False
+    outline: Outline = field(default_factory=Outline)
+    need: Need | None = None
+    """Where its grammar is younger than Python 3.7; with a `fault`, younger than the Python that checks it."""
+    is_python_2: bool = False
 
 
 @dataclass
@@ -131,7 +137,10 @@ def _python(path: str, text: str) -> Facts:
             tree = ast.parse(text, path)
     except SyntaxError as error:
         fault = Fault("syntax", error.msg or "invalid syntax", error.lineno or 1, max(1, error.offset or 1))
-        return Facts("python", data=PythonFacts(fault))
+        line = text.split("\n")[fault.line - 1] if fault.line <= text.count("\n") + 1 else ""
+        old = is_python_2(fault.message, line)
+        need = None if old else newer_need(fault.message, line, fault.line)
+        return Facts("python", data=PythonFacts(fault, open=True, need=need, is_python_2=old))
     except (ValueError, RecursionError, MemoryError) as error:
         return Facts("python", data=PythonFacts(Fault("syntax", str(error) or "it cannot be parsed", 1, 1)))
     trace = Trace()
@@ -140,10 +149,13 @@ def _python(path: str, text: str) -> Facts:
             trace = python_calls.trace_of(path, tree, list(ast.walk(tree)))
         is_program = "__main__" in text or text.startswith("#!") or path.endswith("__main__.py") or _parses(tree, text)
         interface = python_interfaces.interface_of(tree, text) if is_program else Interface("unknown")
+        outline = outline_of(tree, text)
     except RecursionError:
         return Facts("python", data=PythonFacts(open=True))
-    names, is_open = _defined(tree.body)
-    return Facts("python", trace, PythonFacts(None, frozenset(names), is_open, interface, is_program))
+    is_open = outline.opaque or bool(outline.stars)
+    return Facts(
+        "python", trace, PythonFacts(None, outline.names, is_open, interface, is_program, outline, need_of(text))
+    )
 
 
 def _parses(tree: ast.Module, text: str) -> bool:
@@ -154,40 +166,6 @@ def _parses(tree: ast.Module, text: str) -> bool:
     return any(
         isinstance(each, ast.Attribute) and each.attr == "parse_args" for node in at_once for each in ast.walk(node)
     )
-
-
-def _defined(body: list[ast.stmt]) -> tuple[set[str], bool]:
-    """Names at the top of a module, in whatever branch; whether there may be more."""
-    names: set[str] = set()
-    is_open = False
-    for node in body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                names.add(name)
-                is_open |= name == "__getattr__"
-            case ast.Import(names=aliases):
-                names |= {alias.asname or alias.name.partition(".")[0] for alias in aliases}
-            case ast.ImportFrom(names=aliases):
-                is_open |= any(alias.name == "*" for alias in aliases)
-                names |= {alias.asname or alias.name for alias in aliases}
-            case ast.Assign(targets=targets):
-                names |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-            case ast.AnnAssign(target=ast.Name(id=name)) | ast.AugAssign(target=ast.Name(id=name)):
-                names.add(name)
-            case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
-                for block in ("body", "orelse", "finalbody"):
-                    inner, inner_open = _defined(getattr(node, block, []))
-                    names |= inner
-                    is_open |= inner_open
-                for handler in getattr(node, "handlers", []):
-                    inner, inner_open = _defined(handler.body)
-                    names |= inner
-                    is_open |= inner_open
-            case ast.Expr(value=ast.Call() as call) if "globals()" in ast.unparse(call):
-                is_open = True
-            case _:
-                pass
-    return names, is_open
 
 
 def _shell(path: str, text: str) -> Facts:

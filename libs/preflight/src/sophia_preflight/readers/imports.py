@@ -1,0 +1,230 @@
+"""What a Python module imports and which names it has, statement by statement, with the conditions it does so under.
+
+Only what is sure to be executed counts against anybody: imports for type checkers are left out, and those that a `try`
+or a condition surrounds say so.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+_OPENS = re.compile(
+    r"globals\(\)|sys\.modules|\bvars\(\)|locals\(\)\[|\bexec\(|\bexecfile\(|\blazy_loader|_LazyModule|lazy_import"
+)
+"""Text of a module that may have names which no statement shows."""
+_INJECTS = re.compile(r"sys\.modules\[\s*[\"']([\w.]+)[\"']\s*\]\s*=|sys\.modules\.setdefault\(\s*[\"']([\w.]+)")
+_SPREADS = re.compile(r"__path__|declare_namespace|extend_path|sys\.modules|sys\.meta_path|sys\.path_hooks")
+"""Text of a package whose modules may lie elsewhere."""
+_CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A name that a `from … import` takes."""
+
+    name: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One `import` or `from … import`. `lazy`: when a function is called; `conditional`: in a branch."""
+
+    module: str
+    level: int
+    line: int
+    column: int
+    names: tuple[Imported, ...] = ()
+    star: bool = False
+    lazy: bool = False
+    conditional: bool = False
+    guarded: bool = False
+    """Its failure is caught."""
+
+    @property
+    def shown(self) -> str:
+        return "." * self.level + self.module
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A module's imports and names. `opaque`: it may have more names than these and those of its star imports."""
+
+    imports: tuple[Import, ...] = ()
+    names: frozenset[str] = frozenset()
+    opaque: bool = False
+    spreads: bool = False
+    injected: frozenset[str] = frozenset()
+
+    @property
+    def stars(self) -> tuple[Import, ...]:
+        return tuple(each for each in self.imports if each.star and not each.lazy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Under:
+    """Where a statement stands."""
+
+    lazy: bool = False
+    conditional: bool = False
+    guarded: bool = False
+
+
+@dataclass
+class _Reading:
+    imports: list[Import] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    opaque: bool = False
+
+
+def outline_of(tree: ast.Module, text: str) -> Outline:
+    """The outline of a parsed module."""
+    reading = _Reading(opaque=bool(_OPENS.search(text)))
+    _statements(tree.body, _Under(), reading)
+    if "global " in text:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                reading.names.update(node.names)
+    injected = frozenset(one or other for one, other in _INJECTS.findall(text))
+    return Outline(
+        tuple(reading.imports),
+        frozenset(reading.names),
+        reading.opaque,
+        bool(_SPREADS.search(text)),
+        injected,
+    )
+
+
+def _statements(body: list[ast.stmt], under: _Under, out: _Reading) -> None:
+    for node in body:
+        _statement(node, under, out)
+
+
+def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            out.imports += _imports(node, under)
+            if not under.lazy:
+                out.names.update(_bound(node))
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            if not under.lazy:
+                out.names.add(name)
+                out.opaque |= name == "__getattr__"
+            _statements(node.body, replace(under, lazy=True), out)
+        case ast.ClassDef(name=name):
+            if not under.lazy:
+                out.names.add(name)
+            inner = _Reading()
+            _statements(node.body, under, inner)
+            out.imports += inner.imports
+        case ast.If():
+            _branches(node, under, out)
+        case ast.Try() | ast.TryStar():
+            _attempt(node, under, out)
+        case ast.With() | ast.AsyncWith():
+            if not under.lazy:
+                out.names.update(_targets([item.optional_vars for item in node.items if item.optional_vars]))
+            caught = any(_names_caught(item.context_expr) for item in node.items)
+            _statements(node.body, replace(under, guarded=under.guarded or caught), out)
+        case ast.For() | ast.AsyncFor() | ast.While():
+            if not under.lazy and not isinstance(node, ast.While):
+                out.names.update(_targets([node.target]))
+            _statements([*node.body, *node.orelse], replace(under, conditional=True), out)
+        case ast.Match():
+            if not under.lazy:
+                out.names.update(_captured(node))
+            for choice in node.cases:
+                _statements(choice.body, replace(under, conditional=True), out)
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Expr() if not under.lazy:
+            _binding(node, out)
+        case _:
+            name = getattr(node, "name", None)  # `type X = …` where this interpreter knows it
+            if not under.lazy and isinstance(name, ast.Name):
+                out.names.add(name.id)
+
+
+def _imports(node: ast.Import | ast.ImportFrom, under: _Under) -> Iterator[Import]:
+    how = {"lazy": under.lazy, "conditional": under.conditional, "guarded": under.guarded}
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Import(alias.name, 0, alias.lineno, alias.col_offset + 1, **how)
+        return
+    names = tuple(Imported(each.name, each.lineno, each.col_offset + 1) for each in node.names if each.name != "*")
+    star = len(names) < len(node.names)
+    yield Import(node.module or "", node.level, node.lineno, node.col_offset + 1, names, star, **how)
+
+
+def _bound(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    for alias in node.names:
+        if alias.name != "*":
+            yield alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
+
+
+def _binding(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr, out: _Reading) -> None:
+    if isinstance(node, ast.Assign):
+        out.names.update(_targets(node.targets))
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+        out.names.update(_targets([node.target]))
+    value = node.value
+    if isinstance(value, ast.NamedExpr) or (value is not None and not isinstance(value, (ast.Constant, ast.Name))):
+        out.names.update(
+            inner.target.id
+            for inner in ast.walk(value)
+            if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name)
+        )
+
+
+def _targets(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            yield from _targets(node.elts)
+        elif isinstance(node, ast.Starred):
+            yield from _targets([node.value])
+
+
+def _captured(node: ast.Match) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, (ast.MatchAs, ast.MatchStar)) and each.name:
+            yield each.name
+
+
+def _branches(node: ast.If, under: _Under, out: _Reading) -> None:
+    """A branch that only type checkers, or only other versions of Python, enter is nobody's failure."""
+    said = ast.unparse(node.test)
+    if isinstance(node.test, ast.NamedExpr) and isinstance(node.test.target, ast.Name) and not under.lazy:
+        out.names.add(node.test.target.id)
+    branch = replace(under, conditional=True)
+    if "version_info" in said or "PY2" in said or "PY3" in said:
+        branch = replace(branch, guarded=True)
+    body = branch
+    if ("TYPE_CHECKING" in said and not said.startswith("not ")) or said in ("False", "0", "None"):
+        body = replace(branch, guarded=True)
+    elif "__name__" in said and "__main__" in said:
+        body = under
+    _statements(node.body, body, out)
+    _statements(node.orelse, under if "TYPE_CHECKING" in said else branch, out)
+
+
+def _attempt(node: ast.Try | ast.TryStar, under: _Under, out: _Reading) -> None:
+    caught = any(handler.type is None or _names_caught(handler.type) for handler in node.handlers)
+    _statements(node.body, replace(under, guarded=under.guarded or caught), out)
+    for handler in node.handlers:
+        if handler.name and not under.lazy:
+            out.names.add(handler.name)
+        _statements(handler.body, replace(under, conditional=True), out)
+    _statements(node.orelse, replace(under, conditional=under.conditional or caught), out)
+    _statements(node.finalbody, under, out)
+
+
+def _names_caught(node: ast.expr) -> bool:
+    return any(
+        (isinstance(each, ast.Name) and each.id in _CAUGHT)
+        or (isinstance(each, ast.Attribute) and each.attr in _CAUGHT)
+        for each in ast.walk(node)
+    )
