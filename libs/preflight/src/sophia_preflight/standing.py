@@ -40,6 +40,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
         Standing.TEST,
         re.compile(
             r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
+            r"|(^|/)(integration|[^/]*[_-]tests?)/"
             r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.(test|spec)\.[jt]sx?$"
         ),
     ),

@@ -73,7 +73,7 @@ def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Tra
 def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
     name = step.uses.text.partition("@")[0].lower()
     if name == "actions/checkout":
-        _checkout(step, workspace)
+        _checkout(step, workspace, found)
     elif name.startswith("./"):
         if workspace.checked_out and workspace.base == ROOT and not workspace.opaque:
             _needed(workflow, step.uses, "the local action", owner, found, file=False)
@@ -91,13 +91,14 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
             follow(of_node(workflow.path, script, workflow.lines), site, found)
 
 
-def _checkout(step: Step, workspace: Workspace) -> None:
-    path, repository = step.with_["path"].text.strip("./"), step.with_["repository"].text
+def _checkout(step: Step, workspace: Workspace, found: Trace) -> None:
+    path, repository = step.with_["path"].text.removeprefix("./").strip("/"), step.with_["repository"].text
     foreign = repository and "github.repository" not in repository
     workspace.checked_out |= not foreign
     value = UNKNOWN if foreign else ROOT
     if path:
         workspace.mounted[path] = value
+        found.produced.append(Produced(f"{ROOT}/{path}", tree=True))
     elif not (foreign and workspace.base == ROOT):
         workspace.base = value
 

@@ -75,6 +75,15 @@ BAD = [
         click
     """),
     tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /app
+        COPY src ./src
+        RUN pip install -r requirements.txt
+        === requirements.txt
+        === src/main.py
+    """),
+    tree("""
         === deploy.sh
         cd "$(dirname "$0")"
         kubectl apply -f k8s/api.yaml

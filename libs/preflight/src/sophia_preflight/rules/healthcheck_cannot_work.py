@@ -1,0 +1,169 @@
+"""Health checks that use a program which their image does not have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sophia_preflight.composing import Used, used
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.readers.compose import command_words, interpolated
+from sophia_preflight.readers.dockerfile import Dockerfile, Stage
+from sophia_preflight.standing import is_development, limited
+from sophia_preflight.text import is_known
+
+RULE = Rule(
+    id="healthcheck-cannot-work",
+    title="a health check uses a program that is not in the image",
+    severity=Severity.HIGH,
+    why="the container is never healthy: what waits for it does not start, and Swarm replaces it for ever",
+    fix="install the program in the image, or probe with one that is there (Python: `python -c` with urllib)",
+    family="compose",
+)
+
+_LACKING: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
+    (re.compile(r"(^|/)(python|debian|ubuntu|node|ruby|perl|golang|rust|openjdk|eclipse-temurin)(:|$)"), frozenset()),
+    (re.compile(r"(^|/)(redis|postgres|mongo|mysql|mariadb|memcached|rabbitmq)(:|$)"), frozenset({"curl"})),
+    (re.compile(r"(^|/)alpine(:|$)|[:-]alpine"), frozenset({"curl"})),
+    (re.compile(r"distroless|^scratch$|chainguard/static"), frozenset({"curl", "wget", "sh", "nc"})),
+)
+
+
+@dataclass(frozen=True)
+class _Lacks:
+    programs: frozenset[str]
+    because: str
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for each in used(context):
+        part = each.service.get("healthcheck", "test")
+        if part is None:
+            continue
+        lacks = _service_lacks(context, each)
+        program = _program(" ".join(word.value for word in command_words(part.node)))
+        if lacks and program in lacks.programs:
+            severity, blocks = each.consequence
+            yield RULE.found(
+                f"the health check of `{each.service.name}` uses `{program}`, and {lacks.because}",
+                part.node.place(part.file.path),
+                anchor=f"{each.service.name} {program}",
+                severity=severity,
+                confidence=Confidence.LIKELY,
+                blocks=blocks,
+            )
+    for path, made in context.dockerfiles.items():
+        yield from _of_dockerfile(path, made)
+
+
+def _of_dockerfile(path: str, made: Dockerfile) -> Iterator[Finding]:
+    final = made.final
+    probe = final.last("HEALTHCHECK") if final else None
+    if final is None or probe is None:
+        return
+    program = _program(probe.flat)
+    lacks = _stage_lacks(made, final)
+    if lacks and program in lacks.programs:
+        severity = Severity.HIGH if is_development(path) else Severity.CRITICAL
+        yield RULE.found(
+            f"the health check uses `{program}`, and {lacks.because}",
+            Place(path, probe.line, probe.column),
+            anchor=program,
+            severity=limited(severity, path),
+            confidence=Confidence.LIKELY,
+            blocks=f"the start of the image of `{path}`",
+        )
+
+
+def _program(text: str) -> str:
+    """The program that a probe stands or falls with; empty where there is a choice."""
+    found = re.findall(r"(?:^|[\s\"'\[(;&|/])(curl|wget|nc)(?=[\s\"',])", text)
+    return found[0] if len(set(found)) == 1 and "||" not in text.replace("|| exit", "").replace("||exit", "") else ""
+
+
+def _service_lacks(context: Context, each: Used) -> _Lacks | None:
+    made = context.service_build(each.project, each.service)
+    if made is not None:
+        dockerfile = context.dockerfiles[made[0]]
+        stage = context.stage_of(dockerfile, made[1])
+        return _stage_lacks(dockerfile, stage) if stage else None
+    if each.service.has("build"):
+        return None
+    part = each.service.get("image")
+    return _image_lacks(interpolated(part.node.text)[0]) if part else None
+
+
+def _stage_lacks(made: Dockerfile, stage: Stage) -> _Lacks | None:
+    """What a stage does not have; what any RUN of it or of a stage below installs counts as there."""
+    texts: list[str] = []
+    current: Stage | None = stage
+    base = stage.base
+    for _ in range(len(made.stages) + 1):
+        if current is None:
+            break
+        texts += [each.flat for each in current.instructions if each.name in ("RUN", "COPY", "ADD")]
+        base = current.base
+        below = made.stage(base)
+        current = below if below is not None and below.index < current.index else None
+    lacks = _image_lacks(base)
+    if lacks is None:
+        return None
+    installed = " ".join(texts)
+    missing = frozenset(program for program in lacks.programs if not re.search(rf"\b{program}\b", installed))
+    opaque = re.search(r"install-deps|xargs|packages\.txt|apt\.txt|\$\{?\w*(PACKAGES|DEPS|PKGS)", installed)
+    return _Lacks(missing, lacks.because) if missing and not opaque else None
+
+
+def _image_lacks(image: str) -> _Lacks | None:
+    if not is_known(image) or not image:
+        return None
+    for pattern, programs in _LACKING:
+        if pattern.search(image):
+            lacking = programs
+            if not programs:
+                slim = re.search(r"slim|(^|/)(debian|ubuntu)(:|$)", image)
+                lacking = frozenset({"curl", "wget"}) if slim else frozenset()
+                if "alpine" in image:
+                    lacking = frozenset({"curl"})
+            if "alpine" in image and re.search(r"(^|/)nginx", image):
+                lacking = frozenset()
+            return _Lacks(lacking, f"`{image}` has none") if lacking else None
+    return None
+
+
+BAD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        COPY app.py .
+        HEALTHCHECK CMD curl -f http://localhost:8000/health || exit 1
+        CMD ["python", "app.py"]
+        === app.py
+    """),
+    tree("""
+        === docker-compose.yml
+        services:
+          cache:
+            image: redis:8-alpine
+            healthcheck: {test: ["CMD", "curl", "-f", "http://localhost:6379"]}
+    """),
+]
+GOOD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim AS base
+        RUN apt-get update && apt-get install -y --no-install-recommends curl
+        FROM base
+        HEALTHCHECK CMD curl -f http://localhost:8000/health || exit 1
+        === docker-compose.yml
+        services:
+          cache: {image: "redis:8", healthcheck: {test: ["CMD", "redis-cli", "ping"]}}
+          web: {image: "nginx:1.29-alpine", healthcheck: {test: "curl -f localhost"}}
+          full: {image: "python:3.12", healthcheck: {test: "curl -f localhost"}}
+          own: {build: ., healthcheck: {test: "curl -f localhost || wget localhost"}}
+          any: {image: "example/thing:1", healthcheck: {test: "curl -f localhost"}}
+    """),
+]
