@@ -512,6 +512,16 @@ def test_down_and_up_again_is_what_it_was(shapes, seed):
     assert (play.machine.backends, play.machine.table, play.machine.generation) == (backends, table, generation)
 
 
+def test_up_starts_the_instances_that_served_whatever_their_numbers():
+    play = live(SHOP)
+    key = revision(SHOP).workloads[name(API)].key
+    for plan in (planning.restart(play.standing, instances={key: [0]}), None):
+        assert play.run(plan or planning.stop(play.standing, drain_ms=1)).state == "done"
+    up = planning.start(play.standing)
+    assert up.by_id[f"start {name(API)}"].args["numbers"] == [1] and "place" not in up.by_id
+    assert play.run(up).state == "done"
+
+
 @given(histories())
 def test_down_closes_the_edge_first_and_stops_callers_before_callees(shapes):
     play = live(*shapes)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sophia_deployment_core.canonical import canonical, digest
 from sophia_deployment_core.errors import SophiaError
@@ -142,6 +142,7 @@ def test_everything_that_is_missing_is_named_at_once():
 
 
 @given(shapes())
+@settings(max_examples=30)
 def test_a_revision_comes_back_from_its_text_as_it_was(shape: Shape):
     made = revision(shape)
     again = stored(made)
@@ -152,6 +153,7 @@ def test_a_revision_comes_back_from_its_text_as_it_was(shape: Shape):
 
 
 @given(shapes())
+@settings(max_examples=30)
 def test_workloads_are_ordered_callees_first_and_always_the_same(shape: Shape):
     ordered = revision(shape).ordered()
     for index, load in enumerate(ordered):

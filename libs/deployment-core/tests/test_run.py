@@ -192,7 +192,7 @@ def _refolded(play: Play) -> None:
 
 
 @given(shapes(), st.integers(0, 2**16), st.data())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_view_folded_from_any_beginning_is_the_one_applied_event_by_event(shape, seed, data):
     play = Play(random.Random(seed))
     play.run(planning.deploy(play.standing, revision(shape)))

@@ -51,7 +51,7 @@ def goes_to(play: Play) -> Revision | None:
 
 
 @given(histories(), st.integers(0, 2**32), st.sampled_from([0.0, 0.15]))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_the_world_folded_from_any_beginning_is_the_one_applied_entry_by_entry(shapes, seed, badness):
     play = Play(random.Random(seed))
 
@@ -73,7 +73,7 @@ def test_the_world_folded_from_any_beginning_is_the_one_applied_entry_by_entry(s
 
 
 @given(histories(), st.integers(0, 2**32), st.sampled_from([0.0, 0.2]))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_no_port_is_ever_spoken_for_twice(shapes, seed, badness):
     play = Play(random.Random(seed))
 
@@ -199,7 +199,7 @@ def test_a_rollback_that_is_undone_leaves_what_it_came_from_good():
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABCD"), st.sampled_from(["deploy", "rollback", "bad"])), max_size=7))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_what_is_live_was_shipped_is_good_and_is_never_where_a_rollback_goes(moves):
     play = shipped(A)
     for letter, how in moves:
