@@ -64,6 +64,7 @@ def service(places, **changes):
         workload=WORKLOAD,
         number=0,
         artifact=DIGEST,
+        prepare=None,
         argv=("python3", "-I", "-S", "service.py", "stock"),
         static=None,
         port=port,
@@ -96,6 +97,19 @@ async def test_a_bundle_is_prepared_once_where_it_stays(runtime, places):
     assert (tree / "log").read_text() == f"{tree}\n"
     assert (tree / "file").read_text() == "as stored\n"
     assert [path.name for path in places.run.iterdir()] == ["epoch"]
+
+
+async def test_another_command_prepares_the_same_bundle_anew(runtime, places):
+    shutil.copy(SERVICE, bundle(places) / "service.py")
+    for command in (None, ["touch", "made"]):
+        await runtime.prepare(DIGEST, prepare=command, epoch=1)
+    with pytest.raises(SophiaError, match="SPH-2104"):
+        await runtime.prepare(DIGEST, prepare=["false"], epoch=1)
+    spec = service(places, argv=("sh", "-c", "ls; exec sleep 60"), prepare=("touch", "made"))
+    await runtime.start(spec, epoch=1)
+    log = runtime.log_path("local", "stock", WORKLOAD, 0)
+    assert await eventually(lambda: "made" in lines(log)), "it runs in the tree that its own command made"
+    await runtime.stop("local", WORKLOAD, 0, epoch=1)
 
 
 async def test_two_that_need_the_same_bundle_prepare_it_once(runtime, places):
@@ -142,13 +156,15 @@ async def test_what_a_preparation_leaves_running_is_ended(runtime, places):
 
 async def test_cancelling_a_preparation_kills_it_and_it_can_be_repeated(runtime, places):
     bundle(places)
-    preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", "sleep 60 & sleep 60"], epoch=1))
+    command = ["sh", "-c", "test -e ../../again && exec touch made; sleep 60 & sleep 60"]
+    preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=command, epoch=1))
     await eventually(lambda: len(processes_of(places.state)) >= 4)
     preparing.cancel()
     with suppress(asyncio.CancelledError):
         await preparing
     assert processes_of(places.state) == []
-    await runtime.prepare(DIGEST, prepare=["touch", "made"], epoch=1)
+    (places.state / "again").touch()
+    await runtime.prepare(DIGEST, prepare=command, epoch=1)
     assert [path.name for path in places.prepared.glob("*/made")] == ["made"]
 
 
@@ -161,8 +177,9 @@ async def test_a_preparation_of_an_older_epoch_is_refused(runtime, places):
 
 async def test_a_virtual_environment_can_be_prepared_and_its_python_started(runtime, places):
     shutil.copy(SERVICE, bundle(places) / "service.py")
-    await runtime.prepare(DIGEST, prepare=["uv", "venv", "--quiet", "--offline", ".venv"], epoch=1)
-    spec = service(places, argv=(".venv/bin/python", "service.py", "stock"))
+    command = ("uv", "venv", "--quiet", "--offline", ".venv")
+    await runtime.prepare(DIGEST, prepare=command, epoch=1)
+    spec = service(places, prepare=command, argv=(".venv/bin/python", "service.py", "stock"))
     kept = await runtime.start(spec, epoch=1)
     await eventually(lambda: answer(spec.port))
     assert (await runtime.observe("local"))[0].restarts == 0 and kept.pid
@@ -245,7 +262,7 @@ async def test_what_an_instance_uses_is_not_pruned(runtime, places):
     for digest in (DIGEST, OTHER):
         shutil.copy(SERVICE, bundle(places, digest) / "service.py")
         await runtime.prepare(digest, prepare=["true"], epoch=1)
-    await runtime.start(service(places), epoch=1)
+    await runtime.start(service(places, prepare=("true",)), epoch=1)
     assert await runtime.prune({OTHER}) == []
     assert await runtime.prune([]) == [OTHER]
     await runtime.stop("local", WORKLOAD, 0, epoch=1)
@@ -284,7 +301,8 @@ async def engine(state, epoch, *command):
 
 async def test_half_a_preparation_is_none_when_the_engine_was_killed(runtime, places):
     bundle(places)
-    killed = await engine(places.state, 1, "sh", "-c", "touch half; sleep 60")
+    command = ["sh", "-c", "test -e ../../again && exec test ! -e half; touch half; sleep 60"]
+    killed = await engine(places.state, 1, *command)
     try:
         await eventually(lambda: list(places.prepared.glob("*/half")), seconds=20)
     finally:
@@ -292,13 +310,15 @@ async def test_half_a_preparation_is_none_when_the_engine_was_killed(runtime, pl
         await killed.wait()
     await eventually(lambda: processes_of(places.state) == [])
     assert not list(places.prepared.glob("*.ready"))
-    await runtime.prepare(DIGEST, prepare=["sh", "-c", "test ! -e half && touch whole"], epoch=2)
-    assert list(places.prepared.glob("*/whole"))
+    (places.state / "again").touch()
+    await runtime.prepare(DIGEST, prepare=command, epoch=2)
+    assert list(places.prepared.glob("*.ready"))
 
 
 async def test_a_preparation_whose_helper_was_killed_is_ended_before_the_next_one_begins(runtime, places):
     bundle(places)
-    preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", "touch half; sleep 61"], epoch=1))
+    command = ["sh", "-c", "test -e ../../again && exec test ! -e half; touch half; sleep 61"]
+    preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=command, epoch=1))
     await eventually(lambda: list(places.prepared.glob("*/half")))
     helper = next(pid for pid in processes_of(places.state) if os.getsid(pid) == pid and _is_helper(pid))
     left = [pid for pid in processes_of(places.state) if pid != helper]
@@ -306,7 +326,8 @@ async def test_a_preparation_whose_helper_was_killed_is_ended_before_the_next_on
     with pytest.raises(SophiaError, match="SPH-2101"):
         await preparing
     assert [pid for pid in left if is_alive(pid)], "nobody was there to end it"
-    await runtime.prepare(DIGEST, prepare=["sh", "-c", "test ! -e half"], epoch=1)
+    (places.state / "again").touch()
+    await runtime.prepare(DIGEST, prepare=command, epoch=1)
     assert not [pid for pid in left if is_alive(pid)]
 
 
@@ -316,11 +337,12 @@ def _is_helper(pid):
 
 async def test_a_new_engine_waits_for_the_preparation_of_a_killed_one_to_end(runtime, places):
     bundle(places)
-    stubborn = "trap '' TERM; touch half; sleep 60 & wait; sleep 60"
+    stubborn = "test -e ../../again && exec test ! -e half; trap '' TERM; touch half; sleep 60 & wait; sleep 60"
     killed = await engine(places.state, 1, "sh", "-c", stubborn)
     try:
         await eventually(lambda: list(places.prepared.glob("*/half")), seconds=20)
-        preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", "test ! -e half"], epoch=2))
+        (places.state / "again").touch()
+        preparing = asyncio.ensure_future(runtime.prepare(DIGEST, prepare=["sh", "-c", stubborn], epoch=2))
         await asyncio.sleep(0.3)
         assert not preparing.done(), "two at once would spoil each other's tree"
     finally:

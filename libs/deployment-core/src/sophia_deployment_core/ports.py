@@ -114,6 +114,7 @@ class InstanceSpec:
     workload: str
     number: int
     artifact: str
+    prepare: tuple[str, ...] | None
     argv: tuple[str, ...] | None
     static: Mapping[str, object] | None
     port: int | None
@@ -160,7 +161,7 @@ class Runtime(Protocol):
         binds its port a while after it was found free, and neighbours that all began at one end would race."""
 
     async def prepare(self, digest: str, *, prepare: Sequence[str] | None, epoch: int) -> None:
-        """Make a bundle ready to run (a virtual environment), once per digest; half a preparation is none."""
+        """Make a bundle ready to run (a virtual environment), once per digest and command; half of it is none."""
 
     async def start(self, spec: InstanceSpec, *, epoch: int) -> Instance:
         """Return once its launcher holds the instance's lock and spawned it. Running already: return it as it is."""

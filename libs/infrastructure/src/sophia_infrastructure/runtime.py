@@ -1,13 +1,15 @@
 """Instances as processes on this machine: the `Runtime` port on launchers.
 
-prepared/<digest>-<platform>/        a bundle's copy, made ready where it stays (virtual environments hold paths)
-prepared/<digest>-<platform>.ready   written last: without it the tree beside it is half a preparation, or none
-logs/prepare-<digest>.log            what the preparation said
+prepared/<digest>-<platform>/             a bundle's copy that nothing had to be done to
+prepared/<digest>-<platform>-<command>/   one made ready by a command, where it stays (virtual environments hold paths)
+prepared/….ready                          written last: without it the tree beside it is half a preparation, or none
+logs/prepare-<digest>.log                 what the newest preparation of the bundle said
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import platform
@@ -55,21 +57,21 @@ class LocalRuntime:
     # --- bundles ----------------------------------------------------------------------------------------------------
 
     async def prepare(self, digest: str, *, prepare: Sequence[str] | None, epoch: int) -> None:
-        """Make a bundle ready to run, once per digest and platform; half a preparation is none.
+        """Make a bundle ready to run, once per digest, command and platform; half a preparation is none.
 
         The command finds what belongs to Sophia's own Python (`python3`, `uv`) first on its PATH, and your caches,
         proxies and package indexes; nothing else of your environment. Cancelled, it and all it started are killed.
         Raises `SophiaError` with its last lines if it fails.
         """
         log = self.prepare_log(digest)
-        tree = self._tree(digest)
+        tree = self._tree(digest, prepare)
         program = Program(tuple(prepare), tree, preparing_environment(os.environ), log) if prepare else None
         async with self._preparing[digest]:
             exit = await self._launchers.prepare(
-                f"prepared/{tree.name}",
+                f"prepared/{digest}-{PLATFORM}",  # one after the other, and what a dead one left is ended
                 source=self._places.artifacts / digest,
                 target=tree,
-                marker=self._marker(digest),
+                marker=_marker(tree),
                 program=program,
                 epoch=epoch,
                 ms=PREPARE_MS,
@@ -93,11 +95,10 @@ class LocalRuntime:
                 removed.append(digest)
         return removed
 
-    def _tree(self, digest: str) -> Path:
-        return self._places.prepared / f"{digest}-{PLATFORM}"
-
-    def _marker(self, digest: str) -> Path:
-        return self._places.prepared / f"{digest}-{PLATFORM}.ready"
+    def _tree(self, digest: str, prepare: Sequence[str] | None) -> Path:
+        """Another command makes another tree of the same bundle."""
+        command = f"-{hashlib.sha256(json.dumps(list(prepare)).encode()).hexdigest()[:12]}" if prepare else ""
+        return self._places.prepared / f"{digest}-{PLATFORM}{command}"
 
     def _prepared(self) -> list[str]:
         try:
@@ -133,7 +134,8 @@ class LocalRuntime:
     async def start(self, spec: InstanceSpec, *, epoch: int) -> Instance:
         """Return once its launcher holds the instance's lock and spawned it. Running already: as it is."""
         resource = _resource(spec.environment, spec.workload, spec.number)
-        if self._launchers.look(resource).state == "gone" and not self._marker(spec.artifact).exists():
+        tree = self._tree(spec.artifact, spec.prepare)
+        if self._launchers.look(resource).state == "gone" and not _marker(tree).exists():
             raise SophiaError(
                 NOT_PREPARED,
                 f"`{spec.service}`: bundle `{spec.artifact[:12]}` is not prepared on this machine",
@@ -141,7 +143,7 @@ class LocalRuntime:
                 facts={"digest": spec.artifact},
             )
         data = Path(spec.env.get("DATA_DIR") or self.data_path(spec.environment, spec.service))
-        program = await asyncio.to_thread(self._program, spec, data)
+        program = await asyncio.to_thread(self._program, spec, tree, data)
         return _instance(await self._launchers.keep(resource, program, epoch=epoch))
 
     async def stop(self, environment: str, workload: str, number: int, *, epoch: int) -> int | None:
@@ -166,11 +168,11 @@ class LocalRuntime:
     def first_port(self) -> int:
         return 20_000 + zlib.crc32(os.fsencode(self._places.state)) % 10_000
 
-    def _program(self, spec: InstanceSpec, data: Path) -> Program:
+    def _program(self, spec: InstanceSpec, tree: Path, data: Path) -> Program:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Program(
             argv=spec.argv if spec.argv is not None else self._file_server(spec.static or {}),
-            cwd=self._tree(spec.artifact),
+            cwd=tree,
             env=instance_environment(os.environ, home=data) | dict(spec.env),
             secrets=dict(spec.secrets),
             log=self.log_path(spec.environment, spec.service, spec.workload, spec.number),
@@ -246,6 +248,10 @@ def _end_of(path: Path) -> bytes:
 def _harmless(line: str) -> str:
     line = _COLOUR.sub("", line.rstrip("\r")).replace("\t", "    ")
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
+
+
+def _marker(tree: Path) -> Path:
+    return tree.with_name(f"{tree.name}.ready")
 
 
 def _resource(environment: str, workload: str, number: int) -> str:

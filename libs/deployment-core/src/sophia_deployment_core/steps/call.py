@@ -112,6 +112,7 @@ class Call:
             workload=load.identity,
             number=number,
             artifact=load.artifact,
+            prepare=load.prepare,
             argv=filled_in(load.run, variables) if load.run is not None else None,
             static=load.static,
             port=port,
