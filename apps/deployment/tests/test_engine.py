@@ -320,3 +320,18 @@ def test_followers_get_every_entry_once_and_in_order() -> None:
         assert seen == list(range(1, house.hands.world.head.seq + 1))
 
     play(story)
+
+
+def test_a_clock_that_jumps_retires_nothing_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(house: House) -> None:
+        await house.deployed("1")
+        await house.deployed("2")
+        await asyncio.sleep(5)
+        now_ms = house.hands.clock.now_ms
+        monkeypatch.setattr(house.hands.clock, "now_ms", lambda: now_ms() + 3_600_000)
+        await asyncio.sleep(30)
+        assert not any(view.kind == "retire" for view in house.hands.world.runs.values())
+        await asyncio.sleep(60)
+        assert any(view.kind == "retire" for view in house.hands.world.runs.values())
+
+    play(story)

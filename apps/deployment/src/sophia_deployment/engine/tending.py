@@ -44,6 +44,8 @@ class Tending:
     restoring: Restoring
     readings: dict[str, Reading] = field(default_factory=dict)
     """environment -> the proxy's newest counters"""
+    _switched: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """environment -> its generation, and when on the boot clock it began"""
     _tries: dict[str, _Tries] = field(default_factory=lambda: defaultdict(_Tries))
 
     async def run(self) -> None:
@@ -171,12 +173,16 @@ class Tending:
         return {key: place for key, place in standing.placements.items() if key in keys}
 
     def _is_cold(self, standing: Standing) -> bool:
-        """Whether what was live before need not be kept warm any longer."""
+        """Whether what was live before need not be kept warm any longer. A wall clock that jumps ends nothing early."""
         if standing.live is None or standing.live_since_ms is None:
             return False
-        settings = standing.live.settings
+        clock, settings = self.hands.clock, standing.live.settings
+        generation, since_ms = self._switched.get(standing.name, (0, 0))
+        if generation != standing.current_generation:
+            since_ms = clock.boot_ms() - max(0, clock.now_ms() - standing.live_since_ms)
+            self._switched[standing.name] = standing.current_generation, since_ms
         warm_ms = int(settings.get("watch_ms", 0)) + int(settings.get("warm_ms", 0))
-        return self.hands.clock.now_ms() - standing.live_since_ms >= warm_ms
+        return clock.boot_ms() - since_ms >= warm_ms
 
     async def _submit(self, standing: Standing, plan: Plan, reason: str) -> str:
         id = str(uuid.uuid4())
