@@ -26,7 +26,7 @@ import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -166,7 +166,12 @@ class Site:
 
     def lay(self, trap: Trap | None) -> None:
         if trap is not None:
-            trap.lay(self.trap)
+            replace(trap, ballast=str(self.ballast)).lay(self.trap)
+
+    @property
+    def ballast(self) -> Path:
+        """The file that fills the disk of the state directory."""
+        return self.places.state / "ballast"
 
     def sprung(self) -> bool:
         """Whether there is no trap waiting."""
@@ -355,7 +360,7 @@ class Site:
 
         `restarts`: launchers may have started instances again.
         """
-        self.until(lambda: self._report(run) is not None, "the report is written", seconds=20)
+        self.until(lambda: self._is_reported(run), "the report is written", seconds=20)
         found = [*self._unfinished(run, states), *self._complaints(live, restarts=restarts)]
         found += [] if restarts else self._started_twice(run)
         assert not found, "\n".join(["", *found, self.last_words()])
@@ -365,10 +370,12 @@ class Site:
         found = list(self._complaints(live, restarts=restarts))
         assert not found, "\n".join(["", *found, self.last_words()])
 
-    def _report(self, run: str) -> Path | None:
+    def _is_reported(self, run: str) -> bool:
+        """An engine that died with its last entry leaves the report to the next one."""
+        if not self.engine_lives():
+            self.revive()
         view = self.world.runs[run]
-        path = self.places.reports / f"{view.number}-{view.kind}-{view.environment}" / "report.html"
-        return path if path.exists() else None
+        return (self.places.reports / f"{view.number}-{view.kind}-{view.environment}" / "report.html").exists()
 
     def _unfinished(self, run: str, states: Iterable[str]) -> Iterator[str]:
         self.look()

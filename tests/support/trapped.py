@@ -41,8 +41,6 @@ from sophia_infrastructure.launchers import Launchers
 
 Moment = Literal["before", "during", "after"]
 Deed = Literal["kill", "stop", "fill"]
-BALLAST = "ballast"
-"""The file that fills the disk, in the state directory."""
 DURING_SECONDS = 0.03
 """A helper needs 40 ms and more until it has acted."""
 
@@ -52,6 +50,8 @@ class Trap:
     place: str
     moment: Moment
     deed: Deed = "kill"
+    ballast: str = ""
+    """what fills the disk"""
 
     def __str__(self) -> str:
         return f"{self.moment} {self.place}"
@@ -173,7 +173,7 @@ def _spring(trap: Path, places: Iterable[str], moment: Moment) -> None:
         return
     trap.unlink()
     if laid.deed == "fill":
-        fill(trap.with_name(BALLAST))
+        fill(Path(laid.ballast))
     else:
         os.kill(os.getpid(), signal.SIGKILL if laid.deed == "kill" else signal.SIGSTOP)
 
