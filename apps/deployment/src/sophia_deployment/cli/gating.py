@@ -50,9 +50,7 @@ def _touches(finding: Finding, sources: Collection[str]) -> bool:
     """Whether any place of the finding lies in what is released."""
     paths = [involved.place.path for involved in finding.places]
     return any(
-        path in (FILE, source) or source == "." or path.startswith(f"{source}/")
-        for path in paths
-        for source in sources
+        path in (FILE, source) or source == "." or path.startswith(f"{source}/") for path in paths for source in sources
     )
 
 
