@@ -311,6 +311,15 @@ def test_a_single_that_needs_nothing_new_is_replaced_before_its_callers_start():
     assert because.endswith("replaced in place, with a gap")
 
 
+def test_a_single_is_only_stopped_when_all_that_can_do_without_it_was_verified():
+    other = 4
+    shape = {**SHOP, other: Thing()}
+    plan = planning.deploy(live(shape).standing, revision(newer(shape, DATABASE, API, other)))
+    (stop,) = steps(plan, "stop")
+    assert f"verify {name(other)}" in stop.after
+    assert before(plan.steps, stop.id, f"start {name(API)}") and before(plan.steps, stop.id, f"start {name(PAGE)}")
+
+
 def test_a_single_is_only_stopped_when_what_is_shared_was_found_well():
     play = live(SHOP)
     plan = planning.deploy(play.standing, revision(newer(SHOP, DATABASE)))

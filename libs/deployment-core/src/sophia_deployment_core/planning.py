@@ -67,9 +67,10 @@ def deploy(standing: Standing, target: Revision, *, kind: Literal["deploy", "rol
     draft.place((part.load, part.unplaced) for part in draft.parts)
     draft.prepare(part.load for part in draft.parts if part.unstarted or part.replaced)
     draft.check(part for part in early if kind == "deploy" or not _shared(live, part.load))
-    ready = draft.so_far()
-    for part in early:
-        draft.begin(part, after=ready)
+    for group in _gaps_last(early):
+        ready = draft.so_far()
+        for part in group:
+            draft.begin(part, after=ready)
     if kind == "deploy":
         draft.candidate()
         draft.smoke(early, after=("candidate",))
@@ -146,6 +147,18 @@ def _around_the_switch(parts: Sequence[_Part], kind: str) -> tuple[list[_Part], 
         if part.place is None or part in late:
             new.add(part.load.key)
     return [part for part in parts if part not in late], late
+
+
+def _gaps_last(parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part]]:
+    """What can be begun unnoticed, then singles that are replaced and what calls them.
+
+    A release that fails over the first has made no gap.
+    """
+    gaps: set[str] = set()
+    for part in parts:
+        if part.replaced or gaps & set(part.load.callees.values()):
+            gaps.add(part.load.key)
+    return [part for part in parts if part.load.key not in gaps], [part for part in parts if part.load.key in gaps]
 
 
 def _shared(live: Revision | None, load: Workload) -> bool:
