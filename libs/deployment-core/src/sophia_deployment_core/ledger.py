@@ -7,18 +7,21 @@ the head (`Head`) elsewhere and compare. Progress, recovery, report and audit ar
 
     kind               by       body
     engine owns        engine   {holder, version}
-    run submitted      person   {plan, number, kind, environment, by, reason?, tags}
+    run submitted      person   {plan, number, kind, environment, by, reason?, tags, provenance}
     approval           person   {by, decision, plan_hash}
     cancel asked       person   {by, reason?}
     rollback asked     person   {by, reason?}            (of a run that holds the lane: it undoes itself)
-    lane taken         engine   {environment}
+    resumed            person   {by, reason?}            (of a held run: what gave up is tried again)
+    lane taken         engine   {environment, plan?}     (the plan, where another is due than was submitted)
     step started       engine   {step, phase: do|undo, attempt, until_ms, with}
     step done          engine   {step, phase, attempt, result}
-    step failed        engine   {step, phase, attempt, error: {code, message, hint, facts}, again: bool}
-    undo decided       engine   {because}
+    step failed        engine   {step, phase, attempt, error: {code, message, hint, facts, hold?}, again: bool}
+    undo decided       engine   {kind: failure|cancel|rollback, message, by? | step, code, hint, facts}
     run ended          engine   {state, because}
     held               engine   {because}                (needs a person; the lane is kept)
-    note               engine   {…}                      (an observation, e.g. a crash loop after the watch)
+    environment held   engine   {environment, because}   (after the watch nothing goes back by itself)
+    environment steady engine   {environment}
+    note               engine   {…}                      (an observation)
 """
 
 from __future__ import annotations
