@@ -15,13 +15,16 @@ from typing import TypeVar
 from sophia_preflight.calls.finding import Finder, ImageView, Location
 from sophia_preflight.calls.matching import Misfit, misfits
 from sophia_preflight.calls.model import Call, Composition, ImageBuild, Script, Site, Trace
-from sophia_preflight.facts import Facts, PackageFacts, PythonFacts, ShellFacts
+from sophia_preflight.clusters.cluster import Cluster
+from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, ShellFacts
 from sophia_preflight.images import Images
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.model import Place
-from sophia_preflight.readers.compose import ComposeFile, Project, Service, build_of
+from sophia_preflight.modules import Modules
+from sophia_preflight.readers.compose import ComposeFile, Project, Service, build_of, mount_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.tree import Documents
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
 from sophia_preflight.settings import Settings
@@ -29,7 +32,6 @@ from sophia_preflight.text import Word, in_repository, is_known, joined
 
 _T = TypeVar("_T")
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-_OVERLAY = re.compile(r"(docker-)?compose[.-][\w.-]+\.ya?ml$")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,16 @@ class Context:
     def packages(self) -> dict[str, PackageFacts]:
         return self._of(PackageFacts)
 
+    @cached_property
+    def documents(self) -> dict[str, Documents]:
+        """YAML and JSON files that are of no kind of their own."""
+        return {path: each.documents for path, each in self._of(DataFacts).items()}
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """What is meant for Kubernetes."""
+        return Cluster(self.repository, self.documents)
+
     def python(self, path: str) -> PythonFacts | None:
         found = self.facts.get(path)
         return found.data if found is not None and isinstance(found.data, PythonFacts) else None
@@ -108,6 +120,10 @@ class Context:
     @cached_property
     def finder(self) -> Finder:
         return Finder(self)
+
+    @cached_property
+    def modules(self) -> Modules:
+        return Modules(self)
 
     def callers_directories(self, path: str) -> set[str]:
         """Directories from which somebody runs a script, where they are known."""
@@ -200,12 +216,15 @@ class Context:
         return path, BuildContext(context, place, build.stage, arguments, part.file.path)
 
     def builds(self, dockerfile: str) -> list[BuildContext]:
-        """How a Dockerfile is built: as its builders say, else from its own directory or the root."""
+        """How a Dockerfile is built: as its builders say, else from its own directory or one above it."""
         said = self._builds.get(dockerfile)
         if said:
             return said
-        own = posixpath.dirname(dockerfile) or "."
-        return [BuildContext(own)] if own == "." else [BuildContext(own), BuildContext(".")]
+        found, directory = [BuildContext(".")], posixpath.dirname(dockerfile)
+        while directory:
+            found.insert(len(found) - 1, BuildContext(directory))
+            directory = posixpath.dirname(directory)
+        return found
 
     def stage_of(self, dockerfile: Dockerfile, build: BuildContext) -> Stage | None:
         return dockerfile.stage(build.stage) if build.stage and is_known(build.stage) else dockerfile.final
@@ -251,7 +270,9 @@ class Context:
         for call in self.calls:
             if isinstance(call.target, Composition):
                 for project in self._called_project(call, call.target):
-                    found.setdefault((project.key, project.base, project.stack), project)
+                    key = (project.key, project.base, project.stack)
+                    if key not in found or (found[key].partial and not project.partial):
+                        found[key] = project
                     named |= set(project.key)
         for path, file in self.composes.items():
             if path not in named and not file.is_fragment and path not in self._extended:
@@ -294,18 +315,28 @@ class Context:
         return list(self._called_project(call, call.target))
 
     def _usual(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
-        """A file alone, or an overlay with the file that it lies over."""
-        name = posixpath.basename(file.path)
-        if name in COMPOSE_NAMES or not _OVERLAY.fullmatch(name):
-            return self._with_included((file,))
-        base = next(
-            (p for n in COMPOSE_NAMES if (p := posixpath.join(posixpath.dirname(file.path), n)) in self.composes), None
+        """A file alone; or, where it is not whole, with the files beside it that have what it lacks."""
+        files = [file]
+        others = [other for other in self.composes.values() if other is not file and not other.is_fragment]
+        others.sort(
+            key=lambda other: (other.directory != file.directory, posixpath.basename(other.path) not in COMPOSE_NAMES)
         )
-        stands_alone = all(
-            node["image"] or node["build"] or node["extends"] for _, node in file.root["services"].items()
-        )
-        files = (file,) if base is None or stands_alone else (self.composes[base], file)
-        return self._with_included(files)
+        for _ in range(4):
+            lacking = _lacking(self._with_included(tuple(files)))
+            bodies = {each for each in lacking if each[0] == "services"}
+            helper = next(
+                (
+                    other
+                    for other in others
+                    if other not in files
+                    and (lacking if other.directory == file.directory else bodies) & _offered(other)
+                ),
+                None,
+            )
+            if helper is None:
+                break
+            files.insert(0, helper)
+        return self._with_included(tuple(files))
 
     def _is_stack(self, file: ComposeFile) -> bool:
         return bool(re.search(r"stack|swarm", posixpath.basename(file.path), re.IGNORECASE))
@@ -340,7 +371,7 @@ class Context:
         base = files[0].directory
         if target.base is not None:
             base = next(iter(self.finder.bases(call.site.path, target.base)), base)
-        yield Project(files, base, target.stack, True)
+        yield Project(files, base, target.stack, True, target.partial)
 
     # --- conveniences for rules --------------------------------------------------------------------------------------
 
@@ -358,3 +389,34 @@ class Context:
 
     def path_of(self, word: Word, call: Call, *, directory: bool = False) -> Location:
         return self.finder.path(word, call.site, directory=directory)
+
+
+def _offered(file: ComposeFile) -> set[tuple[str, str]]:
+    """What a compose file defines that another may lack."""
+    found = {
+        (kind, name) for kind in ("networks", "volumes", "secrets", "configs") for name, _ in file.root[kind].items()
+    }
+    for name, node in file.root["services"].items():
+        found.add(("named", name))
+        if node["image"] or node["build"] or node["extends"]:
+            found.add(("services", name))
+    return found
+
+
+def _lacking(files: tuple[ComposeFile, ...]) -> set[tuple[str, str]]:
+    """What files use together and none of them defines."""
+    offered = {each for file in files for each in _offered(file)}
+    used: set[tuple[str, str]] = {("networks", "default")}
+    for file in files:
+        for name, node in file.root["services"].items():
+            used.add(("services", name))
+            for kind in ("networks", "secrets", "configs"):
+                used |= {(kind, key) for key, _ in node[kind].items()}
+                used |= {(kind, each.text or each["source"].text) for each in node[kind].elements()}
+            used |= {("named", key) for key, _ in node["depends_on"].items()}
+            used |= {("named", each.text) for each in node["depends_on"].elements()}
+            for each in node["volumes"].elements():
+                mount = mount_of(each)
+                if mount and mount.kind == "volume" and mount.source:
+                    used.add(("volumes", mount.source))
+    return used - offered - {("networks", "default")}

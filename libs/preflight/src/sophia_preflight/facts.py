@@ -151,7 +151,7 @@ def _python(path: str, text: str) -> Facts:
         interface = python_interfaces.interface_of(tree, text) if is_program else Interface("unknown")
         outline = outline_of(tree, text)
     except RecursionError:
-        return Facts("python", data=PythonFacts(open=True))
+        return Facts("python", data=PythonFacts(open=True, outline=Outline(opaque=True, spreads=True)))
     is_open = outline.opaque or bool(outline.stars)
     return Facts(
         "python", trace, PythonFacts(None, outline.names, is_open, interface, is_program, outline, need_of(text))

@@ -142,20 +142,21 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Expr() if not under.lazy:
             _binding(node, out)
         case _:
-            name = getattr(node, "name", None)  # `type X = …` where this interpreter knows it
-            if not under.lazy and isinstance(name, ast.Name):
-                out.names.add(name.id)
+            alias = getattr(node, "name", None)  # `type X = …` where this interpreter knows it
+            if not under.lazy and isinstance(alias, ast.Name):
+                out.names.add(alias.id)
 
 
 def _imports(node: ast.Import | ast.ImportFrom, under: _Under) -> Iterator[Import]:
-    how = {"lazy": under.lazy, "conditional": under.conditional, "guarded": under.guarded}
+    lazy, conditional, guarded = under.lazy, under.conditional, under.guarded
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield Import(alias.name, 0, alias.lineno, alias.col_offset + 1, **how)
+            yield Import(alias.name, 0, alias.lineno, alias.col_offset + 1, (), False, lazy, conditional, guarded)
         return
     names = tuple(Imported(each.name, each.lineno, each.col_offset + 1) for each in node.names if each.name != "*")
     star = len(names) < len(node.names)
-    yield Import(node.module or "", node.level, node.lineno, node.col_offset + 1, names, star, **how)
+    place = (node.lineno, node.col_offset + 1)
+    yield Import(node.module or "", node.level, *place, names, star, lazy, conditional, guarded)
 
 
 def _bound(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -169,13 +170,14 @@ def _binding(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr, out: _
         out.names.update(_targets(node.targets))
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
         out.names.update(_targets([node.target]))
-    value = node.value
-    if isinstance(value, ast.NamedExpr) or (value is not None and not isinstance(value, (ast.Constant, ast.Name))):
-        out.names.update(
-            inner.target.id
-            for inner in ast.walk(value)
-            if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name)
-        )
+    if not isinstance(value := node.value, (ast.Constant, ast.Name, type(None))):
+        out.names.update(_walruses(value))
+
+
+def _walruses(value: ast.expr) -> Iterator[str]:
+    for inner in ast.walk(value):
+        if isinstance(inner, ast.NamedExpr):
+            yield inner.target.id
 
 
 def _targets(nodes: list[ast.expr]) -> Iterator[str]:
@@ -197,8 +199,8 @@ def _captured(node: ast.Match) -> Iterator[str]:
 def _branches(node: ast.If, under: _Under, out: _Reading) -> None:
     """A branch that only type checkers, or only other versions of Python, enter is nobody's failure."""
     said = ast.unparse(node.test)
-    if isinstance(node.test, ast.NamedExpr) and isinstance(node.test.target, ast.Name) and not under.lazy:
-        out.names.add(node.test.target.id)
+    if not under.lazy:
+        out.names.update(_walruses(node.test))
     branch = replace(under, conditional=True)
     if "version_info" in said or "PY2" in said or "PY3" in said:
         branch = replace(branch, guarded=True)

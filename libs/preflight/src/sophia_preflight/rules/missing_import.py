@@ -1,0 +1,143 @@
+"""An import of a module of the repository that is not there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.modules import Lack
+
+RULE = Rule(
+    id="missing-import",
+    title="a module of the repository is imported that does not exist",
+    severity=Severity.HIGH,
+    why="Python ends with ModuleNotFoundError as soon as the import is reached",
+    fix="correct the module's name, or add the module",
+    family="python",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for lack in context.modules.lacks:
+        if lack.name is None:
+            yield _finding(context, lack)
+
+
+def _finding(context: Context, lack: Lack) -> Finding:
+    severity, blocks = context.modules.severity(lack.importer, lack.imported)
+    imported = lack.imported
+    places: list[Place | Involved] = [Place(lack.importer, imported.line, imported.column)]
+    package = posixpath.join(posixpath.dirname(lack.path), "__init__.py")
+    if context.repository.is_file(package):
+        places.append(Involved(Place(package), "package"))
+    return RULE.found(
+        f"`{imported.shown}` is imported here, and there is no `{lack.path}`",
+        *places,
+        anchor=imported.shown,
+        severity=severity,
+        confidence=lack.confidence,
+        fix=RULE.fix + _near(context, lack.path),
+        blocks=blocks,
+    )
+
+
+def _near(context: Context, path: str) -> str:
+    """A module of that name elsewhere, or one of nearly that name in the same directory."""
+    directory, name = posixpath.split(path)
+    inside = [
+        each for each in context.modules.python if posixpath.dirname(each) == directory and not each.endswith("__.py")
+    ]
+    alike = get_close_matches(name, [posixpath.basename(each) for each in inside], n=1, cutoff=0.7)
+    if alike:
+        return f": there is `{posixpath.join(directory, alike[0])}`"
+    elsewhere = context.repository.by_name.get(name, [])
+    return f": there is `{elsewhere[0]}`" if elsewhere else ""
+
+
+BAD = [
+    tree("""
+        === app/__init__.py
+        === app/main.py
+        from app.settings import DEBUG
+        from app.storage.disk import read
+        === app/storage/__init__.py
+        === app/settings.py
+        DEBUG = False
+    """),
+    tree("""
+        === service/pyproject.toml
+        [project]
+        name = "service"
+        === service/src/service/__init__.py
+        === service/src/service/api.py
+        from .handlers import users
+        from ..nothing import x
+        === service/src/service/handler.py
+    """),
+    tree("""
+        === main.py
+        from helpers.dates import today
+
+        if __name__ == "__main__":
+            import helpers.times
+        === helpers/dates.py
+        def today():
+            return 1
+    """),
+]
+GOOD = [
+    tree("""
+        === app/__init__.py
+        === app/main.py
+        from __future__ import annotations
+        import os
+        from typing import TYPE_CHECKING
+
+        import requests
+        from app._version import version
+        from app.fast import run
+        from app.api_pb2 import Message
+
+        if TYPE_CHECKING:
+            from app.types import Thing
+        try:
+            from app.extra import more
+        except ImportError:
+            more = None
+        === app/fast.pyx
+        === space/one/a.py
+        from space.two.b import B
+        === libs/space/two/b.py
+        from space.one import a
+        B = 1
+    """),
+    tree("""
+        === alembic/env.py
+        from alembic import context
+        from alembic.config import Config
+        === docker/build.py
+        import docker.errors
+        === requirements.txt
+        alembic==1.13
+        docker
+    """),
+    tree("""
+        === shop/__init__.py
+        from pkgutil import extend_path
+        __path__ = extend_path(__path__, __name__)
+        === shop/cart.py
+        from shop.prices import price
+        === scripts/run.py
+        import sys
+        sys.path.insert(0, "../generated")
+        from client import call
+        === .gitignore
+        shop/built/
+        === shop/late.py
+        from shop.built.table import rows
+    """),
+]

@@ -1,0 +1,108 @@
+"""An import of a name that its module, one of the repository, does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.modules import Lack
+
+RULE = Rule(
+    id="missing-imported-name",
+    title="a name is imported that its module does not have",
+    severity=Severity.HIGH,
+    why="Python ends with ImportError as soon as the import is reached",
+    fix="import what the module defines, or define it",
+    family="python",
+)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for lack in context.modules.lacks:
+        if lack.name is not None:
+            yield _finding(context, lack, lack.name.name)
+
+
+def _finding(context: Context, lack: Lack, name: str) -> Finding:
+    assert lack.name is not None
+    severity, blocks = context.modules.severity(lack.importer, lack.imported)
+    facts = context.python(lack.path)
+    near = get_close_matches(name, facts.names if facts else (), n=1, cutoff=0.7)
+    there = [Involved(Place(lack.path), "module")] if facts else []
+    return RULE.found(
+        f"`{name}` is imported from `{lack.module}` here, which has no such name",
+        Place(lack.importer, lack.name.line, lack.name.column),
+        *there,
+        anchor=f"{lack.module} {name}",
+        severity=severity,
+        confidence=lack.confidence,
+        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        blocks=blocks,
+    )
+
+
+BAD = [
+    tree("""
+        === app/__init__.py
+        === app/main.py
+        from app.settings import DEBUGGING
+        === app/settings.py
+        DEBUG = False
+    """),
+    tree("""
+        === jobs/__init__.py
+        from .queue import *
+        === jobs/queue.py
+        def push(item):
+            return item
+        === jobs/run.py
+        from jobs import push, pull
+    """),
+    tree("""
+        === run.py
+        from tools import helper
+        === tools/__init__.py
+        from .build import build
+        === tools/build.py
+        def build():
+            pass
+    """),
+]
+GOOD = [
+    tree("""
+        === app/__init__.py
+        from .lazy import *
+        === app/lazy.py
+        import sys
+        def __getattr__(name):
+            return name
+        === app/names.py
+        for number, word in enumerate("ab"):
+            pass
+        with open("x") as file:
+            content = file.read()
+        try:
+            import json as codec
+        except ImportError:
+            codec = None
+        if (size := len(content)) > 1:
+            BIG = True
+        else:
+            SMALL = True
+        (left, [middle, *rest]) = 1, [2, 3]
+        def define():
+            global late
+            late = 1
+        class Thing: ...
+        === app/main.py
+        from app import whatever, names
+        from app.names import number, word, file, content, codec, size, BIG, SMALL, left, middle, rest, late, Thing
+        from app.names import __name__, __doc__
+        from app.table import ANY
+        === app/table.py
+        globals().update({"ANY": 1})
+    """),
+]
