@@ -41,7 +41,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
         re.compile(
             r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
             r"|(^|/)(integration|[^/]*[_-]tests?)/"
-            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.(test|spec)\.[jt]sx?$"
+            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.(py|sh)$|\.(test|spec)\.([jt]sx?|sh)$"
         ),
     ),
     (

@@ -211,6 +211,8 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
             rest = rest[1:]
         if wrapper.more:
             rest = [*rest, Word(MANY, words[0].line, words[0].column)] if rest else rest
+        if program in ("npx", "bunx", "uvx", "pipx") and rest and re.search(r"[/@]|^[a-z]+\+", rest[0].value):
+            return True  # a package by its name
         if program in ("uv", "uvx", "coverage") and rest and rest[0].value.endswith(".py"):
             run.call(Script(rest[0], "python", tuple(rest[1:])), rest)
         elif program == "coverage" and rest and verb and any(word.value == "-m" for word in words[2:4]):
@@ -518,7 +520,9 @@ def _package_manager(words: Sequence[Word], run: Run) -> None:
     elif verb in _INSTALLING:
         _install(manager, verb, before, inner, words, run)
     elif verb in ("exec", "x", "dlx") and len(rest) > 1:
-        interpret(part(rest[1:], _NPM_VALUED, stop=True).rest, run.deeper())
+        inner_words = part(rest[1:], _NPM_VALUED, stop=True).rest
+        if inner_words and "/" not in inner_words[0].value:
+            interpret(inner_words, run.deeper())
     elif manager in ("yarn", "pnpm") and verb and verb not in _YARN_OWN and is_known(verb):
         _package_script(rest[0], manager, rest[1:], words, run, optional=True)
     elif manager == "bun" and re.search(r"\.[cm]?[jt]sx?$", verb):
@@ -655,6 +659,7 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     )
     operands = tail.rest if verb in ("run", "exec") else tail.operands
     services = tuple(operands[:1] if verb in ("run", "exec") else operands)
+    partial = bool(services)
     if any(not word.known for word in services):
         services = ()
     composed = Composition(
@@ -664,6 +669,7 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
         services if verb not in ("config", "convert", "cp", "port", "images", "events", "top", "scale") else (),
         joined(run.site.directory, base.value) if base else None,
         tuple(parted.all("--env-file")),
+        partial,
     )
     run.call(composed, words)
     if verb in ("run", "exec") and len(operands) > 1:

@@ -121,6 +121,8 @@ class Composition:
     base: str | None = None
     """`--project-directory`."""
     env_files: tuple[Word, ...] = ()
+    partial: bool = False
+    """Only some services are meant, known or not."""
 
 
 @dataclass(frozen=True, slots=True)

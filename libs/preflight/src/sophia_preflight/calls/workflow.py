@@ -10,7 +10,18 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-from sophia_preflight.calls.model import Call, Caller, Guard, ImageBuild, Needed, Produced, Site, System, Trace
+from sophia_preflight.calls.model import (
+    Call,
+    Caller,
+    Composition,
+    Guard,
+    ImageBuild,
+    Needed,
+    Produced,
+    Site,
+    System,
+    Trace,
+)
 from sophia_preflight.calls.shell import Held, follow
 from sophia_preflight.readers import workflow as reader
 from sophia_preflight.readers.snippet import of_node
@@ -49,8 +60,15 @@ def trace_of(workflow: Workflow) -> Trace:
     return found
 
 
-def _job(workflow: Workflow, job: Job, found: Trace) -> None:
-    workspace = Workspace(ROOT, checked_out=True) if workflow.action else Workspace()
+def as_if_checked_out(workflow: Workflow, job: Job) -> Trace:
+    """What a job would do if the repository lay in its directory from the beginning."""
+    found = Trace()
+    _job(workflow, job, found, Workspace(ROOT, checked_out=True))
+    return found
+
+
+def _job(workflow: Workflow, job: Job, found: Trace, workspace: Workspace | None = None) -> None:
+    workspace = workspace or (Workspace(ROOT, checked_out=True) if workflow.action else Workspace())
     owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
     if job.called.text.startswith("./"):
         _needed(workflow, job.called, "the reusable workflow", owner, found, file=True)
@@ -84,6 +102,13 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
                 found.produced.append(Produced(workspace.directory(line.strip()), tree=True))
     elif name == "docker/build-push-action":
         _image(workflow, job, step, workspace, owner, found)
+    elif (file := step.with_["compose-file"] or step.with_["compose_file"]).text:
+        scope = next(reader.variants(workflow, job, file.text))
+        paths = [line.strip() for line in scope.text(file.text).splitlines() if line.strip()]
+        site = Site(workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque)
+        files = tuple(Word(path, file.line, file.column) for path in paths)
+        composed = Composition(files, verb="up", partial=True)
+        found.calls.append(Call(composed, site, step.uses.place(workflow.path), f"docker compose -f {file.text} up"))
     elif "ssh-action" in name or name.endswith("/ssh"):
         script = step.with_["script"] or step.with_["command"]
         if script and script.is_scalar:

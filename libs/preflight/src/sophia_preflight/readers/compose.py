@@ -151,6 +151,8 @@ class Project:
     stack: bool = False
     called: bool = False
     """Somebody really uses these files together; otherwise it is the usual way."""
+    partial: bool = False
+    """And only some of their services."""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ RULE = Rule(
 def check(context: Context) -> Iterable[Finding]:
     by_project: dict[int, list[Used]] = {}
     for each in used(context):
+        if each.project.partial:
+            continue  # alternatives, of which one is started
         by_project.setdefault(id(each.project), []).append(each)
     for services in by_project.values():
         yield from _collisions(services)
