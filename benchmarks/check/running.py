@@ -1,0 +1,77 @@
+"""A program, run as a user would run it: its output, its seconds, and the most memory it held."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.check.corpus import Spot
+from benchmarks.check.scoring import Found
+
+LONGEST_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a program left: `megabytes` is the peak of the largest of its processes."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+    megabytes: float
+
+
+def run(command: Sequence[str | Path], cwd: Path, environment: dict[str, str] | None = None) -> Ran:
+    """Run to the end, however it ends; killed after ten minutes."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [str(each) for each in command], cwd=cwd, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )  # fmt: skip
+        status, megabytes = _wait(process, began)
+        seconds = time.monotonic() - began
+        out.seek(0)
+        err.seek(0)
+        texts = [each.read().decode("utf-8", "replace") for each in (out, err)]
+    return Ran(os.waitstatus_to_exitcode(status), texts[0], texts[1], seconds, megabytes)
+
+
+def _wait(process: subprocess.Popen[bytes], began: float) -> tuple[int, float]:
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return status, usage.ru_maxrss / 1024
+        if time.monotonic() - began > LONGEST_SECONDS:
+            process.kill()
+        time.sleep(0.005)
+
+
+def check(root: Path, *more: str, caches: Path | None = None) -> tuple[list[Found], dict[str, Any], Ran]:
+    """`sophia check` on a repository: what it found, its whole report, and what it took. Raises when it crashed."""
+    environment = {"XDG_CACHE_HOME": str(caches)} if caches else {}
+    command = [sys.executable, "-m", "sophia_preflight", str(root), "-o", "json", *more]
+    ran = run(command, root, environment)
+    if ran.code not in (0, 1, 7):
+        raise RuntimeError(f"the check of {root} ended with {ran.code}: {ran.err}")
+    report = json.loads(ran.out)
+    found = [
+        Found(
+            each["blocking"],
+            f"{each['rule']}: {each['message']}",
+            tuple(Spot(place["path"], place["line"]) for place in each["places"]),
+            each["severity"],
+        )
+        for each in report["findings"]
+    ]
+    return found, report, ran
