@@ -10,6 +10,7 @@ import pytest
 
 hypothesis.settings.register_profile("ci", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("laptop", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=8)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "laptop")
 
 

@@ -90,7 +90,7 @@ def _stale(written: Path, locked: Path) -> bool:
 
 
 def steps_for(wish: Wish, checkout: Checkout) -> list[Step]:
-    steps = [_pytest(wish, "unit", "apps", "libs", "tests", *_ignored(), workers=2)]
+    steps = [_pytest(wish, "unit", "apps", "libs", "tests", *_ignored(), workers=2, limit_seconds=600)]
     if not wish.matching:
         steps += [*_static(), _pytest(wish, "promises", "tests/test_promises.py")]
     if not wish.quick:
@@ -147,7 +147,7 @@ def _pytest(
     command = ["pytest", "-q", "-ra", "--no-header", f"--junitxml={RESULTS / name}.xml", *arguments]
     command += [f"--seed={wish.seed}", f"--hypothesis-seed={wish.seed}"]
     command += ["--numprocesses", str(workers), "--dist", "worksteal"] if workers else []
-    command += ["-m", "not slow"] if wish.quick else []
+    command += ["-m", "not slow", "--hypothesis-profile=quick"] if wish.quick else []
     command += ["-k", wish.matching] if wish.matching else []
     return Step(name, ((*command, *wish.pytest),), limit_seconds=limit_seconds, junit=True, alone=alone)
 

@@ -84,6 +84,7 @@ def test_a_step_that_hangs_is_killed_with_what_it_started(results: Path) -> None
     assert outcome.seconds < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "arguments", "ok", "counts"),
     [

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each makes an environment, with stand-ins for what is installed
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 LOCKED = """\
 # made by ./sophia relock

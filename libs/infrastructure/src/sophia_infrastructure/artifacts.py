@@ -11,6 +11,7 @@ A tree is complete and on the disk before it gets its name, so what has a name i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -157,7 +158,8 @@ class FileArtifacts:
         digest = bundle_digest(entries)
         try:
             if self.has(digest) and not self._faults(digest):
-                os.utime(self._entries_file(digest))
+                with contextlib.suppress(FileNotFoundError):  # stored anew by somebody else at this moment
+                    os.utime(self._entries_file(digest))
             else:
                 self._write(digest, entries, dict(listing))
         except OSError as error:
