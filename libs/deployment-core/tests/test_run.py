@@ -382,6 +382,18 @@ def test_a_step_whose_engine_died_is_begun_again_but_not_for_ever():
     assert undo.because["message"] == "`place`: the engine died 25 times before it was done"
 
 
+def test_a_step_that_was_given_up_because_engines_died_is_begun_again_when_somebody_resumes():
+    hand = Hand(line("switch", "start", kind="rollback"))
+    hand.did("switch")
+    for _ in range(run.ENGINE_DEATHS):
+        hand.started("start")
+        hand.dies()
+    assert hand.words == ["Hold `start`: the engine died 25 times before it was done"]
+    hand.obey()
+    hand.tell("resumed", by="ada")
+    assert hand.words == ["do start"]
+
+
 def test_resuming_forgives_deaths_and_failures_and_does_not_mix_them_up():
     hand = Hand(line("start", "watch", attempts=1))
     hand.did("start")
