@@ -231,11 +231,12 @@ def _bound(place: Reference) -> bytes:
 
 
 def _refuse_unusable(name: str, value: str) -> None:
-    because = None
+    because, hint = None, "keep large or binary values in a file of the service's own"
     if not _NAME.fullmatch(name):
         because = f"`{name}` is no name for a secret: letters, digits and `_`, not starting with a digit"
+        hint = "it is the name of the environment variable that the service reads"
     elif not value:
-        because = f"the value of `{name}` is empty"
+        because, hint = f"the value of `{name}` is empty", "`sophia secrets unset` takes a secret away"
     elif "\0" in value:
         because = f"the value of `{name}` holds a NUL, which an environment variable cannot"
     elif len(value.encode("utf-8", "surrogatepass")) > VALUE_BYTES:
@@ -243,7 +244,7 @@ def _refuse_unusable(name: str, value: str) -> None:
     elif any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         because = f"the value of `{name}` is not UTF-8"
     if because is not None:
-        raise SophiaError(BAD_SECRET, because, hint="keep large or binary values in a file of the service's own")
+        raise SophiaError(BAD_SECRET, because, hint=hint)
 
 
 def _missing(environment: str, name: str, version: int | None, secret: _Secret | None) -> SophiaError:

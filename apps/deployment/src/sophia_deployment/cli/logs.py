@@ -64,7 +64,7 @@ def logs(
     moment = parsed_since(since) if since else None
     found = files.sources(directory, service=service, number=number)
     if not found and not follow:
-        raise _no_logs(directory, name, service)
+        raise _no_logs(directory, name, service, environments=site.declared())
     show = _printer(site, name)
     followers = {source.path: files.Follower.from_end(source) for source in found} if follow else {}
     for source in found:
@@ -138,12 +138,12 @@ def _mask(site: Site, environment: str) -> Callable[[str], str]:
     return lambda text: masker.feed(text) + masker.flush()
 
 
-def _no_logs(directory: Path, environment: str, service: str | None) -> SophiaError:
+def _no_logs(directory: Path, environment: str, service: str | None, *, environments: list[str]) -> SophiaError:
     known = files.services(directory)
     if service is None or not known:
         said = f"nothing was logged in `{environment}` so far"
         return SophiaError(NOT_FOUND, said, hint="`sophia status` shows what runs")
-    hint = near(service, known) or f"there are logs of {', '.join(f'`{name}`' for name in known)}"
+    hint = near(service, [*known, *environments]) or f"there are logs of {', '.join(f'`{name}`' for name in known)}"
     return SophiaError(NOT_FOUND, f"there are no logs of `{service}` in `{environment}`", hint=hint)
 
 

@@ -138,6 +138,8 @@ def rollback(site: Site, environment: str | None, to: str | None, reason: str, d
     At once where it is still warm, otherwise after it was started and verified. While a deployment is under way, that
     deployment is undone. Reads nothing of the working tree.
     """
+    if not reason.strip():
+        raise SophiaError(USAGE, "`--reason` is empty", hint="say why: it stands in the report and the ledger")
     name = site.environment(environment)
     submission = {"id": following.new_id(), "kind": "rollback", "environment": name, "to": to, "reason": reason}
     return following.carry_out(site, submission, detach=detach, good=frozenset({"rolled back", "cancelled"}))
@@ -243,7 +245,7 @@ def _watch_ms(text: str | None) -> int | None:
     try:
         return duration_ms(text) if text is not None else None
     except ValueError as error:
-        raise SophiaError(USAGE, f"`--watch`: {error}") from error
+        raise SophiaError(USAGE, f"`--watch`: {error}", hint="`--watch 0` does not watch at all") from error
 
 
 def _refuse_unknown(name: str, known: Mapping[str, object], noun: str) -> None:

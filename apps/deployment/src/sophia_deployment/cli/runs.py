@@ -46,6 +46,8 @@ def queue(site: Site, environment: str | None, count: int, followed: str | None)
     if followed is not None:
         return following.see_through(site, site.engine.run(followed))
     runs = site.engine.runs(limit=count, environment=environment)
+    if environment is not None and not runs:
+        site.declared_environment(environment)
     lines = cards.queue_lines(runs, now_ms=time.time_ns() // 1_000_000, paint=site.console.on_out)
     site.console.answer(runs, *(lines or ["no runs so far"]))
     return 0

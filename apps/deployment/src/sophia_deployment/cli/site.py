@@ -93,9 +93,11 @@ class Site:
             return name
         declared = self.declared()
         if not declared:
-            raise SophiaError(
-                NOT_FOUND, f"`{self.file}` names no environment that can be read", hint="name the environment"
-            )
+            from sophia_deployment_core.loading import NO_CONFIGURATION
+
+            lacks = "names no environment that can be read" if self.file.exists() else "does not exist"
+            hint = "name the environment that you mean; `sophia plan` shows what is wrong with the file"
+            raise SophiaError(NO_CONFIGURATION, f"`{self.file}` {lacks}", hint=hint)
         return declared[0]
 
     def declared_environment(self, name: str | None) -> str:

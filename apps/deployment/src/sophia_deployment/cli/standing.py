@@ -11,7 +11,7 @@ from sophia_deployment_core.errors import NOT_FOUND, SophiaError
 
 from sophia_deployment.cli import following
 from sophia_deployment.cli.site import Site
-from sophia_deployment.cli.verb import HERE, Verb, environment_argument
+from sophia_deployment.cli.verb import HERE, Verb, environment_argument, near
 from sophia_deployment.codes import NOT_CONFIRMED
 from sophia_deployment.output import cards
 from sophia_deployment.output.text import plain, table
@@ -138,6 +138,8 @@ def down(site: Site, environment: str | None, delete_data: bool, yes: bool) -> i
     if not (site.places.state / "state.db").exists():
         site.console.say("nothing was ever started here")
         return 0
+    if environment is not None:
+        _refuse_unknown(site, environment)
     doomed = _doomed(site, environment) if delete_data else []
     if doomed:
         _confirm(site, environment or site.root.name, doomed, yes=yes)
@@ -157,6 +159,14 @@ def down(site: Site, environment: str | None, delete_data: bool, yes: bool) -> i
         deleted = [str(path) for path in doomed]
         site.console.document({"stopped": names, "deleted": deleted, "engine": environment is None})
     return 0
+
+
+def _refuse_unknown(site: Site, environment: str) -> None:
+    """No engine is started for the sake of a name that was mistyped: what was ever open has a directory."""
+    known = {*site.declared(), *(path.name for path in (site.places.state / "envoy").glob("*"))}
+    if environment not in known:
+        hint = near(environment, known) or f"there are {', '.join(f'`{name}`' for name in sorted(known)) or 'none'}"
+        raise SophiaError(NOT_FOUND, f"there is no environment `{plain(environment)}`", hint=hint)
 
 
 def _names(site: Site, environment: str | None) -> list[str]:

@@ -107,7 +107,11 @@ class EngineCommands:
     async def resume(self, name: str, *, by: str, reason: str | None) -> RunOut:
         view = self._found(name)
         if view.state != "needs you":
-            raise SophiaError(CONFLICT, f"run #{view.number} does not wait for anybody: it is {view.state}")
+            raise SophiaError(
+                CONFLICT,
+                f"run #{view.number} does not wait for anybody: it is {view.state}",
+                "`sophia queue` shows what waits for whom",
+            )
         await self._ask("resumed", view, by=by, reason=reason)
         return showing.run(view, self._world, whole=True)
 
@@ -142,7 +146,7 @@ class EngineCommands:
 
     def _planned(self, submission: Submission) -> Plan:
         """The plan for a wish. Raises `SophiaError` naming everything that is missing."""
-        standing = self._world.standing(submission.environment)
+        standing = self._world.environments.get(submission.environment) or Standing(submission.environment)
         if submission.kind == "deploy":
             return planning.deploy(standing, self._revision(submission))
         if standing.live is None:
