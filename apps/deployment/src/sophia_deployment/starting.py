@@ -7,13 +7,15 @@ engine. The launcher's locks lie in `.sophia/engine`, apart from those that the 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sophia_deployment_core.errors import SophiaError
+from sophia_deployment_core.errors import CATALOG, SophiaError
 from sophia_infrastructure.launchers import Launchers, Program
 from sophia_infrastructure.places import Places
 from sophia_infrastructure.state import directory
@@ -119,9 +121,23 @@ def _died(message: str, places: Places, said_before: int) -> SophiaError:
     with places.engine_log.open("rb") as log:
         log.seek(said_before if said_before <= os.fstat(log.fileno()).st_size else 0)
         words = log.read()[-64_000:].decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+    if (refused := _refusal(words)) is not None:
+        return refused
     said = "\n".join(f"  | {plain(line, longest=300)}" for line in words)
     return SophiaError(
         ENGINE_DIED,
         f"{message}\n{said}" if said else message,
         hint=f"`{places.engine_log}` has the rest; `sophia doctor` looks for what is in its way",
     )
+
+
+def _refusal(lines: Sequence[str]) -> SophiaError | None:
+    """What the engine itself gave as its reason not to start; None where it died otherwise."""
+    for line in reversed(lines):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and said.get("event") == "engine refused":
+            return SophiaError(CATALOG.get(said["code"], ENGINE_DIED), said["message"], hint=said["hint"])
+    return None

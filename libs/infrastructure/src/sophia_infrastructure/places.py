@@ -7,6 +7,7 @@ TMPDIR/sophia-UID-HASH/   sockets, because their paths may have 107 bytes only; 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -110,3 +111,8 @@ class Places:
             )
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.run / "sockets").write_text(str(directory))
+
+    def leave_sockets(self) -> None:
+        """Remove the directory of the sockets, unless somebody still has one there."""
+        with contextlib.suppress(OSError):
+            self._sockets.rmdir()

@@ -39,6 +39,7 @@ from sophia_deployment.engine.journal import Journal
 from sophia_deployment.engine.reports import Reports
 from sophia_deployment.engine.restoring import Restoring
 from sophia_deployment.engine.tending import Tending
+from sophia_deployment.output.console import error_lines
 from sophia_deployment.versions import build_hash
 from sophia_deployment.wire import EngineOut
 
@@ -61,7 +62,7 @@ def main(state: Path) -> int:
         return asyncio.run(_main(Places.of(state)))
     except SophiaError as error:
         log.error("engine refused", code=error.code.name, message=error.message, hint=error.hint)
-        sys.stderr.write(f"error: {error.message}\nhint: {error.hint or error.code.title}\n")
+        sys.stderr.write("".join(f"{line}\n" for line in error_lines(error, color=False)))
         return REFUSED
 
 
@@ -117,6 +118,7 @@ async def _own(places: Places, ledger: SqlLedger, clock: SystemClock, epoch: int
         reports.run(),
         _renew(ledger, epoch, runner),
         ledger=ledger,
+        places=places,
         epoch=epoch,
     )
 
@@ -151,7 +153,11 @@ def _hands(places: Places, ledger: SqlLedger, clock: SystemClock, world: World, 
 
 
 async def _until_one_ends(
-    serving: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None], ledger: SqlLedger, epoch: int
+    serving: Coroutine[Any, Any, None],
+    *others: Coroutine[Any, Any, None],
+    ledger: SqlLedger,
+    places: Places,
+    epoch: int,
 ) -> int:
     """The server ends when it is told to: orderly. Anything else that ends is a fault."""
     server, *rest = tasks = [asyncio.create_task(each) for each in (serving, *others)]
@@ -165,6 +171,7 @@ async def _until_one_ends(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    places.leave_sockets()
     await asyncio.to_thread(ledger.release, epoch=epoch)
     log.info("engine ends", epoch=epoch)
     return 0

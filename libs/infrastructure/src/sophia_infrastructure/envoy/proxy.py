@@ -116,6 +116,8 @@ class Proxy:
         with contextlib.suppress(Unreachable):
             await self._drain()
         await self._launchers.end(f"envoy/{self._environment}", epoch=self._epoch)
+        if self.look().state == "gone":
+            self._places.admin_socket(self._environment).unlink(missing_ok=True)
 
     async def _drain(self) -> None:
         await self.admin.leave()
