@@ -262,7 +262,9 @@ class Launchers:
             flush(str(self._code))
         except OSError as error:
             if not directory.is_dir():
-                raise _failed("the launcher's program cannot be stored", error.errno, str(error)) from error
+                raise _failed(
+                    "the launcher's program cannot be stored", error.errno, (error.strerror or str(error)).lower()
+                ) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 

@@ -21,7 +21,7 @@ from sophia_deployment_core.errors import NOT_FOUND, SophiaError
 from sophia_deployment_core.platform import Platform, Service
 from sophia_infrastructure.artifacts import FileArtifacts
 from sophia_infrastructure.places import Places
-from sophia_infrastructure.state.directory import unusable
+from sophia_infrastructure.state.directory import prepare, unusable
 
 from sophia_deployment.build.builders import Builders
 from sophia_deployment.build.collecting import collect
@@ -76,8 +76,8 @@ def _wanted(platform: Platform, names: Sequence[str] | None) -> dict[str, Servic
 @contextmanager
 def _alone(places: Places, tell: Tell) -> Iterator[None]:
     """Two builds would empty each other's outputs. The kernel drops the lock with its holder."""
-    for directory in (places.state, places.build_log("any").parent):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prepare(places.state)
+    places.build_log("any").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with places.build_lock.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

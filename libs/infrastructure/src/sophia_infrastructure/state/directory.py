@@ -45,7 +45,7 @@ def unusable(path: Path, error: OSError) -> SophiaError:
     """What a person should read when the operating system refuses `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return SophiaError(DISK_FULL, f"no space left for `{path}`", hint="free some space on that file system")
-    because = (error.strerror or str(error)).lower()
+    because = "it is not a directory" if isinstance(error, FileExistsError) else (error.strerror or str(error)).lower()
     return SophiaError(
         STATE_UNWRITABLE,
         f"`{path}` cannot be used: {because}",
@@ -55,5 +55,9 @@ def unusable(path: Path, error: OSError) -> SophiaError:
 
 def _write_whole(path: Path, text: str) -> None:
     new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.write_text(text)
-    new.replace(path)
+    try:
+        new.write_text(text)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
