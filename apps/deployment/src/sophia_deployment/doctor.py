@@ -12,23 +12,23 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sophia_deployment_core.errors import SophiaError
+from sophia_infrastructure.launchers import Launchers
 from sophia_infrastructure.places import Places
 from sophia_infrastructure.state import directory
 
 from sophia_deployment.client import Engine
-from sophia_deployment.node import node_home
+from sophia_deployment.node import NODE_MINIMUM, node_home, node_version
 from sophia_deployment.starting import is_alive
 from sophia_deployment.versions import build_hash, version
 
 Verdict = Literal["ok", "warn", "bad"]
 
-NODE_MINIMUM = 20
 FREE_WARN_BYTES, FREE_BAD_BYTES = 2 << 30, 200 << 20
 FILES_WARN = 4096
 """Open files an edge proxy with a few thousand connections needs."""
@@ -75,7 +75,7 @@ def examine(root: Path | None, places: Places | None, engine: Engine | None) -> 
     yield from _guarded("disk", lambda: _disk(places))
     yield from _guarded("sockets", lambda: _sockets(places))
     yield from _guarded("engine", lambda: _engine(places, engine))
-    yield from _guarded("ports", lambda: _ports(root, engine))
+    yield from _guarded("ports", lambda: _ports(root, places, engine))
 
 
 def _guarded(what: str, check: Callable[[], list[Finding]]) -> list[Finding]:
@@ -96,11 +96,11 @@ def _node() -> list[Finding]:
     home = node_home()
     if home is None:
         return [Finding("node", "warn", "not found", "install Node 20 or newer to build with npm")]
-    found = _printed([str(home / "node"), "--version"])
-    major = int(found.lstrip("v").split(".")[0])
-    if major < NODE_MINIMUM:
-        return [_warn("node", f"{found} at {home}", f"install Node {NODE_MINIMUM} or newer")]
-    return [_ok("node", f"{found} at {home}")]
+    found = node_version(home)
+    said = f"{'.'.join(map(str, found))} at {home}"
+    if found < (NODE_MINIMUM,):
+        return [_warn("node", said, f"install Node {NODE_MINIMUM} or newer")]
+    return [_ok("node", said)]
 
 
 def _envoy() -> list[Finding]:
@@ -168,15 +168,32 @@ def _state(places: Places) -> list[Finding]:
         return [_bad("state", f"{places.state.parent} is not yours to write", "change its owner or its mode")]
     try:
         directory.check(places.state)
+        _check_database(places)
     except SophiaError as error:
         return [_bad("state", error.message, error.hint or "")]
     found = places.state.stat()
     if found.st_uid != os.getuid():
         return [_bad("state", f"{places.state} belongs to uid {found.st_uid}", "call `sophia` as that user")]
+    if not os.access(places.state, os.W_OK):
+        return [
+            _bad("state", f"{places.state} cannot be written", "check its mode, and how its file system is mounted")
+        ]
     if found.st_mode & 0o077:
         todo = f"`chmod 700 {places.state}`"
         return [_warn("state", f"{places.state} can be read by others", todo)]
     return [_ok("state", str(places.state))]
+
+
+def _check_database(places: Places) -> None:
+    """Raise `SophiaError` if there is a database that an engine of this version would refuse."""
+    path = places.state / "state.db"
+    if path.exists() and os.access(places.state, os.W_OK):
+        from sophia_infrastructure.state import sqlite, upgrade
+
+        database = sqlite.open_database(path)
+        with sqlite.reported(path):
+            upgrade.refuse_newer(database, path)
+        database.dispose()
 
 
 def _disk(places: Places) -> list[Finding]:
@@ -250,7 +267,7 @@ def _engine(places: Places, engine: Engine) -> list[Finding]:
     return [_ok("engine", said)]
 
 
-def _ports(root: Path, engine: Engine) -> list[Finding]:
+def _ports(root: Path, places: Places, engine: Engine) -> list[Finding]:
     """Edge ports of environments that are not up: taken by others, or free."""
     from sophia_deployment_core import loading
 
@@ -258,7 +275,7 @@ def _ports(root: Path, engine: Engine) -> list[Finding]:
         platform = loading.load(root / loading.FILE_NAME)
     except SophiaError:
         return []
-    serving = _serving(engine)
+    serving = _kept_edges(places, platform.environments) | _serving(engine)
     found = []
     for name, environment in platform.environments.items():
         port = environment.edge.port
@@ -270,6 +287,15 @@ def _ports(root: Path, engine: Engine) -> list[Finding]:
             todo = f"the next free one is used, unless `--strict-port`; see who has it: `ss -ltnp 'sport = :{port}'`"
             found.append(_warn("ports", f"{port} for `{name}` is taken by another program", todo))
     return found
+
+
+def _kept_edges(places: Places, environments: Iterable[str]) -> dict[str, str]:
+    """Edges that serve, whether or not an engine runs."""
+    launchers = Launchers(places)
+    kept = {name: launchers.look(f"envoy/{name}") for name in environments}
+    return {
+        name: f"http://127.0.0.1:{each.about.get('edge_port')}" for name, each in kept.items() if each.state != "gone"
+    }
 
 
 def _serving(engine: Engine) -> dict[str, str]:

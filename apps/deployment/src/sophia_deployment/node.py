@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+
+NODE_MINIMUM = 20
+VERSION_SECONDS = 10
 
 
 def node_home(*, environment: Path | None = None, path: str | None = None) -> Path | None:
@@ -19,3 +23,14 @@ def node_home(*, environment: Path | None = None, path: str | None = None) -> Pa
         if place and shutil.which("node", path=place) and shutil.which("npm", path=place):
             return Path(place)
     return None
+
+
+def node_version(home: Path) -> tuple[int, ...]:
+    """`(20, 11, 0)`; empty, and so older than any, where `node` does not say it."""
+    try:
+        done = subprocess.run(
+            [str(home / "node"), "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False
+        )
+        return tuple(int(part) for part in done.stdout.strip().removeprefix("v").split(".") if done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return ()

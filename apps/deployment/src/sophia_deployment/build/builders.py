@@ -20,7 +20,7 @@ from sophia_deployment.build.processes import Processes, last_lines
 from sophia_deployment.build.progress import Progress, Tell
 from sophia_deployment.build.turborepo import Package
 from sophia_deployment.codes import BUILD_FAILED, NO_NODE
-from sophia_deployment.node import node_home
+from sophia_deployment.node import NODE_MINIMUM, node_home, node_version
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,7 @@ class Builders:
     def _packages_of(self, services: Mapping[str, Service]) -> dict[str, Package]:
         """The package of each service that is one; installs npm's packages first, if need be."""
         log = self._log(turborepo.SETTINGS)
-        if node_home() is None:
-            raise SophiaError(
-                NO_NODE, "there is no Node on this machine", hint="install Node 20 or newer (https://nodejs.org)"
-            )
+        _refuse_old_node()
         self._install(log)
         known = turborepo.packages(self.root, running=self.running, env=self._turborepo_env, log=log)
         found = {name: turborepo.package_of(service.source, known) for name, service in services.items()}
@@ -190,6 +187,18 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     if (home := node_home()) is not None and str(home) == places[-1]:
         places.insert(0, places.pop())
     return {**inherited, "PATH": os.pathsep.join(places)}
+
+
+def _refuse_old_node() -> None:
+    """Raise `SophiaError` where there is no Node that Turborepo and npm can use."""
+    hint = f"install Node {NODE_MINIMUM} or newer (https://nodejs.org)"
+    home = node_home()
+    if home is None:
+        raise SophiaError(NO_NODE, "there is no Node on this machine", hint=hint)
+    version = node_version(home)
+    if version < (NODE_MINIMUM,):
+        said = ".".join(map(str, version)) or "(of a version that it does not say)"
+        raise SophiaError(NO_NODE, f"Node {said} in `{home}` is too old", hint=hint)
 
 
 def _since(began: float) -> int:

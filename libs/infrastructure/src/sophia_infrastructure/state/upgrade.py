@@ -40,6 +40,11 @@ def upgrade(engine: Engine, path: Path, *, refuse_if_owned: Callable[[], None]) 
         _migrate(engine)
 
 
+def refuse_newer(engine: Engine, path: Path) -> None:
+    """Raise `SophiaError` if a newer version wrote the database."""
+    _is_current(engine, path)
+
+
 def _is_current(engine: Engine, path: Path) -> bool:
     version = version_of(engine)
     if version is not None and version not in REVISIONS:
