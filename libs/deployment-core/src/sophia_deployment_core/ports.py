@@ -181,7 +181,10 @@ class Runtime(Protocol):
         """The last lines that the instance wrote, control codes made harmless; none if it wrote nothing."""
 
     async def prune(self, keep: Collection[str]) -> Sequence[str]:
-        """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses."""
+        """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses.
+
+        What instances that are gone have logged is kept within bounds, too.
+        """
 
 
 # --- traffic --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import re
 import socket
 import sys
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -35,6 +35,8 @@ TAIL_LINES = 20
 SHOWN = 60
 """Of a command in a message: a whole script may stand in its words."""
 TAIL_BYTES = 64 * 1024
+OLD_LOGS_BYTES = 256 << 20
+"""A failed release is looked into after it is gone."""
 PLATFORM = f"{platform.machine()}-{sys.implementation.cache_tag}"
 
 _PASSED_ON = re.compile(
@@ -42,6 +44,7 @@ _PASSED_ON = re.compile(
     r"|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY|(PIP|UV|NPM_CONFIG|npm_config|CARGO|GOPROXY|GOFLAGS)(_\w+)?"
 )
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_LOG = re.compile(r"(.+-[0-9a-f]{12}-[0-9]+\.log)(?:\.[0-9])?")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*[mK]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
 
@@ -84,8 +87,12 @@ class LocalRuntime:
         return self._places.state / "logs" / f"prepare-{digest[:12]}.log"
 
     async def prune(self, keep: Collection[str]) -> Sequence[str]:
-        """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses."""
+        """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses.
+
+        Of instances that are gone, the oldest logs go too, beyond `OLD_LOGS_BYTES` in an environment.
+        """
         kept = await asyncio.to_thread(self._launchers.list, "instance/")
+        await asyncio.to_thread(self._prune_logs, {self._log_of(each) for each in kept if each.state != "gone"})
         used = {each.about.get("artifact") for each in kept if each.state != "gone"}
         removed = []
         for digest in await asyncio.to_thread(self._prepared):
@@ -94,6 +101,20 @@ class LocalRuntime:
                     await asyncio.to_thread(self._discard, digest)
                 removed.append(digest)
         return removed
+
+    def _log_of(self, kept: Kept) -> Path:
+        one = _instance(kept)
+        return self.log_path(one.environment, one.service, one.workload, one.number)
+
+    def _prune_logs(self, used: Collection[Path]) -> None:
+        """The newest stay, of each environment so many bytes."""
+        total: Counter[Path] = Counter()
+        logs = [path for path in self._places.state.glob("logs/*/*.log*") if _LOG.fullmatch(path.name)]
+        old = [path for path in logs if path.with_name(_LOG.sub(r"\1", path.name)) not in used]
+        for path, found in sorted(((each, each.stat()) for each in old), key=lambda each: -each[1].st_mtime_ns):
+            total[path.parent] += found.st_size
+            if total[path.parent] > OLD_LOGS_BYTES:
+                path.unlink()
 
     def _tree(self, digest: str, prepare: Sequence[str] | None) -> Path:
         """Another command makes another tree of the same bundle."""
