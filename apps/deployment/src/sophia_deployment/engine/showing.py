@@ -38,7 +38,8 @@ from sophia_deployment.wire import (
 )
 
 CRASHING = 3
-"""An instance that ended so often since it was started is told as crashing."""
+"""An instance that ended so often since it was started is told as crashing, until it ran for so long in one go:"""
+STEADY_MS = 10_000
 
 # --- runs -----------------------------------------------------------------------------------------------------------
 
@@ -171,7 +172,7 @@ async def _environment(hands: Hands, standing: Standing) -> EnvironmentOut:
     world, instances = hands.world, await hands.runtime.observe(standing.name)
     services = _services(standing, instances)
     holder, back = world.holder(standing.name), standing.previous()
-    state, because = _state(standing, holder, services)
+    state, because = _state(standing, holder, services, now_ms=hands.clock.now_ms())
     newest = standing.history[-1] if standing.history else None
     return EnvironmentOut(
         name=standing.name,
@@ -191,7 +192,9 @@ async def _environment(hands: Hands, standing: Standing) -> EnvironmentOut:
     )
 
 
-def _state(standing: Standing, holder: View | None, services: Sequence[ServiceOut]) -> tuple[EnvironmentState, str]:
+def _state(
+    standing: Standing, holder: View | None, services: Sequence[ServiceOut], *, now_ms: int
+) -> tuple[EnvironmentState, str]:
     if holder is not None and holder.state == "needs you":
         return "held", holder.because
     if standing.held:
@@ -203,13 +206,24 @@ def _state(standing: Standing, holder: View | None, services: Sequence[ServiceOu
         return "empty", "nothing was ever live here"
     if not standing.open:
         return "down", "`sophia up` brings it back"
-    lacking = [f"{service.name} {service.running}/{service.wanted}" for service in services if _is_lacking(service)]
+    lacking = [_lack(service) for service in services if _is_lacking(service, now_ms)]
     return ("degraded", f"not running as it should: {', '.join(lacking)}") if lacking else ("steady", "")
 
 
-def _is_lacking(service: ServiceOut) -> bool:
-    crashing = any(one.restarts >= CRASHING and one.state == "waiting" for one in service.instances)
-    return service.running < service.wanted or crashing
+def _is_lacking(service: ServiceOut, now_ms: int) -> bool:
+    return service.running < service.wanted or any(_is_crashing(one, now_ms) for one in service.instances)
+
+
+def _is_crashing(instance: InstanceOut, now_ms: int) -> bool:
+    """One that ends again and again runs now and then, too."""
+    is_young = instance.state == "waiting" or now_ms - (instance.since_ms or 0) < STEADY_MS
+    return instance.restarts >= CRASHING and is_young
+
+
+def _lack(service: ServiceOut) -> str:
+    restarts = sum(one.restarts for one in service.instances)
+    ended = f", restarted {restarts} times" if restarts > 1 else ""
+    return f"{service.name} ({service.running} of {service.wanted}{ended})"
 
 
 def _live(standing: Standing, newest: Shipped | None, world: World) -> LiveOut | None:

@@ -115,6 +115,11 @@ def environment_notes(environment: Answer) -> list[str]:
     notes = []
     if environment["because"]:
         notes.append(f"{name}: {plain(environment['because'])}")
+    if environment["state"] == "degraded":
+        ways = [f"`sophia logs {name}` says why"]
+        if environment["previous"]:
+            ways.append(f"`sophia rollback {name} --reason WHY` goes back to `{plain(environment['previous'])}`")
+        notes.append(f"{name}: nothing goes back by itself now: {', '.join(ways)}")
     if environment["run"]:
         notes.append(f"{name}: run {short(environment['run'])} is under way: `sophia queue {name}`")
     if environment["queued"]:

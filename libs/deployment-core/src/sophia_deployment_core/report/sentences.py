@@ -107,7 +107,7 @@ def _under_way(view: View) -> str:
 
 def _serves(view: View) -> str:
     name = serving(view)
-    return plain(f"`{name}` serves" if name else "nothing is live: the edge answers 503")
+    return plain(f"`{name}` serves" if name else f"nothing is live{_answer_of_the_edge(view)}")
 
 
 def _release(view: View) -> str:
@@ -117,11 +117,17 @@ def _release(view: View) -> str:
     cause = f": {why(view)}" if why(view) else ""
     if view.state == "rolled back":
         return plain(f"`{name}` took over in `{place}` and was taken back{cause}; `{before}` serves again")
-    after = f"`{before}` went on serving" if before else "nothing is live there: the edge answers 503"
+    after = f"`{before}` went on serving" if before else f"nothing is live there{_answer_of_the_edge(view)}"
     if view.switched and before is None:
         return plain(f"`{name}` did not stay live in `{place}`{cause}; {after}")
     what = "was stopped before it went live" if view.state == "cancelled" else "did not go live"
     return plain(f"`{name}` {what} in `{place}`{cause}; {after}")
+
+
+def _answer_of_the_edge(view: View) -> str:
+    """What users get where nothing is live: nothing at all if the edge could not be opened."""
+    opening = [view.do[step.id].state for step in view.plan.steps if step.verb == "open" and step.id in view.do]
+    return "" if opening and opening[-1] != "done" else ": the edge answers 503"
 
 
 def _moved(view: View, name: str | None, before: str | None, place: str) -> str:

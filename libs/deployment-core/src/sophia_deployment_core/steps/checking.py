@@ -17,6 +17,8 @@ WORKER_MS = 2_000
 """A worker has no health probe: it counts as well when it ran so long without ending."""
 CRASHES = 3
 """An instance that ended so often while it was to become healthy is a crash loop; waiting longer would not help."""
+CANNOT_RUN = (126, 127)
+"""Exit statuses of a command that is not there, or not executable."""
 
 NOT_HEALTHY = declare(
     "SPH-1210",
@@ -65,17 +67,21 @@ async def _probed(call: Call, number: int) -> dict[str, Any]:
     wanted = 1 if quick else int(health["consecutive"])
     answers: deque[int | None] = deque(maxlen=1 if quick else int(health.get("of") or wanted))
     every, within = int(health["every_ms"]), 5_000 if quick else int(health["within_ms"])
-    began, attempts = clock.boot_ms(), 0
+    began, attempts, good = clock.boot_ms(), 0, 0
     while True:
         left = within - (clock.boot_ms() - began)
         answer = await call.probe(port, path, timeout_ms=max(10, min(PROBE_MS, left)))
         instance = await seen(call, load, number)
         attempts += 1
         answers.append(_answered_by(instance, answer))
+        good += answers[-1] is not None
         took = clock.boot_ms() - began
         if answers[-1] is not None and answers.count(answers[-1]) >= wanted:
             return {"attempts": attempts, "took_ms": took, "url": call.url(port) + path}
-        _give_up(call, number, answer, instance, over=took + every >= within, waited_ms=took)
+        if took + every >= within or _is_crashing(instance, answer):
+            raise _unhealthy(
+                call, number, answer, instance, waited_ms=took, good=f"{good} of {attempts}" if good else ""
+            )
         await clock.sleep(every if answer.status else min(every, 100))
 
 
@@ -87,26 +93,35 @@ def _answered_by(instance: Instance | None, answer: Answer) -> int | None:
     return instance.pid
 
 
-def _give_up(call: Call, number: int, answer: Answer, instance: Instance | None, *, over: bool, waited_ms: int) -> None:
-    """Raise if it is over, or if the instance only crashes."""
-    load = call.workload
-    path, said = str(load.health["path"]), described(answer)
+def _is_crashing(instance: Instance | None, answer: Answer) -> bool:
     has_ended = instance is not None and (instance.state != "running" or not answer.status)
-    is_crashing = has_ended and instance is not None and instance.restarts >= CRASHES
-    if instance is not None and is_crashing:
-        raise SophiaError(
-            CRASH_LOOP,
-            f"`{load.service}` ended {instance.restarts} times before it was healthy, last with {ended(instance)}",
-            hint=_log_hint(call, load),
-            facts=_facts(call, load, number, answer, path, instance),
-        )
-    if over:
-        raise SophiaError(
-            NOT_HEALTHY,
-            f"`{load.service}` was not healthy within {_seconds(waited_ms)}: GET {path} {said}",
-            hint=_log_hint(call, load),
-            facts=_facts(call, load, number, answer, path, instance),
-        )
+    return has_ended and instance is not None and instance.restarts >= CRASHES
+
+
+def _unhealthy(
+    call: Call, number: int, answer: Answer, instance: Instance | None, *, waited_ms: int, good: str
+) -> SophiaError:
+    """It only crashes, or its time is over. `good`: how many of its answers were, if any."""
+    load, path = call.workload, str(call.workload.health["path"])
+    facts = _facts(call, load, number, answer, path, instance)
+    if instance is not None and _is_crashing(instance, answer):
+        said = f"`{load.service}` ended {instance.restarts} times before it was healthy, last with {ended(instance)}"
+        return SophiaError(CRASH_LOOP, said, hint=_crash_hint(call, load, instance), facts=facts)
+    said = f"GET {path} {described(answer)}"
+    if good:
+        said = f"{good} probes of {path} were good, never {_wanted(load)}; the last one {described(answer)}"
+    return SophiaError(
+        NOT_HEALTHY,
+        f"`{load.service}` was not healthy within {_seconds(waited_ms)}: {said}",
+        hint=_log_hint(call, load) if answer.status else _silence_hint(call, load, number),
+        facts=facts,
+    )
+
+
+def _wanted(load: Workload) -> str:
+    """What `health` asks for, in words."""
+    consecutive, of = int(load.health["consecutive"]), load.health.get("of")
+    return f"{consecutive} out of {of}" if of else f"{consecutive} in a row"
 
 
 async def _worker(call: Call, number: int) -> dict[str, Any]:
@@ -234,6 +249,19 @@ def _facts(
 
 def _log_hint(call: Call, load: Workload) -> str:
     return f"read its log: `sophia logs {call.environment} {load.service}`"
+
+
+def _silence_hint(call: Call, load: Workload, number: int) -> str:
+    port, within = call.place().ports[number], _seconds(int(load.health["within_ms"]))
+    asked = f"it has to listen on 127.0.0.1 at `$PORT` ({port}) within {within} (`health: {{within: …}}`)"
+    return f"{asked}; {_log_hint(call, load)}"
+
+
+def _crash_hint(call: Call, load: Workload, instance: Instance) -> str:
+    if instance.exit in CANNOT_RUN and load.run:
+        asked = f"is `{load.run[0]}` in the bundle (`include`) or on the PATH, and executable?"
+        return f"{asked} its log says why it cannot be run: `sophia logs {call.environment} {load.service}`"
+    return _log_hint(call, load)
 
 
 def _seconds(ms: int) -> str:
