@@ -100,7 +100,7 @@ def decode(raw: bytes) -> str:
     """UTF-8, with or without a byte order mark. Raises `Unreadable` for anything else, before looking at it closely."""
     if len(raw) > MOST_BYTES:
         raise Unreadable(
-            Place(1, 1), f"the file is {len(raw):,} bytes; at most {MOST_BYTES:,} are read", "is this the right file?"
+            Place(1, 1), f"the file is too large: at most {MOST_BYTES:,} bytes are read", "is this the right file?"
         )
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Unreadable(Place(1, 1), "the file is in UTF-16", "save it as UTF-8")
@@ -205,7 +205,7 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self._anchored(event.anchor, place)
         if depth > DEEPEST:
-            raise Unreadable(place, f"nested deeper than {DEEPEST} levels")
+            raise Unreadable(place, f"nested deeper than {DEEPEST} levels", "is this the right file?")
         if event.tag not in (None, "!", "tag:yaml.org,2002:str") or (
             event.tag and not isinstance(event, yaml.ScalarEvent)
         ):
