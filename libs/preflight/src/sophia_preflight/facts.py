@@ -23,7 +23,7 @@ from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
 from sophia_preflight.readers.imports import Outline, outline_of
 from sophia_preflight.readers.makefile import Makefile
-from sophia_preflight.readers.python_version import Need, is_python_2, need_of, newer_need
+from sophia_preflight.readers.python_version import Need, is_python_2, newer_need
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
@@ -49,7 +49,7 @@ class PythonFacts:
     is_program: bool = False
     outline: Outline = field(default_factory=Outline)
     need: Need | None = None
-    """Where its grammar is younger than Python 3.7; with a `fault`, younger than the Python that checks it."""
+    """Where its grammar is younger than Python 3.9; with a `fault`, younger than the Python that checks it."""
     is_python_2: bool = False
 
 
@@ -154,7 +154,7 @@ def _python(path: str, text: str) -> Facts:
         return Facts("python", data=PythonFacts(open=True, outline=Outline(opaque=True, spreads=True)))
     is_open = outline.opaque or bool(outline.stars)
     return Facts(
-        "python", trace, PythonFacts(None, outline.names, is_open, interface, is_program, outline, need_of(text))
+        "python", trace, PythonFacts(None, outline.names, is_open, interface, is_program, outline, outline.need)
     )
 
 

@@ -151,7 +151,7 @@ class Modules:
         if any(answer.state is not False for answer in answers.values()):
             return None
         near = self._nearest(path, top, roots)
-        if near is None:
+        if near is None or answers[near].path == path:  # a module that imports its own name means another one
             return None
         regular = self.repository.is_file(_below(near, f"{top}/__init__.py"))
         return answers[near], Confidence.CERTAIN if regular and self._used(top, near) else Confidence.LIKELY
@@ -168,7 +168,7 @@ class Modules:
         return self._is_project(root) or self._used(top, root)
 
     def _is_project(self, root: str) -> bool:
-        if root == "." or posixpath.basename(root) in _SOURCE_DIRECTORY:
+        if root in (".", "") or posixpath.basename(root) in _SOURCE_DIRECTORY:
             return True
         return any(self.repository.is_file(_below(root, name)) for name in _PROJECT)
 
@@ -177,6 +177,8 @@ class Modules:
         here = posixpath.dirname(path) or "."
         likely = []
         for root in roots:
+            if self.repository.is_file(_below(root, "__init__.py")) and not self._is_project(root):
+                continue  # inside a package, whose modules go by its name
             package = self.repository.is_file(_below(root, f"{top}/__init__.py"))
             sibling = root == here and not self.repository.is_file(_below(here, "__init__.py"))
             above = root == "." or path.startswith(root + "/")

@@ -11,13 +11,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-_OPENS = re.compile(
-    r"globals\(\)|sys\.modules|\bvars\(\)|locals\(\)\[|\bexec\(|\bexecfile\(|\blazy_loader|_LazyModule|lazy_import"
+from sophia_preflight.readers.python_version import Need, Version
+
+_OPENS = (
+    "globals()",
+    "sys.modules",
+    "vars()",
+    "locals()[",
+    "exec(",
+    "execfile(",
+    "lazy_loader",
+    "LazyModule",
+    "lazy_import",
 )
 """Text of a module that may have names which no statement shows."""
-_INJECTS = re.compile(r"sys\.modules\[\s*[\"']([\w.]+)[\"']\s*\]\s*=|sys\.modules\.setdefault\(\s*[\"']([\w.]+)")
-_SPREADS = re.compile(r"__path__|declare_namespace|extend_path|sys\.modules|sys\.meta_path|sys\.path_hooks")
+_SPREADS = ("__path__", "declare_namespace", "extend_path", "sys.modules", "sys.meta_path", "sys.path_hooks")
 """Text of a package whose modules may lie elsewhere."""
+_INJECTS = re.compile(r"sys\.modules(?:\[\s*|\.setdefault\(\s*)[\"']([\w.]+)[\"']")
+_GLOBAL = re.compile(r"^[ \t]*global[ \t]+([\w, \t]+)", re.MULTILINE)
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -59,6 +70,8 @@ class Outline:
     opaque: bool = False
     spreads: bool = False
     injected: frozenset[str] = frozenset()
+    need: Need | None = None
+    """Where its grammar is younger than Python 3.9."""
 
     @property
     def stars(self) -> tuple[Import, ...]:
@@ -79,23 +92,27 @@ class _Reading:
     imports: list[Import] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     opaque: bool = False
+    walruses: bool = False
+    need: Need | None = None
+
+    def needs(self, version: Version, what: str, line: int) -> None:
+        if self.need is None or self.need.version < version:
+            self.need = Need(version, what, line)
 
 
 def outline_of(tree: ast.Module, text: str) -> Outline:
     """The outline of a parsed module."""
-    reading = _Reading(opaque=bool(_OPENS.search(text)))
+    reading = _Reading(opaque=any(mark in text for mark in _OPENS), walruses=":=" in text)
     _statements(tree.body, _Under(), reading)
     if "global " in text:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Global):
-                reading.names.update(node.names)
-    injected = frozenset(one or other for one, other in _INJECTS.findall(text))
+        reading.names.update(name for said in _GLOBAL.findall(text) for name in re.findall(r"\w+", said))
     return Outline(
         tuple(reading.imports),
         frozenset(reading.names),
         reading.opaque,
-        bool(_SPREADS.search(text)),
-        injected,
+        any(mark in text for mark in _SPREADS),
+        frozenset(_INJECTS.findall(text) if "sys.modules" in text else ()),
+        reading.need,
     )
 
 
@@ -118,12 +135,15 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
         case ast.ClassDef(name=name):
             if not under.lazy:
                 out.names.add(name)
-            inner = _Reading()
+            inner = _Reading(need=out.need)
             _statements(node.body, under, inner)
             out.imports += inner.imports
+            out.need = inner.need
         case ast.If():
             _branches(node, under, out)
         case ast.Try() | ast.TryStar():
+            if isinstance(node, ast.TryStar):
+                out.needs((3, 11), "`except*` is", node.handlers[0].lineno)
             _attempt(node, under, out)
         case ast.With() | ast.AsyncWith():
             if not under.lazy:
@@ -135,6 +155,7 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
                 out.names.update(_targets([node.target]))
             _statements([*node.body, *node.orelse], replace(under, conditional=True), out)
         case ast.Match():
+            out.needs((3, 10), "`match` is", node.lineno)
             if not under.lazy:
                 out.names.update(_captured(node))
             for choice in node.cases:
@@ -170,7 +191,7 @@ def _binding(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr, out: _
         out.names.update(_targets(node.targets))
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
         out.names.update(_targets([node.target]))
-    if not isinstance(value := node.value, (ast.Constant, ast.Name, type(None))):
+    if out.walruses and not isinstance(value := node.value, (ast.Constant, ast.Name, type(None))):
         out.names.update(_walruses(value))
 
 
@@ -199,7 +220,7 @@ def _captured(node: ast.Match) -> Iterator[str]:
 def _branches(node: ast.If, under: _Under, out: _Reading) -> None:
     """A branch that only type checkers, or only other versions of Python, enter is nobody's failure."""
     said = ast.unparse(node.test)
-    if not under.lazy:
+    if out.walruses and not under.lazy:
         out.names.update(_walruses(node.test))
     branch = replace(under, conditional=True)
     if "version_info" in said or "PY2" in said or "PY3" in said:

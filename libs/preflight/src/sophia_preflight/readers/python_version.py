@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
-import warnings
 from dataclasses import dataclass
 
 Version = tuple[int, int]
-_OLDEST = (3, 7)
-_NEW = re.compile(
-    r"^\s*match\s+\S.*:\s*(?:#.*)?$|except\s*\*|:=|^\s*(?:async\s+)?with\s*\(|^\s*type\s+\w+|\w\[.*\]\(",
-    re.MULTILINE,
-)
 _TYPE_PARAMETERS = re.compile(r"^\s*(?:type\s+\w+\s*(?:\[.*\])?\s*=|(?:async\s+)?def\s+\w+\s*\[|class\s+\w+\s*\[)")
 _PYTHON_2 = re.compile(
     r"Missing parentheses in call to|leading zeros in decimal|invalid decimal literal|multiple exception types must be"
@@ -32,23 +25,6 @@ class Need:
     version: Version
     what: str
     line: int
-
-
-def need_of(text: str) -> Need | None:
-    """What a text that parses here needs, where that is more than Python 3.7."""
-    if not _NEW.search(text):
-        return None
-    minor = min(sys.version_info.minor, 14) - 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for older in range(minor, _OLDEST[1] - 1, -1):
-            try:
-                ast.parse(text, feature_version=(3, older))
-            except SyntaxError as error:
-                return Need((3, older + 1), (error.msg or "this").partition(" only supported")[0], error.lineno or 1)
-            except (ValueError, RecursionError, MemoryError):
-                return None
-    return None
 
 
 def newer_need(message: str, line_text: str, line: int) -> Need | None:
