@@ -1,0 +1,324 @@
+"""Something in a cluster that is needed by name and that nothing creates, or that lacks the key that is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.clusters.cluster import Scope
+from sophia_preflight.clusters.objects import Item, Reference, literal, references
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.standing import is_development, limited
+
+RULE = Rule(
+    id="missing-object",
+    title="a manifest needs an object that nothing creates",
+    severity=Severity.CRITICAL,
+    why="the pods wait for it and never start",
+    fix="correct the name, or add the object to what is applied",
+    family="clusters",
+)
+_CREATED_ELSEWHERE = re.compile(r"\.(sh|bash|md|rst|txt|ya?ml|json|tf|ts|js|py|go|mk|toml|env|hcl|tpl|ps1|tfvars)$")
+_WHY = {
+    "Service": "requests that come in here reach nothing",
+    "Role": "the account gets none of the permissions",
+    "ClusterRole": "the account gets none of the permissions",
+}
+
+
+def check(context: Context) -> Iterable[Finding]:
+    mentioned = _Mentions(context)
+    for item, scope in context.cluster.whole:
+        if item.pod is not None:
+            yield from _volumes(item, scope)
+            for reference in references(item.pod):
+                yield from _reference(mentioned, item, scope, reference)
+        for reference in _others(item):
+            yield from _reference(mentioned, item, scope, reference)
+
+
+def _others(item: Item) -> Iterator[Reference]:
+    spec = item.node["spec"]
+    if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
+        backends = [spec["defaultBackend"]]
+        for rule in spec["rules"].elements():
+            backends += [path["backend"] for path in rule["http"]["paths"].elements()]
+        for backend in backends:
+            if backend["service"]["name"].text:
+                yield Reference("Service", backend["service"]["name"], by="a backend")
+    elif item.kind == "HorizontalPodAutoscaler":
+        target = spec["scaleTargetRef"]
+        if target["kind"].text in ("Deployment", "StatefulSet"):
+            yield Reference(target["kind"].text, target["name"], by="the target")
+    elif item.kind == "RoleBinding" and item.node["roleRef"]["kind"].text == "Role":
+        yield Reference("Role", item.node["roleRef"]["name"], by="`roleRef`")
+
+
+def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Reference) -> Iterator[Finding]:
+    name = reference.name.text
+    if reference.optional or not literal(name) or scope.given(reference.kind, name):
+        return
+    found = scope.find(reference.kind, name)
+    if found:
+        yield from _key(item, scope, reference, found)
+        return
+    if not scope.complete or scope.changed(item, "name", "secretName", "claimName", "serviceAccountName"):
+        return
+    known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
+    near = get_close_matches(name, known, n=1, cutoff=0.8)
+    if not near and mentioned.anywhere(name):
+        return
+    severity = _weight(reference, item, scope, near=bool(near))
+    where = f"`{scope.owner}`" if scope.owner else "the repository"
+    places = [Involved(reference.name.place(item.path), "reference")]
+    if near:
+        places.append(Involved(scope.find(reference.kind, near[0])[0].place, "the one that is there"))
+    yield RULE.found(
+        f"{reference.by} of {item.said} needs the {reference.kind} `{name}`, which nothing in {where} creates",
+        *places,
+        anchor=f"{reference.kind} {name} for {item.said}",
+        severity=limited(severity, item.path),
+        confidence=Confidence.LIKELY,
+        why=_WHY.get(reference.kind),
+        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        blocks=f"{item.said} of `{item.path}`",
+    )
+
+
+def _weight(reference: Reference, item: Item, scope: Scope, *, near: bool) -> Severity:
+    """Secrets are often made by hand, and a file alone may be applied beside others: that is only worth a look."""
+    if not near and (reference.kind == "Secret" or not any(each.path != item.path for each in scope.items)):
+        return Severity.MEDIUM
+    return Severity.HIGH if reference.kind == "Role" or is_development(item.path) else Severity.CRITICAL
+
+
+def _key(item: Item, scope: Scope, reference: Reference, found: list[Item]) -> Iterator[Finding]:
+    key = reference.key.text
+    if not key or reference.kind not in ("ConfigMap", "Secret") or not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
+        return
+    known: set[str] = set()
+    for each in found:
+        keys = _keys(each)
+        if keys is None or scope.changed(each, "data", "stringData", "binaryData"):
+            return
+        known |= keys
+    if key in known:
+        return
+    near = get_close_matches(key, sorted(known), n=1)
+    severity = Severity.HIGH if is_development(item.path) else Severity.CRITICAL
+    yield RULE.found(
+        f"{reference.by} of {item.said} reads `{key}`, which {found[0].said} does not have",
+        Involved(reference.key.place(item.path), "reference"),
+        Involved(found[0].place, "declaration"),
+        anchor=f"key {key} of {reference.kind} {reference.name.text} for {item.said}",
+        severity=limited(severity, item.path),
+        confidence=Confidence.CERTAIN if len(found) == 1 else Confidence.LIKELY,
+        fix="correct the key, or add it" + (f": there is `{near[0]}`" if near else ""),
+        blocks=f"{item.said} of `{item.path}`",
+    )
+
+
+def _keys(item: Item) -> set[str] | None:
+    if item.node["kind"].text != item.kind:
+        return None if item.keys is None else set(item.keys)
+    parts = [item.node[name] for name in ("data", "stringData", "binaryData")]
+    if any(part and not part.is_map and not part.is_null for part in parts) or "sops" in item.node:
+        return None
+    found = {key for part in parts for key, _ in part.items()}
+    return found or None
+
+
+def _volumes(item: Item, scope: Scope) -> Iterator[Finding]:
+    pod = item.pod
+    assert pod is not None
+    if scope.changed(item, "volumes"):
+        return
+    known = {each["name"].text for each in pod.spec["volumes"].elements()}
+    known |= {each["metadata"]["name"].text for each in item.node["spec"]["volumeClaimTemplates"].elements()}
+    for container in pod.all_containers:
+        for mount in container.node["volumeMounts"].elements():
+            name: Node = mount["name"]
+            if not literal(name.text) or name.text in known:
+                continue
+            near = get_close_matches(name.text, sorted(known), n=1)
+            severity = Severity.HIGH if is_development(item.path) else Severity.CRITICAL
+            yield RULE.found(
+                f"the container `{container.name}` of {item.said} mounts the volume `{name.text}`, "
+                "which the pod does not declare",
+                name.place(item.path),
+                anchor=f"volume {name.text} of {item.said}",
+                severity=limited(severity, item.path),
+                why="the API server refuses it",
+                fix="declare it under `volumes`" + (f", or use `{near[0]}`" if near else ""),
+                blocks=f"{item.said} of `{item.path}`",
+            )
+
+
+class _Mentions:
+    """Files that are no manifests and name something: scripts, guides and programs may make what manifests need."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._known: dict[str, bool] = {}
+        self._texts: list[str] | None = None
+
+    def anywhere(self, name: str) -> bool:
+        if name not in self._known:
+            pattern = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
+            self._known[name] = any(name in text and pattern.search(text) for text in self.texts())
+        return self._known[name]
+
+    def texts(self) -> list[str]:
+        if self._texts is None:
+            repository, cluster = self.context.repository, self.context.cluster
+            manifests = set(cluster.items) | set(cluster.builder.kustomizations)
+            self._texts = []
+            for path, entry in repository.entries.items():
+                if path in manifests or entry.size > 300_000:
+                    continue
+                name = path.rpartition("/")[2]
+                if _CREATED_ELSEWHERE.search(name) or name in ("Makefile", "Justfile", "Tiltfile", "Jenkinsfile"):
+                    text = repository.text(path)
+                    if _MAKES.search(text):
+                        self._texts.append(text)
+        return self._texts
+
+
+_MAKES = re.compile(r"kubectl|kubernetes|helm|k8s|oc create|apiVersion|secretName", re.IGNORECASE)
+
+_POD = """
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: api
+    spec:
+      selector:
+        matchLabels: {app: api}
+      template:
+        metadata:
+          labels: {app: api}
+        spec:
+          containers:
+            - name: api
+              image: registry.example.com/api:1.4
+"""
+BAD = [
+    tree(f"""
+    === k8s/api.yaml{_POD}
+              envFrom:
+                - configMapRef:
+                    name: api-settings
+    === k8s/config.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: api-config
+    data:
+      LEVEL: info
+    """),
+    tree(f"""
+    === k8s/api.yaml{_POD}
+              env:
+                - name: LEVEL
+                  valueFrom:
+                    configMapKeyRef:
+                      name: api-config
+                      key: LOG_LEVEL
+    === k8s/config.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: api-config
+    data:
+      LEVEL: info
+    """),
+    tree(f"""
+    === k8s/api.yaml{_POD}
+              volumeMounts:
+                - name: data
+                  mountPath: /data
+    """),
+    tree("""
+        === k8s/ingress.yaml
+        apiVersion: networking.k8s.io/v1
+        kind: Ingress
+        metadata:
+          name: web
+        spec:
+          rules:
+            - http:
+                paths:
+                  - path: /
+                    pathType: Prefix
+                    backend:
+                      service:
+                        name: web-service
+                        port: {number: 80}
+        === k8s/service.yaml
+        apiVersion: v1
+        kind: Service
+        metadata:
+          name: web
+        spec:
+          type: ExternalName
+          externalName: web.example.com
+    """),
+]
+GOOD = [
+    tree(f"""
+    === k8s/base/api.yaml{_POD}
+              envFrom:
+                - configMapRef:
+                    name: api-config
+                - secretRef:
+                    name: api-secrets
+              volumeMounts:
+                - name: data
+                  mountPath: /data
+          volumes:
+            - name: data
+              persistentVolumeClaim:
+                claimName: data
+            - name: roots
+              configMap:
+                name: kube-root-ca.crt
+    === k8s/base/kustomization.yaml
+    resources: [api.yaml, claim.yaml]
+    configMapGenerator:
+      - name: api-config
+        literals: [LEVEL=info]
+    === k8s/base/claim.yaml
+    apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata:
+      name: data
+    spec:
+      accessModes: [ReadWriteOnce]
+      resources:
+        requests:
+          storage: 1Gi
+    === k8s/production/kustomization.yaml
+    resources: [../base, secrets.yaml]
+    namePrefix: production-
+    === k8s/production/secrets.yaml
+    apiVersion: external-secrets.io/v1
+    kind: ExternalSecret
+    metadata:
+      name: api
+    spec:
+      target:
+        name: api-secrets
+    """),
+    tree(f"""
+    === k8s/api.yaml{_POD}
+              envFrom:
+                - configMapRef:
+                    name: settings
+    === scripts/prepare.sh
+    kubectl create configmap settings --from-literal=LEVEL=info
+    """),
+]

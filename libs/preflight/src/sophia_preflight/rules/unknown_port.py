@@ -1,0 +1,174 @@
+"""A port in a manifest that its other end does not have: of a service, a probe, an ingress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sophia_preflight.clusters.cluster import Scope, equal_labels
+from sophia_preflight.clusters.objects import Item, Pod, literal
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.tree import NOTHING, Node
+from sophia_preflight.standing import is_development, limited
+
+RULE = Rule(
+    id="unknown-port",
+    title="a service or probe asks for a port that no container has",
+    severity=Severity.CRITICAL,
+    why="requests to it are refused",
+    fix="use a port that the container declares, or declare this one",
+    family="contradictions",
+)
+_PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for item, scope in context.cluster.whole:
+        if item.pod is not None:
+            yield from _probes(item, item.pod, scope)
+        if item.kind == "Service" and item.api == "v1":
+            yield from _service(item, scope)
+        if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
+            yield from _ingress(item, scope)
+
+
+def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+    if scope.changed(item, "ports", "containerPort", "port"):
+        return
+    for container in pod.containers:
+        for name in _PROBES:
+            probe = container.node[name]
+            for kind in ("httpGet", "tcpSocket", "grpc"):
+                port = probe[kind]["port"]
+                if not port.text or probe["httpGet"]["host"].text:
+                    continue
+                if wrong := _wrong(port, pod):
+                    yield _found(
+                        item,
+                        f"the {name} of `{container.name}` in {item.said} asks port `{port.text}`, {wrong}",
+                        [Involved(port.place(item.path), "probe"), _declared(item, pod)],
+                        f"{name} {port.text} of {container.name} of {item.said}",
+                        certain=not port.text.isdigit(),
+                        why="the probe never succeeds: the container is restarted, or gets no requests",
+                    )
+
+
+def _service(item: Item, scope: Scope) -> Iterator[Finding]:
+    selector = equal_labels(item.node["spec"]["selector"])
+    if not selector or scope.changed(item, "ports", "targetPort", "port"):
+        return
+    pods = scope.matching(selector, item.namespace)
+    if not pods or any(scope.changed(pod.item, "ports", "containerPort") for pod in pods):
+        return
+    for port in item.node["spec"]["ports"].elements():
+        target = port["targetPort"] if port["targetPort"].text else port["port"]
+        answers = [_wrong(target, pod) for pod in pods]
+        if not all(answers):
+            continue
+        yield _found(
+            item,
+            f"{item.said} sends to port `{target.text}`, {answers[0]} ({pods[0].item.said})",
+            [Involved(target.place(item.path), "target"), _declared(pods[0].item, pods[0])],
+            f"{target.text} of {item.said}",
+            certain=not target.text.isdigit(),
+        )
+
+
+def _wrong(port: Node, pod: Pod) -> str:
+    """What is wrong with a port that pods are asked for; empty where nothing is, or nobody can say."""
+    text = port.text
+    if text.isdigit():
+        if pod.says_all_ports and text not in pod.port_numbers:
+            return f"and no container declares it (there is {_list(pod.port_numbers)})"
+        return ""
+    if literal(text) and pod.containers and text not in pod.port_names:
+        names = _list(pod.port_names) if pod.port_names else "no port with a name"
+        return f"and no container has a port of that name (there is {names})"
+    return ""
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in sorted(names))
+
+
+def _declared(item: Item, pod: Pod) -> Involved:
+    port = next((each.node["ports"] for each in pod.containers if each.node["ports"].elements()), NOTHING)
+    return Involved(port.place(item.path) if port else item.place, "declaration")
+
+
+def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
+    paths = [p for rule in item.node["spec"]["rules"].elements() for p in rule["http"]["paths"].elements()]
+    for backend in [path["backend"]["service"] for path in paths]:
+        services = [each for each in scope.find("Service", backend["name"].text) if each.api == "v1"]
+        wanted = backend["port"]["number"] if backend["port"]["number"].text else backend["port"]["name"]
+        if len(services) != 1 or not wanted.text or scope.changed(services[0], "ports", "port"):
+            continue
+        key = "port" if wanted.text.isdigit() else "name"
+        known = {port[key].text for port in services[0].node["spec"]["ports"].elements()}
+        if wanted.text in known or not services[0].node["spec"]["ports"].elements():
+            continue
+        place: Place = services[0].node["spec"]["ports"].place(services[0].path)
+        there = _list(known - {""}) or "none with a name"
+        yield _found(
+            item,
+            f"{item.said} sends to port `{wanted.text}` of {services[0].said}, which has {there}",
+            [Involved(wanted.place(item.path), "backend"), Involved(place, "declaration")],
+            f"{wanted.text} of {services[0].said} for {item.said}",
+            certain=True,
+        )
+
+
+def _found(
+    item: Item, message: str, places: list[Involved], anchor: str, *, certain: bool, why: str | None = None
+) -> Finding:
+    severity = Severity.HIGH if is_development(item.path) else Severity.CRITICAL
+    return RULE.found(
+        message,
+        *places,
+        anchor=anchor,
+        severity=limited(severity, item.path),
+        confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
+        why=why,
+        blocks=f"{item.said} of `{item.path}`",
+    )
+
+
+_DEPLOYMENT = """
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: api
+    spec:
+      selector:
+        matchLabels: {app: api}
+      template:
+        metadata:
+          labels: {app: api}
+        spec:
+          containers:
+            - name: api
+              image: registry.example.com/api:1.4
+              ports: [{name: http, containerPort: 8000}]
+              readinessProbe:
+                httpGet: {path: /health, port: %s}
+"""
+_SERVICE = """
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: api
+    spec:
+      selector: {app: api}
+      ports: [{port: 80, targetPort: %s}]
+"""
+BAD = [
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "8080" + _SERVICE % "http"),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "web"),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "8080"),
+]
+GOOD = [
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "8000"),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "http"),
+]
