@@ -213,6 +213,16 @@ class Modules:
             self._answers[key] = self._looked_up(root, imported)
         return self._answers[key]
 
+    def lack_in(self, root: str, imported: Import) -> tuple[str, bool] | None:
+        """What an import would not find below a directory: a path, and whether it is a name that is lacking there."""
+        answer = self._answer(root, imported)
+        return (answer.path, bool(answer.names)) if answer.state is False else None
+
+    def is_elsewhere(self, top: str) -> bool:
+        """Whether a module may come from somewhere that is not looked at: another repository, a compiler, a link."""
+        links = (*self.repository.submodules, *self.repository.linked_directories, *self.repository.broken_links)
+        return any(posixpath.basename(each) == top for each in links) or self._is_mentioned(top)
+
     def _looked_up(self, root: str, imported: Import) -> _Answer:
         parts = imported.module.split(".") if imported.module else []
         at = root if root != "." else ""

@@ -1,0 +1,152 @@
+"""A command or plugin that a project brings, and whose module or name does not exist."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.modules import Modules
+from sophia_preflight.packaging import EntryPoint, PythonProject, normal_name
+from sophia_preflight.readers.imports import Import, Imported
+from sophia_preflight.standing import limited
+
+RULE = Rule(
+    id="missing-entry-point",
+    title="an entry point of a package names what does not exist",
+    severity=Severity.HIGH,
+    why="the installed command ends with an error whenever somebody runs it",
+    fix="name what the package has, or add it",
+    family="python",
+)
+_REFERENCE = re.compile(r"^([A-Za-z_][\w.]*)(?:\s*:\s*([A-Za-z_][\w.]*))?\s*(?:\[.*\])?$")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for project in context.modules.projects.by_directory.values():
+        for point in project.entry_points:
+            yield from _wrong(context, project, point)
+
+
+def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Iterator[Finding]:
+    match = _REFERENCE.match(point.value.strip())
+    if match is None:
+        return
+    module, attribute = match[1], (match[2] or "").partition(".")[0]
+    modules = context.modules
+    top = module.partition(".")[0]
+    roots = [each for each in context.module_roots(top) if _inside(each, project.directory)]
+    if top in sys.stdlib_module_names or normal_name(top) in project.needs:
+        return
+    if not roots:
+        yield from _nowhere(context, project, point, module)
+        return
+    names = (Imported(attribute, 1, 1),) if attribute else ()
+    wanted = Import(module, 0, 1, 1, names)
+    lacking = [modules.lack_in(root, wanted) for root in roots]
+    first = lacking[0]
+    if first is None or any(each is None for each in lacking):
+        return
+    path, is_name = first
+    there = [Involved(Place(path), "module")] if is_name and context.python(path) else []
+    said = f"`{module}` has no `{attribute}`" if is_name else f"there is no `{path}`"
+    yield _finding(point, said, Confidence.CERTAIN, there)
+
+
+def _inside(root: str, directory: str) -> bool:
+    return not directory or root == directory or root.startswith(directory + "/")
+
+
+def _nowhere(context: Context, project: PythonProject, point: EntryPoint, module: str) -> Iterator[Finding]:
+    """A package that is nowhere in the repository, where the project is sure to bring its own modules."""
+    top = module.partition(".")[0]
+    if (
+        not point.is_command
+        or context.module_roots(top)
+        or project.is_compiled
+        or _is_made(context.modules, project, top)
+    ):
+        return
+    if any(path.endswith(".py") for path in context.repository.inside(project.directory)):
+        yield _finding(point, f"there is no module `{top}`", Confidence.LIKELY, [])
+
+
+def _is_made(modules: Modules, project: PythonProject, top: str) -> bool:
+    base = f"{project.directory}/{top}" if project.directory else top
+    return modules.repository.is_ignored(base) or modules.repository.exists(base) or modules.is_elsewhere(top)
+
+
+def _finding(point: EntryPoint, said: str, confidence: Confidence, there: list[Involved]) -> Finding:
+    what = "the command" if point.is_command else f"the entry point of `{point.group}`"
+    return RULE.found(
+        f"{what} `{point.name}` is `{point.value}`, and {said}",
+        point.place,
+        *there,
+        anchor=f"{point.group} {point.name}",
+        severity=limited(RULE.severity, point.place.path),
+        confidence=confidence,
+        blocks=f"{what} `{point.name}`",
+    )
+
+
+BAD = [
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "tool"
+        [project.scripts]
+        tool = "tool.cli:main"
+        === src/tool/__init__.py
+        === src/tool/cli.py
+        def run():
+            pass
+    """),
+    tree("""
+        === setup.cfg
+        [options.entry_points]
+        console_scripts =
+            tool = tool.command:main
+        === tool/__init__.py
+    """),
+    tree("""
+        === setup.py
+        from setuptools import setup
+        setup(name="x", entry_points={"console_scripts": ["tool = tool.cli:start"]})
+        === tool/__init__.py
+        === tool/cli.py
+        def main(): ...
+    """),
+    tree("""
+        === pyproject.toml
+        [tool.poetry]
+        name = "svc"
+        [tool.poetry.scripts]
+        svc = "svcs.main:run"
+        === svc/main.py
+        def run(): ...
+    """),
+]
+GOOD = [
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "tool"
+        dependencies = ["uvicorn"]
+        [project.scripts]
+        tool = "tool.cli:App.main"
+        serve = "uvicorn.main:main"
+        star = "tool.more:anything"
+        [project.entry-points.pytest11]
+        plugin = "tool.plugin"
+        === src/tool/__init__.py
+        === src/tool/cli.py
+        class App:
+            def main(self): ...
+        === src/tool/more.py
+        from elsewhere import *
+        === src/tool/plugin/__init__.py
+    """),
+]
