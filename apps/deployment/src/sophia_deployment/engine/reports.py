@@ -15,10 +15,12 @@ from sophia_deployment_core.steps import Hands
 
 from sophia_deployment.engine import showing
 
+AGAIN_SECONDS = 10.0
+
 
 class Reports:
-    """Writes in the background, one after the other. A report that cannot be written (a full disk) is written at the
-    next start; the run does not depend on it."""
+    """Writes in the background, one after the other. One that cannot be written (a full disk) is tried again, by the
+    next engine too; the run does not depend on it."""
 
     def __init__(self, directory: Path, hands: Hands, tell: Callable[[str, dict[str, Any]], None]) -> None:
         self._directory = directory
@@ -51,6 +53,7 @@ class Reports:
                 await asyncio.to_thread(_write, self.path(view).with_name("report.md"), told.to_markdown())
             except OSError as error:
                 self._tell("report not written", {"run": view.id, "error": str(error)})
+                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._due.put_nowait, view.id)
 
 
 def _write(path: Path, text: str) -> None:
