@@ -1,4 +1,4 @@
-"""What the kill matrix shares: sites that many cases use one after the other, its sample, and what it covered."""
+"""What the kill matrix shares: sites that many cases use one after the other, samples, and what was covered."""
 
 from __future__ import annotations
 
@@ -99,6 +99,27 @@ def sampled(config: pytest.Config, cases: Sequence[T], count: int) -> list[T]:
         return list(cases)
     chosen = random.Random(config.option.seed).sample(range(len(cases)), min(count, len(cases)))
     return [cases[index] for index in sorted(chosen)]
+
+
+SINGLY_SAMPLED = ("test_bad_releases", "test_engines", "test_side_by_side", "test_what_serves")
+"""Of these files a sample takes every second test, and one variant of it."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.faults == "all":
+        return
+    chance = random.Random(config.option.seed)
+    left_out: set[pytest.Item] = set()
+    for name in SINGLY_SAMPLED:
+        variants: dict[str, list[pytest.Item]] = defaultdict(list)
+        for item in items:
+            if item.path.stem == name:
+                variants[getattr(item, "originalname", item.name)].append(item)
+        tests = sorted(variants)
+        taken = {chance.choice(variants[test]) for test in chance.sample(tests, (len(tests) + 1) // 2)}
+        left_out.update(item for some in variants.values() for item in some if item not in taken)
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 # --- what was covered -----------------------------------------------------------------------------------------------
