@@ -147,7 +147,8 @@ def test_after_an_undone_switch_the_old_revision_is_live_and_the_new_one_is_not_
 
 def test_a_switch_that_failed_is_no_history():
     play = shipped(A)
-    assert deploy(play, B, bad("switch")).state == "rolled back"
+    since = play.standing.live_since_ms
+    assert deploy(play, B, bad("switch")).state == "rolled back" and play.standing.live_since_ms == since
     assert (play.standing.live, len(play.standing.history), play.standing.live_run) == (A, 1, "run-1")
     assert deploy(play, B).state == "done" and goes_to(play) == A
 
