@@ -174,6 +174,7 @@ class _Argparse:
         self.parsed: set[int] = set()
         self.known_only: set[int] = set()
         self.entered: set[str] = set()
+        self.followed: set[tuple[str | int, ...]] = set()
         self.returns: dict[str, _Thing] = {}
         self.subclasses = {
             node.name
@@ -439,8 +440,10 @@ class _Argparse:
                 if name not in ("print", "vars", "setattr", "getattr", "isinstance", "autocomplete", "id", "type"):
                     owner.open_options = owner.open_operands = True
             return None
-        if depth > 6 or (not given and name in self.returns):
+        entry = (name, *(id(thing) for _, _, thing in given))
+        if depth > 6 or entry in self.followed:
             return self.returns.get(name)
+        self.followed.add(entry)
         self.entered.add(name)
         arguments = [each.arg for each in function.args.args]
         if arguments[:1] in (["self"], ["cls"]):
@@ -449,7 +452,8 @@ class _Argparse:
         for index, keyword_name, thing in given:
             if keyword_name or index < len(arguments):
                 inner[keyword_name or arguments[index]] = thing
-        self.returns.pop(name, None)
+        if given:
+            self.returns.pop(name, None)
         self.block(function.body, inner, depth + 1, into=name)
         return self.returns.get(name)
 

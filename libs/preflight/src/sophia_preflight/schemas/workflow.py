@@ -25,8 +25,8 @@ EVENTS = named(
     "workflow_dispatch workflow_run"
 )
 _SCOPES = named(
-    "actions artifact-metadata attestations checks contents deployments discussions id-token issues models packages pages "
-    "pull-requests repository-projects security-events statuses copilot-requests vulnerability-alerts"
+    "actions artifact-metadata attestations checks contents deployments discussions id-token issues models packages "
+    "pages pull-requests repository-projects security-events statuses copilot-requests vulnerability-alerts"
 )
 
 
