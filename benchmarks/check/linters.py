@@ -1,7 +1,8 @@
 """The field's linters, one after another on the same repository, each on the files that it is for.
 
 Generous to them: whatever they say about the line of a planted defect counts, at any level, and what names no
-line (schemas, `docker compose config`) counts for one defect of the file it refuses. What they say elsewhere is counted as said beside.
+line (schemas, `docker compose config`) counts for one defect of the file it refuses. What they say elsewhere is counted
+as said beside.
 A linter that is not installed is left out, and named.
 """
 
