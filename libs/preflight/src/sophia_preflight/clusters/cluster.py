@@ -33,6 +33,7 @@ _GIVEN = {
     "Secret": named(""),
     "ServiceAccount": named("default builder deployer"),
     "Service": named("kubernetes"),
+    "Role": named("extension-apiserver-authentication-reader"),
 }
 """What clusters bring."""
 
@@ -93,7 +94,7 @@ class Scope:
 
     def given(self, kind: str, name: str) -> bool:
         """Whether clusters or operators bring it."""
-        return name in _GIVEN.get(kind, ()) or name in self.foreign_words
+        return name in _GIVEN.get(kind, ()) or name in self.foreign_words or name.startswith("system:")
 
     def matching(self, selector: Mapping[str, str], namespace: str = "") -> list[Pod]:
         """Pods that carry all these labels."""

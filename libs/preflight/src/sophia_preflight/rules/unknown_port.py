@@ -36,6 +36,12 @@ def check(context: Context) -> Iterable[Finding]:
 def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
     if scope.changed(item, "ports", "containerPort", "port"):
         return
+    asked = [
+        container.node[name][kind]["port"].text
+        for container in pod.containers
+        for name in _PROBES
+        for kind in ("httpGet", "tcpSocket")
+    ]
     for container in pod.containers:
         for name in _PROBES:
             probe = container.node[name]
@@ -49,7 +55,8 @@ def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
                         f"the {name} of `{container.name}` in {item.said} asks port `{port.text}`, {wrong}",
                         [Involved(port.place(item.path), "probe"), _declared(item, pod)],
                         f"{name} {port.text} of {container.name} of {item.said}",
-                        certain=not port.text.isdigit(),
+                        confidence=_confidence(port),
+                        surely=not port.text.isdigit() or _listens(pod, asked),
                         why="the probe never succeeds: the container is restarted, or gets no requests",
                     )
 
@@ -61,18 +68,45 @@ def _service(item: Item, scope: Scope) -> Iterator[Finding]:
     pods = scope.matching(selector, item.namespace)
     if not pods or any(scope.changed(pod.item, "ports", "containerPort") for pod in pods):
         return
-    for port in item.node["spec"]["ports"].elements():
-        target = port["targetPort"] if port["targetPort"].text else port["port"]
-        answers = [_wrong(target, pod) for pod in pods]
-        if not all(answers):
-            continue
+    ports = item.node["spec"]["ports"].elements()
+    targets = [port["targetPort"] if port["targetPort"].text else port["port"] for port in ports]
+    wrong = [(target, said) for target in targets if (said := _wrong_everywhere(target, pods))]
+    for target, said in wrong:
         yield _found(
             item,
-            f"{item.said} sends to port `{target.text}`, {answers[0]} ({pods[0].item.said})",
+            f"{item.said} sends to port `{target.text}`, {said} ({pods[0].item.said})",
             [Involved(target.place(item.path), "target"), _declared(pods[0].item, pods[0])],
             f"{target.text} of {item.said}",
-            certain=not target.text.isdigit(),
+            confidence=_confidence(target),
+            surely=not target.text.isdigit() or len(wrong) == len(targets),
         )
+
+
+def _confidence(port: Node) -> Confidence:
+    """Declaring numbers is a custom, declaring names is needed."""
+    return Confidence.LIKELY if port.text.isdigit() else Confidence.CERTAIN
+
+
+def _listens(pod: Pod, asked: list[str]) -> bool:
+    """Whether something beside the declaration says that the declared port is the one: another probe, or a setting.
+
+    Programs often answer probes on a port of their own that nobody declares.
+    """
+    if len(pod.port_numbers) != 1:
+        return False
+    (number,) = pod.port_numbers
+    settings = {
+        variable["value"].text
+        for each in pod.containers
+        for variable in each.node["env"].elements()
+        if variable["name"].text.endswith("PORT")
+    }
+    return number in asked or set(pod.port_names.values()) & set(asked) != set() or settings == {number}
+
+
+def _wrong_everywhere(target: Node, pods: list[Pod]) -> str:
+    answers = [_wrong(target, pod) for pod in pods]
+    return answers[0] if all(answers) else ""
 
 
 def _wrong(port: Node, pod: Pod) -> str:
@@ -115,20 +149,27 @@ def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
             f"{item.said} sends to port `{wanted.text}` of {services[0].said}, which has {there}",
             [Involved(wanted.place(item.path), "backend"), Involved(place, "declaration")],
             f"{wanted.text} of {services[0].said} for {item.said}",
-            certain=True,
+            confidence=Confidence.CERTAIN,
         )
 
 
 def _found(
-    item: Item, message: str, places: list[Involved], anchor: str, *, certain: bool, why: str | None = None
+    item: Item,
+    message: str,
+    places: list[Involved],
+    anchor: str,
+    *,
+    confidence: Confidence,
+    surely: bool = True,
+    why: str | None = None,
 ) -> Finding:
     severity = Severity.HIGH if is_development(item.path) else Severity.CRITICAL
     return RULE.found(
         message,
         *places,
         anchor=anchor,
-        severity=limited(severity, item.path),
-        confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
+        severity=limited(severity if surely else Severity.MEDIUM, item.path),
+        confidence=confidence,
         why=why,
         blocks=f"{item.said} of `{item.path}`",
     )
