@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.acting import act
-from tests.support.launching import is_alive
+from tests.support.launching import is_alive, proc, processes_of
 from tests.support.site import Site
 from tests.support.trapped import Trap
 
@@ -45,6 +45,32 @@ def test_an_engine_that_was_frozen_and_replaced_does_no_harm_when_it_wakes(place
         assert not is_alive(frozen)
     site.check(run, "done", live="2")
     site.unharmed(load)
+
+
+@pytest.mark.parametrize("effect", ["once routes", "keep instance", "end instance"])
+@pytest.mark.parametrize("wakes", ["while", "after"])
+def test_a_helper_that_was_frozen_does_no_harm_when_it_wakes(effect: str, wakes: str, site: Site) -> None:
+    """Its engine is dead, and the next one does the same. It wakes while that one works, or long after it."""
+    with site.traffic() as load:
+        site.lay(Trap(f"effect: {effect}", "during", "freeze"))
+        run = site.deploy()
+        site.until(lambda: not site.engine_lives(), "the engine is dead")
+        frozen = [pid for pid in processes_of(site.places.state) if is_stopped(pid)]
+        assert frozen
+        site.revive()
+        if wakes == "after":  # unless it stopped with the door in its hand: then everybody waits for it
+            until = time.monotonic() + 8
+            site.ended(run, before=lambda: time.monotonic() > until)
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+        site.ended(run)
+        site.until(lambda: not any(map(is_alive, frozen)), "the helper is gone")
+    site.check(run, "done", live="2")
+    site.unharmed(load)
+
+
+def is_stopped(pid: int) -> bool:
+    return proc(pid, "stat").rpartition(b")")[2].split()[:1] == [b"T"]
 
 
 def test_a_second_engine_is_refused_while_the_first_one_lives(site: Site) -> None:

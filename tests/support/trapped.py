@@ -10,7 +10,7 @@ by what it asked a launcher for, `effect: OPERATION RESOURCE` (`once routes`, `k
     during    (effects) the helper is at work; its master dies under it
 
 What happens to the engine there: it is killed, it is stopped (and woken by whoever likes), or it goes on, with the disk
-of its state full to the last byte.
+of its state full to the last byte. `freeze`, during an effect: its helper is stopped, and then the engine is killed.
 
 Production knows nothing of traps: this module starts the engine and lays its own hands on two methods.
 
@@ -40,7 +40,7 @@ from sophia_deployment_core.ledger import Draft, Event
 from sophia_infrastructure.launchers import Launchers
 
 Moment = Literal["before", "during", "after"]
-Deed = Literal["kill", "stop", "fill"]
+Deed = Literal["kill", "stop", "fill", "freeze"]
 DURING_SECONDS = 0.03
 """A helper needs 40 ms and more until it has acted."""
 
@@ -150,14 +150,29 @@ def _watch_effects(trap: Path) -> None:
         places = [f"effect: {operation} {resource.partition('/')[0]}"]
         _spring(trap, places, "before")
         asking = asyncio.ensure_future(ask(self, operation, resource, *rest, **more))
-        if _laid(trap, places, "during"):
-            await asyncio.wait([asking], timeout=DURING_SECONDS)
+        if laid := _laid(trap, places, "during"):
+            if laid.deed == "freeze":
+                await _stop_helper()
+            else:
+                await asyncio.wait([asking], timeout=DURING_SECONDS)
             _spring(trap, places, "during")
         answer = await asking
         _spring(trap, places, "after")
         return answer
 
     Launchers._ask = watched  # type: ignore[method-assign]
+
+
+async def _stop_helper() -> None:
+    """As soon as there is one."""
+    while not (helpers := _children()):  # noqa: ASYNC110  # nobody tells us
+        await asyncio.sleep(0.001)
+    for pid in helpers:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def _children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
 def _laid(trap: Path, places: Iterable[str], moment: Moment) -> Trap | None:
@@ -175,7 +190,7 @@ def _spring(trap: Path, places: Iterable[str], moment: Moment) -> None:
     if laid.deed == "fill":
         fill(Path(laid.ballast))
     else:
-        os.kill(os.getpid(), signal.SIGKILL if laid.deed == "kill" else signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP if laid.deed == "stop" else signal.SIGKILL)
 
 
 def fill(ballast: Path) -> None:
