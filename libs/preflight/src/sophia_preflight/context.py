@@ -227,7 +227,8 @@ class Context:
         return found
 
     def stage_of(self, dockerfile: Dockerfile, build: BuildContext) -> Stage | None:
-        return dockerfile.stage(build.stage) if build.stage and is_known(build.stage) else dockerfile.final
+        named = dockerfile.stage(build.stage) if build.stage and is_known(build.stage) else None
+        return named or dockerfile.final
 
     def filesystems(self, site: Site) -> Iterator[ImageView]:
         """The file systems that a call in an image may see."""
@@ -371,7 +372,13 @@ class Context:
         base = files[0].directory
         if target.base is not None:
             base = next(iter(self.finder.bases(call.site.path, target.base)), base)
-        yield Project(files, base, target.stack, True, target.partial)
+        yield Project(files, base, target.stack, True, self._is_partial(target, paths))
+
+    @staticmethod
+    def _is_partial(target: Composition, paths: list[str]) -> bool:
+        """Whether nobody starts all services at once; the root's own file is one that people start by hand."""
+        starts = target.verb in ("up", "start", "create", "run")
+        return starts and target.partial and not any(path in COMPOSE_NAMES for path in paths)
 
     # --- conveniences for rules --------------------------------------------------------------------------------------
 

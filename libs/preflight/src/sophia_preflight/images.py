@@ -194,7 +194,7 @@ class Images:
                 found.copied.append(Copied(one, target, False))
             if each.name == "ADD" and re.search(r"\.(tar(\.\w+)?|tgz|zip)$", one):
                 found.unknown.append(target)
-        if not matched:
+        if not matched and re.search(r"[*?\[]", source):
             found.unknown.append(target)
 
     def _is_directory(self, found: Filesystem, target: str) -> bool:

@@ -38,6 +38,8 @@ def interface_of(commands: list[Command], text: str) -> Interface:
             for inner in each.body:
                 if isinstance(inner, Case) and _about_first(inner, each):
                     return _looped(inner, functions, body)
+    if (options := _getopts(commands, functions)) is not None:
+        return options
     top = [each for each in _flat(commands) if isinstance(each, Case)]
     for case in top:
         if _is_parameter(case.subject, "1"):
@@ -127,6 +129,31 @@ def _looped(case: Case, functions: dict[str, Command], text: str) -> Interface:
     if parser.open_options and parser.open_operands:
         return Interface("unknown")
     return Interface("case", parser, case.subject.line)
+
+
+def _getopts(commands: list[Command], functions: dict[str, Command]) -> Interface | None:
+    """`while getopts "e:t:" option`: single letters; what it does not know reaches the branch for `?`."""
+    for loop in _flat(commands):
+        if not isinstance(loop, Loop) or not loop.condition or not isinstance(loop.condition[0], Simple):
+            continue
+        words = loop.condition[0].words
+        if len(words) < 3 or words[0].bare != "getopts":
+            continue
+        letters = _pattern(words[1]).lstrip(":")
+        cases = [each for each in loop.body if isinstance(each, Case)]
+        refuses = any(
+            _leaves(body, functions)
+            for case in cases
+            for patterns, body in case.arms
+            if {_pattern(pattern) for pattern in patterns} & {"?", "*", "\\?"}
+        )
+        if not refuses or "*" in letters or "-" in letters:
+            return Interface("unknown")
+        parser = Parser(abbreviations=False, open_operands=True, line=words[0].line)
+        for letter, value in re.findall(r"(\w)(:*)", letters):
+            parser.options.append(Option((f"-{letter}",), len(value), len(value), line=words[0].line))
+        return Interface("getopts", parser, words[0].line)
+    return None
 
 
 def _pattern(word: shell.ShellWord) -> str:
