@@ -9,6 +9,7 @@ text, `MANY` any number of words. So values are joined, split and compared as st
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 
 ROOT = "\ue100"
@@ -19,6 +20,7 @@ PAD = "\ue104"
 """Takes the place of dropped text, so that columns still fit; never part of a value."""
 FIRST_PLACEHOLDER = 0xE200
 LAST_PLACEHOLDER = 0xF7FF
+_OURS = re.compile("[\ue100-\uf7ff]")
 _SHOWN = {ROOT: ".", CWD: ".", UNKNOWN: "…", MANY: "…", PAD: ""}
 
 
@@ -40,7 +42,7 @@ def shown(value: str) -> str:
 
 def plain(text: str) -> str:
     """Foreign text without the characters that mean something here."""
-    return text if text.isascii() else "".join("\ufffd" if "\ue100" <= each <= "\uf7ff" else each for each in text)
+    return text if text.isascii() else _OURS.sub("\ufffd", text)
 
 
 def joined(directory: str, path: str) -> str:

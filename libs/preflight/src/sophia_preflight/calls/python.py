@@ -37,6 +37,7 @@ _FOREIGN_WRAPPERS = frozenset(
     {"run_command", "run_cmd", "execute_command", "run_shell", "run_shell_command", "exec_cmd"}
 )
 
+_FAILURES = frozenset({"Exception", "BaseException", "subprocess.CalledProcessError", "subprocess.SubprocessError"})
 _CHANGES = re.compile(r"chdir|(^|[._])cd$|pushd|working_dir|in_dir", re.IGNORECASE)
 
 Value: TypeAlias = "Word | Items | Pairs | None"
@@ -66,9 +67,11 @@ class Scope:
     names: dict[str, Value] = field(default_factory=dict)
     tested: tuple[str, ...] = ()
     directory: str = CWD
+    tolerated: bool = False
+    """A failing command is caught, and the code goes on."""
 
     def copy(self) -> Scope:
-        return Scope(dict(self.names), self.tested, self.directory)
+        return Scope(dict(self.names), self.tested, self.directory, self.tolerated)
 
 
 def trace_of(path: str, tree: ast.Module, nodes: Sequence[ast.AST]) -> Trace:
@@ -232,7 +235,9 @@ class _Follower:
             case ast.With() | ast.AsyncWith():
                 return self.within(node, scope)
             case ast.Try():
+                kept, scope.tolerated = scope.tolerated, scope.tolerated or any(map(self.forgives, node.handlers))
                 self.block(node.body, scope)
+                scope.tolerated = kept
                 for handler in node.handlers:
                     self.branch(handler.body, scope, ())
                 self.block([*node.orelse, *node.finalbody], scope)
@@ -252,6 +257,14 @@ class _Follower:
                 return isinstance(node, ast.Expr) and self.ends(node.value)
         return False
 
+    def forgives(self, handler: ast.ExceptHandler) -> bool:
+        """Whether a handler catches a command that fails, and neither passes it on nor gives up."""
+        caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        if not any(each is None or self.dotted(each) in _FAILURES for each in caught):
+            return False
+        inner = [each for statement in handler.body for each in ast.walk(statement)]
+        return not any(isinstance(each, (ast.Raise, ast.Return)) or self.ends(each) for each in inner)
+
     def within(self, node: ast.With | ast.AsyncWith, scope: Scope) -> bool:
         """A `with` block; one that changes the directory does so for the block."""
         kept = scope.directory
@@ -264,7 +277,7 @@ class _Follower:
         scope.directory = kept
         return ended
 
-    def ends(self, node: ast.expr) -> bool:
+    def ends(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Call) and self.dotted(node.func) in ("sys.exit", "exit", "quit", "os._exit")
 
     def conditional(self, node: ast.If, scope: Scope) -> bool:
@@ -475,8 +488,8 @@ class _Follower:
             value = self.value(cwd, scope)
             directory = joined(scope.directory, value.value) if isinstance(value, Word) else UNKNOWN
         site = Site(
-            self.path, Caller.PYTHON, directory, System.REPOSITORY, owner=self.owner, guard=Guard(False, scope.tested),
-            script=f"{ROOT}/{self.path}",
+            self.path, Caller.PYTHON, directory, System.REPOSITORY, owner=self.owner,
+            guard=Guard(scope.tolerated, scope.tested), script=f"{ROOT}/{self.path}",
         )  # fmt: skip
 
         def as_script(word: Word, run: Run) -> None:

@@ -45,6 +45,8 @@ _SILENT = frozenset(
      "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
 )  # fmt: skip
 _DECLARING = frozenset({"export", "declare", "local", "readonly", "typeset"})
+_TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}")
+"""What somebody else's template engine fills in before the script is one."""
 _ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
 
 
@@ -218,7 +220,7 @@ class _Follower:
         knows: tuple[str, ...] = self.state.tested
         for condition, body in command.branches:
             holding, failing = self.tests(condition)
-            self.commands(condition)
+            self.asked(condition, body, command.otherwise)
             self.state.ended = False
             rest = self.state.copy()
             self.state = rest.copy()
@@ -243,6 +245,15 @@ class _Follower:
             return
         self.state = _merged(outcomes)
         self.state.tested = knows
+
+    def asked(self, condition: Sequence[Command], body: Sequence[Command], otherwise: Sequence[Command]) -> None:
+        """Follow a condition: its failure is an answer, unless the script gives up on it."""
+        negated = bool(condition) and isinstance(condition[-1], Pipeline) and condition[-1].negated
+        kept = self.guard
+        if not any(self.ends(each) for each in (body if negated else otherwise)):
+            self.guard = kept.tolerant()
+        self.commands(condition)
+        self.guard = kept
 
     def tests(self, condition: Sequence[Command]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Paths that are there when the condition holds, and paths that are there when it fails."""
@@ -480,6 +491,7 @@ class _Follower:
                     if not quoted and index == 0 and text.startswith("~"):
                         text = UNKNOWN + text[1:].lstrip("abcdefghijklmnopqrstuvwxyz")
                     glob |= not quoted and re.search(r"[*?]|\[.+\]", text) is not None
+                    text = _TEMPLATED.sub(UNKNOWN, text)
                     if not text.isascii():
                         text, put = self.placed(text, quoted=quoted)
                         assumed |= put

@@ -130,7 +130,8 @@ def _checkout(step: Step, workspace: Workspace, found: Trace) -> None:
 
 def _image(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
     inputs = step.with_
-    for scope in reader.variants(workflow, job, " ".join(value.text for _, value in inputs.items())):
+    said = " ".join(value.text for _, value in inputs.items())
+    for scope in reader.variants(workflow, job, said, step.condition):
         scope = scope.with_env(step.env)
         context = scope.text(inputs["context"].text or ".").strip()
         if "://" in context or not is_known(context):
@@ -163,7 +164,7 @@ def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: 
     place = step.directory or job.directory
     mentioned = f"{step.run.text} {place.text} {' '.join(value.text for _, value in step.env.items())}"
     tested = tuple(f"{ROOT}/{path}" for path in re.findall(r"hashFiles\('([^']+)'\)", step.condition))
-    for scope in reader.variants(workflow, job, mentioned):
+    for scope in reader.variants(workflow, job, mentioned, step.condition):
         scope = scope.with_env(step.env)
         if workflow.action:
             scope.values["github.action_path"] = joined(ROOT, posixpath.dirname(workflow.path) or ".")

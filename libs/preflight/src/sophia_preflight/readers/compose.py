@@ -17,6 +17,12 @@ from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.text import UNKNOWN, Word
 
 NAMED = re.compile(r"(^|/)(docker-)?compose[^/]*\.ya?ml$|(^|/)[^/]*(stack|compose|swarm)[^/]*\.ya?ml$", re.IGNORECASE)
+_OVERLAID = re.compile(
+    r"^ +(ports|environment|command|depends_on|restart|networks|volumes|deploy|profiles|extends|healthcheck|env_file|"
+    r"replicas|mem_limit|labels|logging):",
+    re.MULTILINE,
+)
+"""Settings that an overlay may have where the image is named elsewhere."""
 _INTERPOLATED = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*))?\})")
 
 
@@ -71,7 +77,9 @@ def looks_like(path: str, text: str) -> bool:
         )
     if re.search(r"^(apiVersion|kind|jobs|platform|environments|stages|openapi):", text, re.MULTILINE):
         return False
-    return bool(NAMED.search(path)) or bool(re.search(r"^\s+(image|build):", text, re.MULTILINE))
+    if NAMED.search(path) or re.search(r"^\s+([\w-]+: *\{ *)?(image|build):", text, re.MULTILINE):
+        return True
+    return len(set(_OVERLAID.findall(text))) > 1 and not re.search(r"^(parameters|imports):", text, re.MULTILINE)
 
 
 # --- services -------------------------------------------------------------------------------------------------------

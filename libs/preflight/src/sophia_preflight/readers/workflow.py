@@ -14,6 +14,7 @@ from sophia_preflight.text import ROOT, UNKNOWN, is_known
 
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 MOST_VARIANTS = 12
+_COMPARED = re.compile(r"matrix\.([\w.-]+)\s*(==|!=)\s*'([^']*)'")
 
 
 @dataclass
@@ -145,9 +146,34 @@ def _step(node: Node, shell: str) -> Step:
     )
 
 
-def variants(workflow: Workflow, job: Job, texts: str) -> Iterator[Scope]:
-    """One scope for each combination of the matrix values that `texts` mentions, a few at most."""
+def variants(workflow: Workflow, job: Job, texts: str, condition: str = "") -> Iterator[Scope]:
+    """One scope for each combination of the matrix values that `texts` mentions, if `condition` may hold.
+
+    Where the condition asks the matrix what cannot be answered here, its values are unknown.
+    """
     scope = Scope().with_env(workflow.env).with_env(job.env)
+    if "matrix." not in condition:
+        yield from _variants(job, texts, scope)
+    elif "matrix." in _COMPARED.sub("", condition):
+        yield scope
+    else:
+        yield from (each for each in _variants(job, f"{texts} {condition}", scope) if _may_run(condition, each))
+
+
+def _may_run(condition: str, scope: Scope) -> bool:
+    """Whether comparisons with the matrix leave a chance; anything else in a condition does."""
+    if "||" in condition:
+        return "(" in condition or any(_may_run(each, scope) for each in condition.split("||"))
+    if "!" in condition.replace("!=", ""):
+        return True
+    for name, operator, wanted in _COMPARED.findall(condition):
+        value = scope.values.get(f"matrix.{name.lower()}", UNKNOWN)
+        if is_known(value) and (value.lower() == wanted.lower()) != (operator == "=="):
+            return False
+    return True
+
+
+def _variants(job: Job, texts: str, scope: Scope) -> Iterator[Scope]:
     used = {name.lower() for name in re.findall(r"matrix\.([\w.-]+)", texts)}
     axes: dict[str, list[str]] = {}
     for name, values in job.matrix.items():
@@ -163,10 +189,13 @@ def variants(workflow: Workflow, job: Job, texts: str) -> Iterator[Scope]:
             yield Scope({**scope.values, **each})
         return
     names = sorted(axes)
+    excluded = [dict(_flat("matrix", each)) for each in job.matrix["exclude"].elements()]
     for count, chosen in enumerate(product(*(axes[name] for name in names))):
         if count >= MOST_VARIANTS:
             return
-        yield Scope({**scope.values, **dict(zip(names, chosen, strict=True))})
+        entry = dict(zip(names, chosen, strict=True))
+        if not any(each and all(entry.get(name) == value for name, value in each.items()) for each in excluded):
+            yield Scope({**scope.values, **entry})
 
 
 def _objects(matrix: Node, used: set[str]) -> list[dict[str, str]]:

@@ -42,6 +42,8 @@ def check(context: Context) -> Iterable[Finding]:
                     continue
                 if kind != "volume" and (kind, name) not in needed:
                     continue
+                if kind != "secret" and _is_of_a_project(context, kind, said):
+                    continue
                 severity, blocks = file_consequence(part.file.path)
                 sibling = bool(made)
                 yield RULE.found(
@@ -53,6 +55,17 @@ def check(context: Context) -> Iterable[Finding]:
                     confidence=Confidence.LIKELY if sibling else Confidence.GUESS,
                     blocks=blocks if sibling else "",
                 )
+
+
+def _is_of_a_project(context: Context, kind: str, said: str) -> bool:
+    """Whether another file's project makes it: under `PROJECT_NAME`, or under the `name` it gives."""
+    for file in context.composes.values():
+        for name, node in file.root[f"{kind}s"].items():
+            if node["external"] and node["external"].text.lower() != "false":
+                continue
+            if said == node["name"].text or said.endswith(f"_{name}"):
+                return True
+    return False
 
 
 def _created(context: Context) -> dict[str, set[str]]:
@@ -97,5 +110,20 @@ GOOD = [
           unused: {external: true}
         networks:
           public: {external: true}
+    """),
+    tree("""
+        === setup.sh
+        docker network create --driver overlay public
+        === platform.yml
+        services:
+          api:
+            image: api:1
+            networks: [inner]
+        networks: {inner: {}}
+        === tools/docker-compose.yml
+        services:
+          tool: {image: "tool:1", networks: [platform_inner]}
+        networks:
+          platform_inner: {external: true}
     """),
 ]

@@ -69,6 +69,12 @@ def _near(context: Context, path: str) -> str:
 
 BAD = [
     tree("""
+        === deploy.sh
+        if ! python check_first.py; then
+          exit 1
+        fi
+    """),
+    tree("""
         === scripts/deploy.sh
         #!/bin/bash
         set -e
@@ -123,6 +129,39 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === start.sh
+        #!/bin/bash
+        source {{ settings_file }}
+        exec ./{{ name }}/run.sh
+    """),
+    tree("""
+        === deploy.sh
+        if ! python warm_up.py; then
+          echo "going on without"
+        fi
+        === tools/deploy.py
+        import subprocess
+        try:
+            subprocess.run(["python", "tools/warm_up.py"], check=True)
+        except (OSError, subprocess.CalledProcessError):
+            print("going on without")
+    """),
+    tree("""
+        === api/run.sh
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-latest
+            strategy:
+              matrix:
+                app: [api, web]
+            steps:
+              - uses: actions/checkout@v4
+              - run: bash ${{ matrix.app }}/run.sh
+                if: matrix.app == 'api'
+    """),
     tree("""
         === scripts/deploy.sh
         #!/bin/bash
