@@ -136,18 +136,6 @@ GOOD = [
         exec ./{{ name }}/run.sh
     """),
     tree("""
-        === deploy.sh
-        if ! python warm_up.py; then
-          echo "going on without"
-        fi
-        === tools/deploy.py
-        import subprocess
-        try:
-            subprocess.run(["python", "tools/warm_up.py"], check=True)
-        except (OSError, subprocess.CalledProcessError):
-            print("going on without")
-    """),
-    tree("""
         === api/run.sh
         === .github/workflows/ci.yml
         on: push

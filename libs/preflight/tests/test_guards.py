@@ -1,0 +1,39 @@
+"""A call whose failure is an answer, or is caught, is told and does not block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.model import Finding
+
+SHELL = "if ! python gone.py; then\n  {}\nfi\n"
+PYTHON = """import subprocess
+import sys
+
+try:
+    subprocess.run(["python", "gone.py"], check=True)
+except (OSError, subprocess.CalledProcessError):
+    {}
+"""
+
+
+def only(root: Path, name: str, text: str) -> Finding:
+    (root / name).write_text(text)
+    (found,) = engine.check(root).findings
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("deploy.sh", SHELL.format("echo none")), ("deploy.py", PYTHON.format("print('none')"))]
+)
+def test_a_failure_that_the_caller_goes_on_from_does_not_block(name: str, text: str, tmp_path: Path) -> None:
+    assert not only(tmp_path, name, text).blocking
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("deploy.sh", SHELL.format("exit 1")), ("deploy.py", PYTHON.format("sys.exit(1)"))]
+)
+def test_a_failure_that_the_caller_gives_up_at_blocks(name: str, text: str, tmp_path: Path) -> None:
+    assert only(tmp_path, name, text).blocking
