@@ -85,14 +85,14 @@ def _of_service(context: Context, each: Used) -> Iterator[Asked]:
     said = each.service.get("build", "context") or part
     file = each.service.get("build", "dockerfile") or part
     stage = each.service.get("build", "target") or part
-    where = located(context, each.project, build.context, directory=True)
+    where = located(context, each.project, said.file, build.context, directory=True)
     path = posixpath.join(build.context, build.dockerfile) if not build.dockerfile.startswith("/") else build.dockerfile
-    found = located(context, each.project, path)
+    found = located(context, each.project, said.file, path)
     if build.inline:
         found = where
     elif not each.service.has("build", "dockerfile") and not found.found:
         for other in ("dockerfile", "Containerfile"):
-            again = located(context, each.project, posixpath.join(build.context, other))
+            again = located(context, each.project, said.file, posixpath.join(build.context, other))
             found = again if again.found else found
     yield Asked(
         place,

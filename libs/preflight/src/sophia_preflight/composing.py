@@ -11,7 +11,7 @@ from sophia_preflight.calls.finding import Location, State
 from sophia_preflight.calls.model import Caller, Site, System
 from sophia_preflight.context import Context
 from sophia_preflight.model import Confidence, Severity
-from sophia_preflight.readers.compose import Part, Project, Service
+from sophia_preflight.readers.compose import ComposeFile, Part, Project, Service
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import is_known
 
@@ -57,11 +57,11 @@ def file_consequence(path: str, owner: str = "") -> tuple[Severity, str]:
     return severity, f"`docker compose` with `{path}`"
 
 
-def located(context: Context, project: Project, path: str, *, directory: bool = False) -> Location:
-    """A path of a compose file, relative to the project's base."""
+def located(context: Context, project: Project, file: ComposeFile, path: str, *, directory: bool = False) -> Location:
+    """A path of a project's file, relative to what the paths of that file are."""
     if not is_known(path) or path.startswith(("/", "~")) or "://" in path:
         return Location(State.UNKNOWN)
-    place = posixpath.normpath(posixpath.join(project.base, path))
+    place = posixpath.normpath(posixpath.join(project.base_of(file), path))
     if place.startswith(".."):
         return Location(State.UNKNOWN)
     if context.finder.exists(place, directory=directory) or (directory and context.repository.is_file(place)):

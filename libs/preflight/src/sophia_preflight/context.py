@@ -207,7 +207,8 @@ class Context:
             or not is_known(build.context + build.dockerfile)
         ):
             return None
-        context = posixpath.normpath(posixpath.join(project.base, build.context))
+        said = service.get("build", "context") or part
+        context = posixpath.normpath(posixpath.join(project.base_of(said.file), build.context))
         path = posixpath.normpath(posixpath.join(context, build.dockerfile))
         if path not in self.dockerfiles or not self.repository.is_directory(context):
             return None
@@ -277,7 +278,9 @@ class Context:
                     named |= set(project.key)
         for path, file in self.composes.items():
             if path not in named and not file.is_fragment and path not in self._extended:
-                project = Project(self._usual(file), file.directory, self._is_stack(file))
+                files = self._usual(file)
+                brought = self._brought(files, {file.path})
+                project = Project(files, file.directory, self._is_stack(file), brought=brought)
                 found.setdefault((project.key, project.base, project.stack), project)
         return list(found.values())
 
@@ -290,6 +293,22 @@ class Context:
             for _, node in file.root["services"].items()
             if node.at("extends", "file").text
         }
+
+    @cached_property
+    def _included(self) -> dict[str, str]:
+        """Compose files that others include, with what their paths are relative to."""
+        found: dict[str, str] = {}
+        for file in self.composes.values():
+            for entry in file.root["include"].elements():
+                for path in entry["path"].some() or entry.some():
+                    place = posixpath.normpath(posixpath.join(file.directory, path.text))
+                    base = entry["project_directory"].text or posixpath.dirname(path.text)
+                    found[place] = posixpath.normpath(posixpath.join(file.directory, base))
+        return found
+
+    def _brought(self, files: tuple[ComposeFile, ...], named: set[str]) -> dict[str, str]:
+        """Those of the files that only an `include` brings."""
+        return {each.path: self._included[each.path] for each in files if each.path in self._included.keys() - named}
 
     def _with_included(self, files: tuple[ComposeFile, ...]) -> tuple[ComposeFile, ...]:
         """The files, and after each what it includes."""
@@ -372,7 +391,8 @@ class Context:
         base = files[0].directory
         if target.base is not None:
             base = next(iter(self.finder.bases(call.site.path, target.base)), base)
-        yield Project(files, base, target.stack, True, self._is_partial(target, paths))
+        brought = self._brought(files, set(paths))
+        yield Project(files, base, target.stack, True, self._is_partial(target, paths), brought)
 
     @staticmethod
     def _is_partial(target: Composition, paths: list[str]) -> bool:

@@ -161,10 +161,23 @@ class Project:
     """Somebody really uses these files together; otherwise it is the usual way."""
     partial: bool = False
     """And only some of their services."""
+    included: frozenset[str] = frozenset()
+    """Those of the files that others include: their paths are relative to themselves."""
+
+    def base_of(self, file: ComposeFile) -> str:
+        """What paths in one of the files are relative to."""
+        return file.directory if file.path in self.included else self.base
+
+    brought: Mapping[str, str] = field(default_factory=dict)
+    """Files that others include, with what their own paths are relative to."""
 
     @property
     def key(self) -> tuple[str, ...]:
         return tuple(file.path for file in self.files)
+
+    def base_of(self, file: ComposeFile) -> str:
+        """What the paths of a file are relative to: those of included and extended files to that file."""
+        return self.brought.get(file.path, self.base if file in self.files else file.directory)
 
     def services(self, others: Mapping[str, ComposeFile]) -> dict[str, Service]:
         """By name; `extends` is followed into `others`, the compose files of the repository by path."""

@@ -116,7 +116,7 @@ def _missing(
     text, assumed = interpolated(path or node.text)
     if not text or not is_known(text):
         return
-    location = located(context, project, text)
+    location = located(context, project, part.file, text)
     if location.missing:
         yield RULE.found(
             f"{what} `{text}` does not exist in {location.where}",

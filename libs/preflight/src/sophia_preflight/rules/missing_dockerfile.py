@@ -63,6 +63,20 @@ BAD = [
 ]
 GOOD = [
     tree("""
+        === compose.yml
+        include: [billing/compose.yml]
+        services:
+          web: {image: "web:1", depends_on: [billing]}
+          reports:
+            extends: {file: billing/compose.yml, service: billing}
+        === billing/compose.yml
+        services:
+          billing:
+            build: .
+        === billing/Dockerfile
+        FROM scratch
+    """),
+    tree("""
         === docker-compose.yml
         services:
           api:
