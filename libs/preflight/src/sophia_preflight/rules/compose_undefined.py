@@ -66,6 +66,10 @@ def _named(each: Used) -> Iterator[tuple[str, str, Part]]:
                 yield "service", name, Part(part.file, node.key(name))
         for entry in part.node["links"].elements():
             yield "service", entry.text.partition(":")[0], Part(part.file, entry)
+        extends = part.node["extends"]
+        if extends and not extends["file"].text:
+            node = extends["service"] or extends
+            yield "service", node.text, Part(part.file, node)
         mode = part.node["network_mode"]
         if mode.text.startswith("service:"):
             yield "service", mode.text.removeprefix("service:"), Part(part.file, mode)

@@ -81,7 +81,7 @@ def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
         return None
     seen.add(path)
     found = made.names()
-    for name, _, _ in made.includes:
+    for name, _, optional in made.includes:
         if not is_known(name) or "*" in name:
             return None
         for base in (posixpath.dirname(path), ""):
@@ -95,11 +95,27 @@ def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
                 found |= more
                 break
         else:
-            return None
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+            if not optional or context.finder.is_made(beside):
+                return None
     return found
 
 
 BAD = [
+    tree("""
+        === Makefile
+        -include local.mk
+        release: publish
+        .PHONY: release
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          release:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: make relase
+    """),
     tree("""
         === Makefile
         all: build
