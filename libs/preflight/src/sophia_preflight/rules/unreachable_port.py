@@ -1,0 +1,177 @@
+"""Published ports and probes of a port to which the container's program does not listen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sophia_preflight.composing import Used, used
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.listening import Ports, of_image, of_service
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.compose import command_words, interpolated, port_of
+from sophia_preflight.standing import is_development, limited
+
+RULE = Rule(
+    id="unreachable-port",
+    title="a port is published or probed to which the program does not listen",
+    severity=Severity.CRITICAL,
+    why="connections to it are refused",
+    fix="use the port that the program listens to",
+    family="contradictions",
+)
+_PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for each in used(context):
+        ports = of_service(context, each)
+        yield from _published(each, ports)
+        yield from _probe(each, ports)
+    for path, made in context.dockerfiles.items():
+        stage = made.final
+        probe = stage.last("HEALTHCHECK") if stage is not None else None
+        if stage is None:
+            continue
+        ports = of_image(made, stage)
+        if probe is not None:
+            yield from _image_probe(path, probe.flat, Place(path, probe.line), ports)
+        exposed = stage.last("EXPOSE")
+        if exposed is not None and ports.started and ports.declared and not ports.started & ports.declared:
+            yield RULE.found(
+                f"the image exposes {_list(ports.declared)} and its program listens to {_list(ports.started)}",
+                Involved(Place(path, exposed.line), "declaration"),
+                Involved(ports.place or Place(path), "command"),
+                anchor="expose",
+                severity=limited(Severity.MEDIUM, path),
+                confidence=Confidence.LIKELY,
+                why="who believes the image publishes a port that nobody answers",
+            )
+
+
+def _list(ports: Iterable[str]) -> str:
+    return ", ".join(f"`{port}`" for port in sorted(ports))
+
+
+def _published(each: Used, ports: Ports) -> Iterator[Finding]:
+    known = ports.started or ports.usual
+    if not known or each.service.has("network_mode"):
+        return
+    parts = [(part, port_of(part.node)) for part in each.service.listed("ports")]
+    if any(port is not None and port.container in known for _, port in parts):
+        return
+    severity, blocks = each.consequence
+    for part, port in parts:
+        if port is None or not re.fullmatch(r"\d{2,5}", port.container) or port.protocol != "tcp":
+            continue
+        if ports.mentions(port.container):
+            continue
+        yield RULE.found(
+            f"`{each.service.name}` publishes its port `{port.container}` and listens to {_list(known)}",
+            Involved(part.node.place(part.file.path), "published"),
+            *([Involved(ports.place, "command")] if ports.place else []),
+            anchor=f"{each.service.name} {port.container}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            blocks=blocks,
+        )
+
+
+def _probe(each: Used, ports: Ports) -> Iterator[Finding]:
+    part = each.service.get("healthcheck", "test")
+    known = ports.started or ports.usual
+    if part is None or not known:
+        return
+    text = " ".join(word.value for word in command_words(part.node)) or interpolated(part.node.text)[0]
+    for found in _PROBED.finditer(text):
+        if found[1] in known or ports.mentions(found[1]):
+            continue
+        severity, blocks = each.consequence
+        yield RULE.found(
+            f"the health check of `{each.service.name}` asks port `{found[1]}`, and it listens to {_list(known)}",
+            Involved(part.node.place(part.file.path), "probe"),
+            *([Involved(ports.place, "command")] if ports.place else []),
+            anchor=f"probe {each.service.name} {found[1]}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            why="the container is never healthy: what waits for it does not start",
+            blocks=blocks,
+        )
+
+
+def _image_probe(path: str, text: str, place: Place, ports: Ports) -> Iterator[Finding]:
+    for found in _PROBED.finditer(text):
+        if not ports.started or found[1] in ports.started or ports.mentions(found[1]):
+            continue
+        yield RULE.found(
+            f"the health check asks port `{found[1]}`, and the program listens to {_list(ports.started)}",
+            Involved(place, "probe"),
+            Involved(ports.place or place, "command"),
+            anchor=f"probe {found[1]}",
+            severity=limited(Severity.HIGH if is_development(path) else Severity.CRITICAL, path),
+            confidence=Confidence.LIKELY,
+            why="the container is never healthy",
+            blocks=f"the start of the image of `{path}`",
+        )
+
+
+_APPLICATION = """
+    === api/app.py
+    app = None
+    === api/Dockerfile
+    FROM python:3.13-slim
+    COPY app.py .
+    EXPOSE 8000
+    CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
+"""
+BAD = [
+    tree(
+        _APPLICATION
+        + """
+    === compose.yaml
+    services:
+      api:
+        build: ./api
+        ports: ["8080:8080"]
+    """
+    ),
+    tree(
+        _APPLICATION
+        + """
+    === compose.yaml
+    services:
+      api:
+        build: ./api
+        healthcheck:
+          test: ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://localhost:8080/health')"]
+    """
+    ),
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim
+        EXPOSE 5000
+        COPY app.py .
+        CMD uvicorn app:app --port ${PORT:-8000}
+        === app.py
+        app = None
+    """),
+]
+GOOD = [
+    tree(
+        _APPLICATION
+        + """
+    === compose.yaml
+    services:
+      api:
+        build: ./api
+        ports: ["8080:8000"]
+      other:
+        build: ./api
+        command: uvicorn app:app --port 9000
+        ports: ["9001:9000"]
+        healthcheck:
+          test: ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://localhost:9000/health')"]
+    """
+    ),
+]

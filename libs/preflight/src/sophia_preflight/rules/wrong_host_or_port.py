@@ -1,0 +1,209 @@
+"""A service asks for a host that its project does not have, or for a port that nobody listens to there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.composing import Used, used
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.listening import Asked, Ports, asked, names_of, of_service
+from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
+from sophia_preflight.text import named
+
+RULE = Rule(
+    id="wrong-host-or-port",
+    title="a service is asked for under a name or port that it does not have",
+    severity=Severity.HIGH,
+    why="the connection is refused, or the name is not found",
+    fix="use the name of the service, and the port inside its container",
+    family="contradictions",
+)
+_EVERYWHERE = named("localhost host gateway user username password example changeme metadata dummy foo test your")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    projects: dict[int, list[Used]] = {}
+    for each in used(context):
+        projects.setdefault(id(each.project), []).append(each)
+    for services in projects.values():
+        names = {name: each for each in services for name in names_of(each)}
+        ports = {id(each): of_service(context, each) for each in services}
+        for each in services:
+            for one in asked(context, each):
+                target = names.get(one.host)
+                if target is None:
+                    yield from _host(context, each, one, services)
+                elif one.port:
+                    yield from _port(each, one, target, ports[id(target)])
+
+
+def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
+    if one.port in ports.all or (not ports.all and one.port not in ports.published):
+        return
+    if ports.mentions(one.port) or target.service.has("network_mode"):
+        return
+    sure = bool(ports.started or ports.usual) or one.port in ports.published or ports.built
+    if not sure:
+        return
+    there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.declared))
+    said = f"{one.by} asks `{one.host}` on port `{one.port}`, and it listens to {there or 'another'}"
+    if one.port in ports.published:
+        said += f": `{one.port}` is the port of the host"
+    severity, blocks = each.consequence
+    places = [Involved(one.place, "call")]
+    if ports.place is not None:
+        places.append(Involved(ports.place, "declaration"))
+    yield RULE.found(
+        said,
+        *places,
+        anchor=f"{one.by} {one.host}:{one.port}",
+        severity=severity.at_most(Severity.MEDIUM if one.kind == "scrape" else Severity.HIGH),
+        confidence=Confidence.LIKELY,
+        blocks=blocks,
+    )
+
+
+def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Iterator[Finding]:
+    if one.host in _EVERYWHERE or one.assumed or _is_open(each, services) or one.host in _given(each):
+        return
+    if any(one.host in file.root["services"] for file in context.composes.values()):
+        return  # of another project: they may share a network
+    meant = _meant(one, services)
+    if meant is None and one.kind != "proxy":
+        return
+    severity, blocks = each.consequence
+    limit = {"scrape": Severity.MEDIUM, "variable": Severity.HIGH, "proxy": Severity.CRITICAL}[one.kind]
+    places = [Involved(one.place, "call")]
+    if meant is not None:
+        places.append(Involved(meant.service.first.node.place(meant.service.first.file.path), "the one that is there"))
+    yield RULE.found(
+        f"{one.by} asks for the host `{one.host}`, and `{each.service.name}` reaches none of that name",
+        *places,
+        anchor=f"{one.by} {one.host}",
+        severity=severity.at_most(limit),
+        confidence=Confidence.LIKELY,
+        why='nginx does not start: "host not found in upstream"' if one.kind == "proxy" else None,
+        fix=RULE.fix + (f": there is `{meant.service.name}`" if meant is not None else ""),
+        blocks=blocks,
+    )
+
+
+def _is_open(each: Used, services: list[Used]) -> bool:
+    """Whether containers of other projects may be in reach."""
+    files = each.project.files
+    if any(file.root["include"] for file in files) or each.service.has("network_mode"):
+        return True
+    if each.project.stack or each.service.has("external_links"):
+        return True
+    return any(
+        node["external"].text not in ("", "false") or node["external"].is_map
+        for file in files
+        for _, node in file.root["networks"].items()
+    ) or any("{" in other.service.name for other in services)
+
+
+def _given(each: Used) -> set[str]:
+    found: set[str] = set()
+    for key, mark in (("extra_hosts", ":"), ("links", ":")):
+        for part in each.service.listed(key):
+            found |= set(part.text.replace("=", mark).split(mark))
+    return found
+
+
+def _meant(one: Asked, services: list[Used]) -> Used | None:
+    """The service that was meant: of a similar name, or of the image that the name or the address speaks of."""
+    by_name = {other.service.name: other for other in services}
+    near = get_close_matches(one.host, by_name, n=1, cutoff=0.75)
+    if near:
+        return by_name[near[0]]
+    scheme = one.scheme.partition("+")[0].removesuffix("ql")
+    for other in services:
+        image = other.service.get("image")
+        name = posixpath.basename(image.text).partition(":")[0] if image is not None else ""
+        if name and (one.host == name or (len(scheme) > 4 and scheme != "https" and name.startswith(scheme))):
+            return other
+    return None
+
+
+BAD = [
+    tree("""
+        === compose.yaml
+        services:
+          api:
+            image: registry.example.com/api:1.4
+            environment:
+              DATABASE_URL: postgresql://app@postgres:5432/app
+          db:
+            image: postgres:17
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: registry.example.com/web:1.4
+            environment:
+              API_URL: http://api:8080
+          api:
+            build: ./api
+            ports: ["8080:8000"]
+        === api/Dockerfile
+        FROM python:3.13-slim
+        COPY app.py .
+        CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
+        === api/app.py
+        app = None
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          proxy:
+            image: nginx:1.29
+            volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
+          api:
+            image: registry.example.com/api:1.4
+        === nginx.conf
+        http {
+          server {
+            location / { proxy_pass http://backend:8000; }
+          }
+        }
+    """),
+]
+GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: registry.example.com/web:1.4
+            environment:
+              API_URL: http://api:8000
+              DB_HOST: db
+              DB_PORT: "5432"
+              OTHER_URL: http://mail.example.com:25
+          api:
+            build: ./api
+            ports: ["8080:8000"]
+          db:
+            image: postgres:17
+          proxy:
+            image: nginx:1.29
+            volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
+        === nginx.conf
+        upstream backend { server api:8000; }
+        server {
+          resolver 127.0.0.11;
+          set $other http://later:9000;
+          location / { proxy_pass http://backend; }
+          location /other { proxy_pass $other; }
+        }
+        === api/Dockerfile
+        FROM python:3.13-slim
+        COPY app.py .
+        CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
+        === api/app.py
+        app = None
+    """),
+]
