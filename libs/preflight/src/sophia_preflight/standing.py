@@ -40,14 +40,14 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
         Standing.TEST,
         re.compile(
             r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
-            r"|(^|/)(integration|[^/]*[_-]tests?)/"
+            r"|(^|/)(integration|t/unit|t/integration|[^/]*[_-]tests?)/"
             r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.(py|sh)$|\.(test|spec)\.([jt]sx?|sh)$"
         ),
     ),
     (
         Standing.EXAMPLE,
         re.compile(
-            r"(^|/)(examples?|samples?|demos?|tutorials?|playground|snippets|docs?|documentation|notebooks?)/",
+            r"(^|/)(examples?|samples?|demos?|tutorials?|playground|snippets|docs?([_-](src|source))?|documentation|notebooks?)/",
             re.IGNORECASE,
         ),
     ),
