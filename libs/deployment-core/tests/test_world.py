@@ -306,7 +306,7 @@ def test_an_environment_is_held_until_it_is_steady_or_something_else_is_live():
     held = {"environment": ENVIRONMENT, "because": "it crashes"}
     play.append("environment held", held, None)
     assert play.standing.held == "it crashes"
-    play.append("environment steady", {"environment": ENVIRONMENT}, None)
+    play.append("environment steady", {"environment": ENVIRONMENT, "because": "it no longer does"}, None)
     assert play.standing.held is None
     play.append("environment held", held, None)
     deploy(play, B)

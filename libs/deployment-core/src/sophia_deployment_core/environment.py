@@ -233,8 +233,7 @@ def _removed(standing: Standing, deed: Deed) -> None:
 
 
 def _switch_intended(standing: Standing, deed: Deed) -> None:
-    if standing.generation < deed.args["generation"]:
-        standing.before = standing.live
+    standing.before = standing.live
     standing.generation = max(standing.generation, deed.args["back"]["generation"])
 
 
