@@ -22,7 +22,6 @@ class Promise:
 
 NO_CONFIGS = "apps/ and libs/ are as drawn; configs/ comes with the first setting that two tools share"
 NO_STAND_INS = "nothing is shown against a stand-in yet; it comes with the first cloud that is"
-NO_CHECK = "sophia check is not built yet"
 NO_PULUMI = "there are no Pulumi stacks yet"
 NO_IMAGES = "services are bundles on this runtime; images come with the runtimes that need them"
 ONE_RUNTIME = "the only runtime so far is `local`"
@@ -36,37 +35,31 @@ PROMISES = (
         "validate-arguments",
         'a call that passes an argument its callee does not accept is found before anything runs ("unrecognized arguments: --target platform")',
         least="found, with file and line",
-        deferred=NO_CHECK,
     ),
     Promise(
         "validate-compose",
         'an invalid compose or stack file is found ("services.mcp-gateway.build must be a string")',
         least="found, every error of the file, not only the first",
-        deferred=NO_CHECK,
     ),
     Promise(
         "validate-scripts",
         "a script, module or path that a workflow, script, Dockerfile or compose file calls, and that does not exist, is found",
         least="found",
-        deferred=NO_CHECK,
     ),
     Promise(
         "validate-docker",
         "Dockerfiles and build contexts are checked: sources exist, the started module exists, health check can work",
         least="found",
-        deferred=NO_CHECK,
     ),
     Promise(
         "validate-workflows",
         "CI workflows that do not parse, reference what is missing, or can never run are found",
         least="found",
-        deferred=NO_CHECK,
     ),
     Promise(
         "pipeline-gate",
         "deployment never starts while validation fails",
         least="always",
-        deferred=NO_CHECK,
     ),
     Promise(
         "health-verified",
