@@ -6,6 +6,7 @@ import random
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -105,7 +106,14 @@ SINGLY_SAMPLED = ("test_bad_releases", "test_engines", "test_side_by_side", "tes
 """Of these files a sample takes every second test, and one variant of it."""
 
 
+BUSY_SECONDS = 300
+"""What a test may take where the machine has other things to do."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(BUSY_SECONDS))
     if config.option.faults == "all":
         return
     chance = random.Random(config.option.seed)

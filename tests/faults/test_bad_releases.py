@@ -143,6 +143,22 @@ def test_a_version_that_ignores_sigterm_is_ended_all_the_same(make_site) -> None
     site.unharmed(load)
 
 
+def test_versions_that_die_at_once_when_told_to_stop_are_drained_first(make_site) -> None:
+    """They finish nothing themselves, and always have requests under way."""
+    abrupt = {"stop": {"signal": "SIGQUIT", "grace": "1s"}}
+    services = {name: {**SMALL["services"][name], **abrupt} for name in ("front", "stock")}
+    site = make_site(changes={"services": {**SMALL["services"], **services}}, fault="slow:300")
+    with site.traffic() as load:
+        for _ in range(2):  # the second one retires the first version
+            assert site.ended(site.deploy(fault="slow:300")).state == "done"
+        run = site.deploy(fault="slow:300,unhealthy-when:sick", watch_ms=6_000)
+        site.ended(run, before=lambda: site.seen(run, "step started do watch"))
+        (site.data("front") / "sick").touch()
+        site.ended(run)
+    site.check(run, "rolled back", live="3")
+    site.unharmed(load)
+
+
 def test_requests_of_ten_seconds_are_answered_over_a_switch(make_site) -> None:
     site = make_site(fault="slow:10000")
     mix = Mix(4, 4, 2, events=0, websocket=0, http2=1, http2_streams=2, timeout_seconds=25)

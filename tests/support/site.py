@@ -60,7 +60,6 @@ from tests.support.trapped import Trap
 ENVIRONMENT = "local"
 WAIT_SECONDS = 45.0
 """Nothing that a test waits for takes so long, on a machine that is busy with other things too."""
-LAST_EPOCH = 10**9
 CALM = Mix(
     keep_alive_get=2, keep_alive_post=2, new_connection=1, http2_streams=2, websocket=0, events_count=10, rate=80
 )
