@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sophia_preflight import facts as reading
+from sophia_preflight import secrets
 from sophia_preflight import settings as configuration
 from sophia_preflight.cache import Cache
 from sophia_preflight.context import Context
@@ -52,7 +54,10 @@ def _checked(root: Path, rules: Sequence[str], cache: Cache, started: float) -> 
                 NotAssessed(check.rule.id, f"the rule failed: {type(error).__name__}: {error}", required=True)
             )
     cache.save()
+    hidden = _hidden(context)
     findings = settled(found)
+    if hidden:
+        findings = tuple(_without(each, hidden) for each in findings)
     shown = {involved.place.path for each in findings for involved in each.places}
     return Report(
         str(root),
@@ -61,8 +66,33 @@ def _checked(root: Path, rules: Sequence[str], cache: Cache, started: float) -> 
         files=len(repository.entries),
         seconds=time.monotonic() - started,
         cached=cache.complete,
-        sources={path: repository.text(path) for path in shown if repository.is_file(path)},
+        sources={path: _shown(context, path) for path in shown if repository.is_file(path)},
     )
+
+
+def _hidden(context: Context) -> set[str]:
+    """Values that no output may show."""
+    return {
+        value
+        for path, facts in context.facts.items()
+        if facts.suspects
+        for value in secrets.values(context.repository.glimpse(path), facts.suspects)
+    }
+
+
+def _without(each: Finding, hidden: Iterable[str]) -> Finding:
+    return replace(
+        each,
+        message=secrets.masked(each.message, hidden),
+        why=secrets.masked(each.why, hidden),
+        fix=secrets.masked(each.fix, hidden),
+        blocks=secrets.masked(each.blocks, hidden),
+    )
+
+
+def _shown(context: Context, path: str) -> str:
+    facts = context.facts.get(path)
+    return secrets.masked_text(context.repository.text(path), facts.suspects if facts else ())
 
 
 def settings_of(root: Path) -> Settings:
@@ -91,17 +121,24 @@ def _facts(repository: Repository, paths: Iterable[str], cache: Cache) -> dict[s
         entry = repository.entries[path]
         known = cache.known(entry)
         if known is not None:
-            if known.kind:
+            if known.kind or known.suspects:
                 found[path] = known
             continue
         made = _read(repository, path)
         cache.keep(entry, made)
-        if made.kind:
+        if made.kind or made.suspects:
             found[path] = made
     return found
 
 
 def _read(repository: Repository, path: str) -> Facts:
+    made = _parsed(repository, path)
+    if secrets.is_scanned(path):
+        made.suspects = secrets.suspects_in(path, repository.glimpse(path))
+    return made
+
+
+def _parsed(repository: Repository, path: str) -> Facts:
     kind = reading.kind_of(path, "")
     if not kind:
         name = path.rpartition("/")[2]

@@ -27,6 +27,7 @@ from sophia_preflight.readers.python_version import Need, is_python_2, newer_nee
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
+from sophia_preflight.secrets import Suspect
 
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
 _NOT_DOCKERFILE = re.compile(r"\.(md|txt|j2|jinja2?|tmpl|tpl|template|erb|dockerignore|sh|py|ya?ml|json|bak|orig|in)$")
@@ -82,6 +83,8 @@ class Facts:
     kind: str
     trace: Trace = field(default_factory=Trace)
     data: Data = None
+    suspects: tuple[Suspect, ...] = ()
+    """Places in the text that look like secrets."""
 
 
 def kind_of(path: str, head: str) -> str:

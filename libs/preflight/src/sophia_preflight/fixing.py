@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from sophia_preflight import secrets
 from sophia_preflight.model import Edit, Finding
 
 
@@ -38,10 +39,11 @@ def difference(root: Path, findings: Iterable[Finding]) -> str:
     for path, edits in sorted(by_file(findings).items()):
         before = (root / path).read_text(encoding="utf-8", errors="surrogateescape")
         after = edited(before, edits)
+        hidden = secrets.values(before, secrets.suspects_in(path, before))
         lines = difflib.unified_diff(
             before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
         )
-        pieces.append("".join(lines))
+        pieces.append(secrets.masked("".join(lines), hidden))
     return "".join(pieces)
 
 

@@ -137,7 +137,7 @@ class Modules:
         if top in sys.stdlib_module_names or imported.module in self._injected or not self._is_plain(path):
             return None
         roots = self.context.module_roots(top)
-        if not roots or normal_name(top) in self.projects.needs:
+        if not roots or self._is_needed(imported.module) or "sys.path.remove" in self.repository.text(path):
             return None
         own = self._own_root(path, top)
         if own is not None and standing(path) is not Standing.TEST:
@@ -155,6 +155,11 @@ class Modules:
             return None
         regular = self.repository.is_file(_below(near, f"{top}/__init__.py"))
         return answers[near], Confidence.CERTAIN if regular and self._used(top, near) else Confidence.LIKELY
+
+    def _is_needed(self, module: str) -> bool:
+        """Whether a module, or a package that it lies in, is one that the repository installs: `poetry.core`."""
+        name = normal_name(module)
+        return any(name == each or name.startswith(each + "_") for each in self.projects.needs_like(module))
 
     def _own_root(self, path: str, top: str) -> str | None:
         """The directory of the outermost regular package around a file, where that package is called `top`."""
@@ -264,7 +269,8 @@ class Modules:
         if self.repository.is_file(f"{base}.py"):
             return f"{base}.py"
         if self.repository.is_directory(base):
-            return base
+            stubs = self.repository.is_file(f"{base}/__init__.pyi")
+            return None if stubs or self._is_generated(directory, base, part) else base
         names = self.repository.entries
         if any(f"{base}{suffix}" in names for suffix in _COMPILED) or self._is_generated(directory, base, part):
             return None
@@ -311,6 +317,9 @@ class Modules:
         known = self._names_of(file, 0) if file else frozenset()
         if known is not None and name in known:
             return True
+        made_by_class = re.match(r"([A-Z]\w*?)_[A-Z]", name)  # class decorators add names that begin with the class's
+        if known is not None and made_by_class and made_by_class[1] in known:
+            return None
         if at.endswith(".py"):
             return None if known is None else False
         step = self._step(at, name)
@@ -395,6 +404,8 @@ class Modules:
             base = _above(path, imported.level)
             return self._answer(base, imported).files if base is not None else ()
         top = imported.module.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            return ()
         own = self._own_root(path, top)
         roots = [own] if own is not None else sorted(self.context.module_roots(top))
         found = [files for root in roots if (files := self._answer(root, imported).files)]

@@ -243,6 +243,20 @@ class PythonProjects:
                 return None
             directory = posixpath.dirname(directory)
 
+    def needs_like(self, module: str) -> frozenset[str]:
+        """Those of `needs` that begin with a module's top name: what may bring it, or a part of its namespace."""
+        top = normal_name(module.partition(".")[0])
+        return self._needs_by_top.get(top, frozenset())
+
+    @cached_property
+    def _needs_by_top(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for name in self.needs:
+            parts = name.split("_")
+            for length in range(1, len(parts) + 1):
+                found.setdefault("_".join(parts[:length]), set()).add(name)
+        return {top: frozenset(names) for top, names in found.items()}
+
     @cached_property
     def needs(self) -> frozenset[str]:
         """Distributions that any file of the repository names as a dependency, its own projects left out."""

@@ -228,6 +228,16 @@ class Repository:
             self._texts[path] = self._decoded(path)
         return self._texts[path]
 
+    def glimpse(self, path: str) -> str:
+        """The file as text, or nothing: what cannot be read is no `Trouble`, and what is read is not kept."""
+        if path in self._texts:
+            return self._texts[path]
+        try:
+            with (self.root / path).open("rb") as file:
+                return decoded(file.read(MOST_BYTES))
+        except (OSError, ValueError):
+            return ""
+
     def raw(self, path: str) -> bytes:
         """At most `MOST_BYTES` of the file, read once."""
         if path not in self._raw:

@@ -1,0 +1,136 @@
+"""A secret in the repository, in the open."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.secrets import Suspect
+from sophia_preflight.standing import Standing, standing
+
+RULE = Rule(
+    id="committed-secret",
+    title="a secret lies in the repository in the open",
+    severity=Severity.HIGH,
+    why="everybody who can read the repository, now or in any later copy of it, can use it",
+    fix="make it invalid where it was issued, and read its successor from a secret store or the environment",
+    family="secrets",
+)
+_DOCUMENTS = re.compile(
+    r"(^|/)docs?[_-]src/|\.(md|mdx|rst|adoc|asciidoc|ipynb|html?)$|(^|/)(README|CHANGELOG|CONTRIBUTING)[^/]*$",
+    re.IGNORECASE,
+)
+_EXAMPLE_FILE = re.compile(
+    r"example|sample|template|\bdist\b|dummy|mock|fixture|\.tmpl$|\.tpl$|\.j2$|skeleton", re.IGNORECASE
+)
+_TEST_FILE = re.compile(r"(^|[._/-])(tests?|unit|specs?|e2e|stories|testing|cypress)([._/-]|$)", re.IGNORECASE)
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for path, facts in context.facts.items():
+        if facts.suspects and not _is_for_show(path):
+            yield from (_finding(path, each) for each in facts.suspects)
+
+
+def _is_for_show(path: str) -> bool:
+    """Tests, examples, documents and other people's code: what looks like a secret there is meant to be seen."""
+    if standing(path) in (Standing.TEST, Standing.EXAMPLE, Standing.VENDORED):
+        return True
+    name = posixpath.basename(path)
+    return bool(_DOCUMENTS.search(path) or _EXAMPLE_FILE.search(name) or _TEST_FILE.search(path))
+
+
+def _finding(path: str, suspect: Suspect) -> Finding:
+    severity, confidence = Severity(suspect.severity), Confidence(suspect.confidence)
+    what = (
+        f"the value of `{suspect.key}` is written here in the open"
+        if suspect.key
+        else f"{suspect.kind} is written here"
+    )
+    excused = ", in a line that tells scanners to look away" if suspect.excused else ""
+    doubt = "; its checksum does not fit, so it was changed or made up" if confidence is Confidence.GUESS else ""
+    return RULE.found(
+        what + excused + doubt,
+        Place(path, suspect.line, suspect.column),
+        anchor=f"{suspect.kind} {suspect.key}",
+        severity=severity.at_most(Severity.LOW) if suspect.excused else severity,
+        confidence=confidence,
+    )
+
+
+def _joined(*parts: str) -> str:
+    """Examples are put together here, so that no scanner takes this file for a leak."""
+    return "".join(parts)
+
+
+_PRIVATE_KEY = _joined(
+    "-----BEGIN PRIV",
+    "ATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIGHmDbfJgbjmn5rFAoDbmOTmT3zYe9j0qvBv8KrGhV5L\\n-----END PRIV",
+    "ATE KEY-----",
+)
+BAD = [
+    tree(f"""
+        === deploy/settings.py
+        GITHUB = "{_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}"
+    """),
+    tree(f"""
+        === .env
+        AWS_ACCESS_KEY_ID={_joined("AK", "IAY3FDZ7QW2KXL5MTB")}
+        AWS_SECRET_ACCESS_KEY={_joined("wQ7x/Zp9rT3vLk2", "NfGh8JdSa5KcVbXyEuMi6OqRt")}
+    """),
+    tree(f"""
+        === service/account.json
+        {{"type": "service_account", "private_key": "{_PRIVATE_KEY}"}}
+    """),
+    tree(f"""
+        === docker-compose.prod.yml
+        services:
+          db:
+            image: postgres:16
+            environment:
+              POSTGRES_PASSWORD: {_joined("vT9#kq", "L2zR8w")}
+    """),
+    tree(f"""
+        === app/db.py
+        URL = "postgresql://svc_orders:{_joined("Zk81hVqT", "x0Lw")}@db.prod.acme-corp.com:5432/orders"
+    """),
+]
+GOOD = [
+    tree("""
+        === .env.example
+        AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE
+        === docker-compose.yml
+        services:
+          db:
+            image: postgres:16
+            environment:
+              POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?}
+              OTHER_PASSWORD_FILE: /run/secrets/db-password-1
+              LOCAL_URL: postgres://app:Zk81hVqTx0Lw@db:5432/app
+        === app/settings.py
+        import os
+        PASSWORD = os.environ["PASSWORD"]
+        TOKEN_URL = "https://login.example.org/oauth2/token"
+        SECRET_NAME = "prod-database-password-2"
+        API_KEY = "your-api-key-here-1234567890"
+        MARK = "-----BEGIN PRIVATE KEY-----"
+        token = get_token(session_1)
+        === secrets/prod.yaml
+        password: ENC[AES256_GCM,data:qT9kqL2zR8w1,iv:AAAAB3,tag:x,type:str]
+        sops:
+            version: 3.8.1
+        === group_vars/all/vault.yml
+        $ANSIBLE_VAULT;1.1;AES256
+        62313365396662343061393464336163383764373764613633653634306231386433626436623361
+    """),
+    tree(f"""
+        === tests/test_client.py
+        TOKEN = "{_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}"
+        === docs/setup.md
+        export GITHUB_TOKEN={_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}
+    """),
+]
