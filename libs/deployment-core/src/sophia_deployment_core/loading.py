@@ -118,11 +118,19 @@ def load_checked(path: FilePath, root: FilePath | None = None) -> Platform:
 def find(start: FilePath) -> FilePath:
     """The `sophia.yaml` of `start` or of the nearest directory above it. Raises `SophiaError` if there is none."""
     for directory in (start.absolute(), *start.absolute().parents):
-        if (directory / FILE_NAME).is_file():
+        if _is_file(directory / FILE_NAME):
             return directory / FILE_NAME
     raise SophiaError(
         NO_CONFIGURATION, f"no `{FILE_NAME}` in `{start}` or above it", "`sophia init` writes one for your repository"
     )
+
+
+def _is_file(path: FilePath) -> bool:
+    """False too where nobody may look."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -130,8 +130,9 @@ def _usage(error: click.UsageError) -> SophiaError:
     possible = getattr(error, "possibilities", None)
     text = text.split(" Did you mean")[0].split(" (Did you mean")[0].rstrip(". ")
     hint = f"did you mean `{possible[0]}`?" if possible else None
-    if hint is None and error.ctx is not None:
-        hint = f"`{error.ctx.command_path} --help` shows how it is called"
+    if hint is None:
+        call = error.ctx.command_path if error.ctx is not None else "sophia VERB"
+        hint = f"`{call} --help` shows how it is called"
     return SophiaError(USAGE, text[:1].lower() + text[1:], hint=hint)
 
 

@@ -6,6 +6,7 @@ edited, so the names of environments are read from it without judging the rest.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,8 +47,8 @@ class Site:
         """The nearest directory upward that holds a sophia.yaml, or a state directory whose sophia.yaml is gone."""
         start = (self.start or Path.cwd()).absolute()
         for directory in (start, *start.parents):
-            if (directory / FILE).is_file() or (directory / STATE / "format").is_file():
-                return directory
+            if os.path.isfile(directory / FILE) or os.path.isfile(directory / STATE / "format"):
+                return directory  # what may not be entered holds nothing for us, and is no error yet
         from sophia_deployment_core import loading
 
         return loading.find(start).parent
