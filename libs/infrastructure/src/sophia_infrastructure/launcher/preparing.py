@@ -38,15 +38,18 @@ def prepare(resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
 
 def _prepare(resource: Resource, document: dict[str, Any], held: int) -> int | None:
     remove(document["target"])
-    _copy_tree(document["source"], document["target"])
-    if document["program"]:
-        exit = _run(resource, document["program"], held, document["seconds"])
-        if exit != 0:
+    exit: int | None = 0
+    try:
+        _copy_tree(document["source"], document["target"])
+        if document["program"]:
+            exit = _run(resource, document["program"], held, document["seconds"])
+        if exit == 0:
+            _flush_all(document["target"])
+            replace(document["marker"], "")
+    finally:
+        if not os.path.exists(document["marker"]):
             remove(document["target"])
-            return exit
-    _flush_all(document["target"])
-    replace(document["marker"], "")
-    return 0
+    return exit
 
 
 def _hold(resource: Resource, epoch: int) -> int:
