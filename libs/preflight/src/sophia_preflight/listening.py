@@ -242,9 +242,10 @@ def _proxied(path: str, text: str) -> Iterator[Asked]:
     upstreams = {found[1] for found in _UPSTREAM.finditer(text)}
     bodies = [(found.start(2), found[2]) for found in _UPSTREAM.finditer(text)]
     hits = [(start + m.start(1), m[1], m[2]) for start, body in bodies for m in _SERVER.finditer(body)]
-    hits += [(m.start(1), m[1], m[2]) for pattern in (_PASS, _CADDY) for m in pattern.finditer(text)]
+    passed = [(m.start(1), m[1], m[2]) for pattern in (_PASS, _CADDY) for m in pattern.finditer(text)]
+    hits += [hit for hit in passed if hit[1] not in upstreams]
     for start, host, port in hits:
-        if host in upstreams or not _HOST.fullmatch(host) or host == "unix":
+        if not _HOST.fullmatch(host) or host == "unix":
             continue
         line = text.count("\n", 0, start) + 1
         yield Asked(host, port or "", Place(path, line, start - text.rfind("\n", 0, start)), f"`{path}`", "proxy")

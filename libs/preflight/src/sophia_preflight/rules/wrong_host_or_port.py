@@ -171,6 +171,19 @@ BAD = [
           }
         }
     """),
+    tree("""
+        === compose.yaml
+        services:
+          proxy:
+            image: nginx:1.29
+            volumes: ["./nginx:/etc/nginx/conf.d:ro"]
+          api:
+            image: registry.example.com/api:1.4
+            command: uvicorn app:app --host 0.0.0.0 --port 8000
+        === nginx/default.conf
+        upstream api { server api:8080; }
+        server { location / { proxy_pass http://api; } }
+    """),
 ]
 GOOD = [
     tree("""

@@ -1,0 +1,207 @@
+"""Helm charts: templates that are included and not defined, and values whose parent no values file has."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.readers import yaml
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.standing import limited
+
+RULE = Rule(
+    id="broken-chart",
+    title="a Helm chart cannot be rendered",
+    severity=Severity.CRITICAL,
+    why="`helm install` and `helm upgrade` end with an error before anything is applied",
+    fix="correct the name, or define it",
+    family="clusters",
+)
+_COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
+_INCLUDE = re.compile(r"\{\{[^{}]*?\b(?:include|template)\s+\"([^\"]+)\"")
+_DEFINE = re.compile(r"\{\{-?\s*(?:define|block)\s+\"([^\"]+)\"")
+_VALUE = re.compile(r"(?<![\w)])\$?\.Values((?:\.[A-Za-z_]\w*)+)")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for directory in context.cluster.charts:
+        yield from _chart(context, directory)
+
+
+def _chart(context: Context, directory: str) -> Iterator[Finding]:
+    repository = context.repository
+    root = yaml.root_of(repository.text(posixpath.join(directory, "Chart.yaml")))
+    path = posixpath.join(directory, "Chart.yaml")
+    for key in ("name", "version"):
+        if root.is_map and not root[key].text:
+            yield _found(path, Place(path), f"`Chart.yaml` lacks `{key}`", f"no {key}", fix=f"add `{key}`")
+    files = {
+        each: _COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), repository.text(each))
+        for each in repository.inside(directory)
+        if "/templates/" in each and each.endswith((".yaml", ".yml", ".tpl", ".txt"))
+    }
+    if root["type"].text != "library":
+        yield from _includes(context, directory, files)
+    yield from _values(context, directory, files)
+
+
+def _includes(context: Context, directory: str, files: dict[str, str]) -> Iterator[Finding]:
+    """A chart shares its definitions with the charts that it lies in; those of charts from elsewhere are unknown."""
+    repository, outer = context.repository, directory
+    while (
+        outer
+        and "/charts/" in outer
+        and f"{(above := outer.rpartition('/charts/')[0])}/Chart.yaml" in repository.entries
+    ):
+        outer = above
+    for path in repository.by_name["Chart.yaml"]:
+        is_part = path == posixpath.join(outer, "Chart.yaml") or path.startswith(posixpath.join(outer, "charts/"))
+        if is_part and yaml.root_of(repository.text(path))["dependencies"].elements():
+            return
+    inside = list(repository.inside(outer))
+    if any(each.endswith(".tgz") for each in inside):
+        return
+    defined = {m[1] for each in inside if "/templates/" in each for m in _DEFINE.finditer(repository.text(each))}
+    for path, text in files.items():
+        for found in _INCLUDE.finditer(text):
+            name = found[1]
+            if name in defined or "%" in name:
+                continue
+            near = get_close_matches(name, defined, n=1)
+            yield _found(
+                path,
+                _place(path, text, found.start(1)),
+                f"the template `{name}` is included and nowhere defined",
+                f"template {name}",
+                fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+            )
+
+
+def _values(context: Context, directory: str, files: dict[str, str]) -> Iterator[Finding]:
+    """`.Values.a.b` fails when there is no `a`; a missing leaf is only empty."""
+    repository = context.repository
+    own = posixpath.join(directory, "values.yaml")
+    documents = yaml.parse(repository.text(own)) if repository.is_file(own) else None
+    if documents is None or documents.faults or any("subcharts" in each for each in files):
+        return
+    roots = [documents.root] + [
+        yaml.root_of(repository.text(each))
+        for each in repository.entries
+        if re.search(r"(^|/)[^/]*values[^/]*\.ya?ml$", each) and each != own
+    ]
+    seen: set[str] = set()
+    for path, text in files.items():
+        for found in _VALUE.finditer(text):
+            parts = found[1].strip(".").split(".")
+            parent = ".".join(parts[:-1])
+            if len(parts) < 2 or parent in seen or any(_has(each, parts[:-1]) for each in roots):
+                continue
+            if _guarded(text, found.start(), parts) or parts[0] == "global":
+                continue
+            seen.add(parent)
+            yield _found(
+                path,
+                _place(path, text, found.start()),
+                f"`.Values.{'.'.join(parts)}` is read, and no values file has `{parent}`",
+                f"values {parent}",
+                severity=Severity.HIGH,
+                confidence=Confidence.LIKELY,
+                fix=f"add `{parent}` to `{own}`",
+            )
+
+
+def _has(root: Node, parts: list[str]) -> bool:
+    node = root.at(*parts)
+    return bool(node) and not node.is_null
+
+
+def _guarded(text: str, at: int, parts: list[str]) -> bool:
+    """A condition on it, a default or a safe function anywhere before it in the file."""
+    line = text[text.rfind("\n", 0, at) + 1 : text.find("\n", at) if "\n" in text[at:] else len(text)]
+    if re.search(r"\b(default|dig|hasKey|get|if|with|and|or|empty|coalesce|tpl|required)\b|\(\s*\.Values", line):
+        return True
+    before = text[:at]
+    for length in range(1, len(parts) + 1):
+        name = re.escape(".".join(parts[:length]))
+        if re.search(rf"\b(if|with|and|or|hasKey|range)\b[^}}]*\.Values\.{name}\b", before):
+            return True
+    opened = len(re.findall(r"\{\{-?\s*(?:if|with|range|define|block)\b", before))
+    return opened > len(re.findall(r"\{\{-?\s*end\b", before))
+
+
+def _place(path: str, text: str, at: int) -> Place:
+    return Place(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+
+
+def _found(
+    path: str,
+    place: Place,
+    message: str,
+    anchor: str,
+    *,
+    fix: str | None = None,
+    severity: Severity = Severity.CRITICAL,
+    confidence: Confidence = Confidence.CERTAIN,
+) -> Finding:
+    return RULE.found(
+        message,
+        place,
+        anchor=anchor,
+        severity=limited(severity, path.replace("/templates/", "/")),
+        confidence=confidence,
+        fix=fix,
+        blocks=f"rendering the chart of `{path}`",
+    )
+
+
+_CHART = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: api
+    version: 1.0.0
+    === chart/values.yaml
+    image: {repository: registry.example.com/api, tag: "1"}
+    === chart/templates/_helpers.tpl
+    {{- define "api.labels" -}}
+    app: api
+    {{- end -}}
+"""
+BAD = [
+    tree(
+        _CHART
+        + """
+    === chart/templates/service.yaml
+    metadata:
+      labels: {{- include "api.label" . | nindent 4 }}
+    """
+    ),
+    tree(
+        _CHART
+        + """
+    === chart/templates/service.yaml
+    spec:
+      type: {{ .Values.service.type }}
+    """
+    ),
+]
+GOOD = [
+    tree(
+        _CHART
+        + """
+    === chart/templates/service.yaml
+    metadata:
+      labels: {{- include "api.labels" . | nindent 4 }}
+    spec:
+      image: {{ .Values.image.repository }}
+      {{- if .Values.ingress }}
+      host: {{ .Values.ingress.host }}
+      {{- end }}
+      port: {{ (.Values.service).port | default 80 }}
+    """
+    ),
+]
