@@ -26,14 +26,24 @@ def only(root: Path, name: str, text: str) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("deploy.sh", SHELL.format("echo none")), ("deploy.py", PYTHON.format("print('none')"))]
+    ("name", "text"),
+    [
+        ("deploy.sh", SHELL.format("echo none")),
+        ("deploy.sh", "set -e\n! python gone.py && echo none\n"),
+        ("deploy.py", PYTHON.format("print('none')")),
+    ],
 )
 def test_a_failure_that_the_caller_goes_on_from_does_not_block(name: str, text: str, tmp_path: Path) -> None:
     assert not only(tmp_path, name, text).blocking
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("deploy.sh", SHELL.format("exit 1")), ("deploy.py", PYTHON.format("sys.exit(1)"))]
+    ("name", "text"),
+    [
+        ("deploy.sh", SHELL.format("exit 1")),
+        ("deploy.sh", "! python gone.py && exit 1\n"),
+        ("deploy.py", PYTHON.format("sys.exit(1)")),
+    ],
 )
 def test_a_failure_that_the_caller_gives_up_at_blocks(name: str, text: str, tmp_path: Path) -> None:
     assert only(tmp_path, name, text).blocking

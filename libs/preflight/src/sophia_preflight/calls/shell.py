@@ -103,6 +103,8 @@ class _Follower:
         self.state = State(run.site.directory, variables)
         self.guard = run.site.guard
         self.steps = 0
+        self.decisive = False
+        """The script gives up if what is followed now fails."""
 
     def whole(self) -> State:
         if self.run.depth > 8 or not self.snippet.text.strip():
@@ -150,7 +152,11 @@ class _Follower:
 
     def pipeline(self, command: Pipeline) -> None:
         if len(command.commands) == 1:
+            kept_guard = self.guard
+            if command.negated and not self.decisive:
+                self.guard = kept_guard.tolerant()
             self.command(command.commands[0])
+            self.guard = kept_guard
             self.state.ended = False
             return
         for each in command.commands:
@@ -164,7 +170,9 @@ class _Follower:
     def logic(self, command: Logic) -> None:
         holding, failing = self.tests([command.left])
         if command.operator == "&&":
+            kept_decisive, self.decisive = self.decisive, self.decisive or self.ends(command.right)
             self.command(command.left)
+            self.decisive = kept_decisive
             if self.has_ended():
                 return
             after = self.state.copy()
@@ -249,11 +257,12 @@ class _Follower:
     def asked(self, condition: Sequence[Command], body: Sequence[Command], otherwise: Sequence[Command]) -> None:
         """Follow a condition: its failure is an answer, unless the script gives up on it."""
         negated = bool(condition) and isinstance(condition[-1], Pipeline) and condition[-1].negated
-        kept = self.guard
-        if not any(self.ends(each) for each in (body if negated else otherwise)):
-            self.guard = kept.tolerant()
+        kept = self.guard, self.decisive
+        self.decisive = any(self.ends(each) for each in (body if negated else otherwise))
+        if not self.decisive:
+            self.guard = self.guard.tolerant()
         self.commands(condition)
-        self.guard = kept
+        self.guard, self.decisive = kept
 
     def tests(self, condition: Sequence[Command]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Paths that are there when the condition holds, and paths that are there when it fails."""

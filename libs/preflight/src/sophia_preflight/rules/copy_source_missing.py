@@ -70,8 +70,8 @@ def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) 
     if not found:
         if any(char in inner for char in "*?["):
             base = posixpath.dirname(path) or "."
-            optional = repository.is_directory(base) and not context.finder.is_made(path)
-            return f"nothing in {where} matches" if optional and not _is_lenient(inner) else ""
+            made = context.finder.is_made(path) or (not repository.is_directory(base) and context.finder.is_made(base))
+            return "" if made or _is_lenient(inner) else f"nothing in {where} matches"
         return "" if context.finder.is_made(path) else f"there is no `{inner}` in {where}"
     ignore = context.images.ignore_of(dockerfile, build.directory)
     files = [one for one in found if repository.is_file(one)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.calls import workflow as calls
@@ -21,6 +22,11 @@ RULE = Rule(
     fix="add a step `uses: actions/checkout@v4` before",
     family="workflows",
 )
+_BRINGS = re.compile(
+    r"git (clone|fetch|init)|gh (repo clone|run download|release download)|actions/checkout|wget|\baws s3\b|gsutil|tar "
+    r"|curl[^\n]*(\s-[a-zA-Z]*[oO]\b|--output|--remote-name|[>|])|unzip|base64 -d|rsync|scp "
+)
+"""Commands that may put files of the repository into the job's directory."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -50,10 +56,7 @@ def _fetches(job: Job) -> bool:
             ("actions/setup-", "docker/", "aws-actions/", "azure/login", "google-github-actions/")
         ):
             return True
-        if any(
-            word in step.run.text
-            for word in ("git clone", "git fetch", "git init", "gh repo clone", "actions/checkout", "curl", "wget")
-        ):
+        if _BRINGS.search(step.run.text):
             return True
     return bool(job.node["container"])
 
@@ -77,6 +80,17 @@ def _used(context: Context, workflow: Workflow, job: Job) -> Iterator[Call]:
 
 
 BAD = [
+    tree("""
+        === notify.py
+        === .github/workflows/after.yml
+        on: push
+        jobs:
+          after:
+            runs-on: ubuntu-latest
+            steps:
+              - run: curl -fsS https://example.org/health
+              - run: python notify.py
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push
