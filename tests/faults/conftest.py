@@ -103,7 +103,7 @@ def sampled(config: pytest.Config, cases: Sequence[T], count: int) -> list[T]:
 
 
 SINGLY_SAMPLED = ("test_bad_releases", "test_engines", "test_side_by_side", "test_what_serves")
-"""Of these files a sample takes every second test, and one variant of it."""
+"""Of these files a sample takes every third test, and one variant of it."""
 
 
 BUSY_SECONDS = 300
@@ -124,7 +124,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.path.stem == name:
                 variants[getattr(item, "originalname", item.name)].append(item)
         tests = sorted(variants)
-        taken = {chance.choice(variants[test]) for test in chance.sample(tests, (len(tests) + 1) // 2)}
+        taken = {chance.choice(variants[test]) for test in chance.sample(tests, (len(tests) + 2) // 3)}
         left_out.update(item for some in variants.values() for item in some if item not in taken)
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=list(left_out))

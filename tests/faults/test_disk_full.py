@@ -16,7 +16,7 @@ from tests.support.site import Site
 from tests.support.trapped import Trap
 
 DISK = "48m"
-SAMPLED = 3
+SAMPLED = 2
 
 pytestmark = [
     pytest.mark.needs_root,

@@ -10,8 +10,8 @@ import pytest
 from tests.support.acting import STORIES, Story, act
 from tests.support.site import Site
 
-INSTANTS, SAMPLED_INSTANTS = 200, 6
-CUTS, SAMPLED_CUTS = 20, 2
+INSTANTS, SAMPLED_INSTANTS = 200, 5
+CUTS, SAMPLED_CUTS = 20, 1
 LONGEST_SECONDS = {"deploy": 4.0, "rollback": 1.5, "automatic rollback": 3.0}
 """How long a story's run takes, about, from where the kill may come."""
 

@@ -12,7 +12,7 @@ from tests.support.acting import STORIES, Story, act
 from tests.support.rows import rows
 from tests.support.trapped import Trap
 
-SAMPLED = {"deploy": 7, "rollback": 4, "automatic rollback": 4}
+SAMPLED = {"deploy": 6, "rollback": 3, "automatic rollback": 3}
 EFFECTS = tuple(
     ("deploy", place)
     for place in (
@@ -23,7 +23,7 @@ EFFECTS = tuple(
     )
 )
 """What an engine asks launchers for; killed also while the helper acts: between spawn and record, rename and event."""
-SAMPLED_EFFECTS = 3
+SAMPLED_EFFECTS = 2
 
 Case = tuple[Story, bool, Trap]
 
