@@ -27,6 +27,9 @@ _TEMPLATES = {
     "Rollout": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|^\s*#@|\{[A-Z_]{3,}\}", re.MULTILINE)
+_MANIFEST = re.compile(r"^apiVersion:\s*\S+", re.MULTILINE)
+_KIND = re.compile(r"^kind:\s*\w+", re.MULTILINE)
 CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
 """Those whose selector has to match their own template."""
 
@@ -38,6 +41,11 @@ def literal(text: str) -> bool:
 
 def literal_label(text: str) -> bool:
     return bool(_LABEL.fullmatch(text)) and not (text.isupper() and len(text) > 2)
+
+
+def is_manifest(text: str) -> bool:
+    """Whether a text that cannot be parsed was meant as a manifest, and not as a template of one."""
+    return bool(_MANIFEST.search(text) and _KIND.search(text)) and not _TEMPLATE.search(text)
 
 
 @dataclass(eq=False)

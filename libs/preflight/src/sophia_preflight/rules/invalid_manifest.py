@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.clusters import schema
-from sophia_preflight.clusters.objects import Item
+from sophia_preflight.clusters.objects import Item, is_manifest
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -22,9 +22,6 @@ RULE = Rule(
     fix="write it as this version of the API has it",
     family="clusters",
 )
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|^\s*#@|\{[A-Z_]{3,}\}", re.MULTILINE)
-_MANIFEST = re.compile(r"^apiVersion:\s*\S+", re.MULTILINE)
-_KIND = re.compile(r"^kind:\s*\w+", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"[<${]|your|replace|placeholder|base64|change|todo|example|xxx|\.\.\.", re.IGNORECASE)
 
 
@@ -32,7 +29,7 @@ def check(context: Context) -> Iterable[Finding]:
     for path, documents in context.documents.items():
         for fault in documents.faults:
             text = context.repository.text(path)
-            if fault.kind == "syntax" and _MANIFEST.search(text) and _KIND.search(text) and not _TEMPLATE.search(text):
+            if fault.kind == "syntax" and is_manifest(text):
                 yield _finding(
                     path, Place(path, fault.line, fault.column), f"`{path}` is no YAML: {fault.message}", fault.message
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sophia_preflight.clusters.objects import is_manifest
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.facts import DataFacts, PackageFacts
@@ -33,6 +34,8 @@ def check(context: Context) -> Iterable[Finding]:
         if not isinstance(data, (DataFacts, PackageFacts)):
             continue
         for fault in data.documents.faults:
+            if fault.kind == "syntax" and is_manifest(context.repository.text(path)):
+                continue  # `invalid-manifest` says so
             breaks = isinstance(data, PackageFacts) and fault.kind == "syntax" and standing(path) is Standing.PRODUCT
             yield RULE.found(
                 f"`{path}` does not parse: {fault.message}",
