@@ -48,8 +48,9 @@ class Cache:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.complete = True
-        self._before: dict[_Key, Facts] = self._load()
+        self._before, self._answers_before = self._load()
         self._now: dict[_Key, Facts] = {}
+        self._answers: dict[str, Any] = {}
         self._changed = False
 
     @classmethod
@@ -77,6 +78,17 @@ class Cache:
         self._now[entry.path, entry.size, entry.modified_ns] = facts
         self._changed = True
 
+    def recalled(self, key: str) -> Any:
+        """What was remembered for a key that names everything it depends on; None if nothing was."""
+        found = self._answers_before.get(key)
+        if found is not None:
+            self._answers[key] = found
+        return found
+
+    def remember(self, key: str, value: Any) -> None:
+        self._answers[key] = value
+        self._changed = True
+
     def save(self) -> None:
         """Write what this check knew, atomically; a cache that cannot be written is none."""
         if self.path is None or (not self._changed and len(self._now) == len(self._before)):
@@ -85,20 +97,20 @@ class Cache:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.path.parent)
             with os.fdopen(descriptor, "wb") as file:
-                pickle.dump((build(), self._now), file, protocol=5)
+                pickle.dump((build(), self._now, self._answers), file, protocol=5)
             Path(name).replace(self.path)
         except OSError:
             return
 
-    def _load(self) -> dict[_Key, Facts]:
+    def _load(self) -> tuple[dict[_Key, Facts], dict[str, Any]]:
         if self.path is None:
-            return {}
+            return {}, {}
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022 or status.st_size > MOST_BYTES:
-                    return {}
-                made_by, known = _Ours(io.BytesIO(file.read())).load()
+                    return {}, {}
+                made_by, known, answers = _Ours(io.BytesIO(file.read())).load()
         except (
             OSError,
             pickle.UnpicklingError,
@@ -109,5 +121,6 @@ class Cache:
             ImportError,
             IndexError,
         ):
-            return {}
-        return known if made_by == build() and isinstance(known, dict) else {}
+            return {}, {}
+        fits = made_by == build() and isinstance(known, dict) and isinstance(answers, dict)
+        return (known, answers) if fits else ({}, {})

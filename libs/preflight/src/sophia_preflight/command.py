@@ -46,6 +46,7 @@ class Request:
     everything: bool = False
     use_cache: bool = True
     color: bool = False
+    linters: bool = True
 
 
 def run(request: Request, out: TextIO, err: TextIO, *, today: date | None = None) -> int:
@@ -69,7 +70,7 @@ def report_of(request: Request, today: date) -> Report:
             near = get_close_matches(rule, all_checks(), n=1)
             raise Misused(f"there is no rule `{rule}`", f"did you mean `{near[0]}`?" if near else "")
     cache = Cache.of(request.path) if request.use_cache else Cache.none()
-    report = engine.check(request.path, rules=request.rules, cache=cache)
+    report = engine.check(request.path, rules=request.rules, cache=cache, linters=request.linters)
     if request.since:
         report = _only_new(request, report)
     return _with_baseline(request, report, today)
@@ -83,7 +84,7 @@ def _only_new(request: Request, report: Report) -> Report:
             raise Misused(
                 f"`{request.since}` cannot be compared with: {error}", "name a commit, a branch or a tag"
             ) from None
-        before = engine.check(Path(directory), rules=request.rules)
+        before = engine.check(Path(directory), rules=request.rules, linters=request.linters)
     known = {each.id for each in before.findings}
     return replace(report, findings=tuple(each for each in report.findings if each.id not in known))
 

@@ -15,6 +15,7 @@ from sophia_preflight.cache import Cache
 from sophia_preflight.context import Context
 from sophia_preflight.facts import Facts
 from sophia_preflight.ignoring import GitIgnore
+from sophia_preflight.linters import lint, merged
 from sophia_preflight.model import Finding, NotAssessed, Report, settled
 from sophia_preflight.repository import Repository
 from sophia_preflight.rules import all_checks
@@ -24,19 +25,21 @@ HEAD = 65_536
 MOST_FILE_BYTES = 2_000_000
 
 
-def check(root: Path, *, rules: Sequence[str] = (), cache: Cache | None = None) -> Report:
-    """Check a repository: run nothing of it, write nothing into it, need no network, never raise for its contents."""
+def check(root: Path, *, rules: Sequence[str] = (), cache: Cache | None = None, linters: bool = False) -> Report:
+    """Check a repository: run nothing of it, write nothing into it, need no network, never raise for its contents.
+
+    With `linters`, those of others run too, unless only some rules are asked for."""
     started = time.monotonic()
     collecting = gc.isenabled()
     gc.disable()  # trees of thousands of files are live at once; collecting them over and over doubles the time
     try:
-        return _checked(root, rules, cache or Cache.none(), started)
+        return _checked(root, rules, cache or Cache.none(), linters, started)
     finally:
         if collecting:
             gc.enable()
 
 
-def _checked(root: Path, rules: Sequence[str], cache: Cache, started: float) -> Report:
+def _checked(root: Path, rules: Sequence[str], cache: Cache, linters: bool, started: float) -> Report:
     repository = Repository(root)
     settings = _settings(repository)
     facts = _facts(repository, _wanted(repository, settings), cache)
@@ -53,8 +56,12 @@ def _checked(root: Path, rules: Sequence[str], cache: Cache, started: float) -> 
             failed.append(
                 NotAssessed(check.rule.id, f"the rule failed: {type(error).__name__}: {error}", required=True)
             )
-    cache.save()
     hidden = _hidden(context)
+    if linters and not chosen:
+        linting = lint(context, cache, hidden)
+        found = merged(found, linting.said)
+        failed += linting.not_assessed
+    cache.save()
     findings = settled(found)
     if hidden:
         findings = tuple(_without(each, hidden) for each in findings)

@@ -378,8 +378,8 @@ _FORMATS = (
 # --- assignments -----------------------------------------------------------------------------------------------------
 
 _WORDS = (
-    "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "api_key", "api-key", "access_key", "accesskey",
-    "private_key", "encryption_key", "signing_key", "master_key", "account_key", "auth_key",
+    "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "api_key", "api-key", "access_key",
+    "accesskey", "private_key", "encryption_key", "signing_key", "master_key", "account_key", "auth_key",
 )  # fmt: skip
 _ASSIGNED = re.compile(
     r"(?P<key>[A-Za-z_][\w.\-]{0,60})(?P<close>[\"']?\]?)[ \t]*"

@@ -10,7 +10,7 @@ from sophia_preflight.readers.tree import Node
 
 FILE = "sophia.yaml"
 LINTERS = ("hadolint", "actionlint", "zizmor", "shellcheck")
-_KEYS = frozenset({"ignore", "rules", "baseline", "require"})
+_KEYS = frozenset({"ignore", "rules", "baseline", "linters"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Settings:
-    """`ignore`: paths left out (patterns as in .gitignore); `rules`: those to run, all if empty; `require`: linters."""
+    """`ignore`: paths left out (patterns as in .gitignore); `rules`: those to run, all if empty; `require`: linters
+    that must be there (`linters:` in the file)."""
 
     ignore: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ def read(text: str) -> Settings:
         tuple(each.text for each in section["ignore"].some() if each.text),
         tuple(each.text for each in section["rules"].some() if each.text),
         section["baseline"].text,
-        tuple(each.text for each in section["require"].some() if each.text in LINTERS),
+        tuple(each.text for each in section["linters"].some() if each.text in LINTERS),
         tuple(wrong),
     )
 
@@ -60,7 +61,7 @@ def _wrong(section: Node) -> Iterator[Wrong]:
             yield Wrong("`check.baseline` is the path of a file", value.line, value.column)
         elif name != "baseline" and not all(each.is_scalar and each.text for each in value.some() or [value]):
             yield Wrong(f"`check.{name}` is a list of words", value.line, value.column)
-        elif name == "require":
+        elif name == "linters":
             for each in value.some():
                 if each.text not in LINTERS:
                     yield Wrong(f"`{each.text}` is no linter; there are {', '.join(LINTERS)}", each.line, each.column)
