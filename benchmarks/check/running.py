@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,12 +22,13 @@ LONGEST_SECONDS = 600
 
 @dataclass(frozen=True)
 class Ran:
-    """What a program left: `megabytes` is the peak of the largest of its processes."""
+    """What a program left; `busy_seconds` are those of processors, `megabytes` the peak of its largest process."""
 
     code: int
     out: str
     err: str
     seconds: float
+    busy_seconds: float
     megabytes: float
 
 
@@ -38,20 +40,27 @@ def run(command: Sequence[str | Path], cwd: Path, environment: dict[str, str] | 
             [str(each) for each in command], cwd=cwd, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
-        status, megabytes = _wait(process, began)
+        status, usage = _wait(process, began)
         seconds = time.monotonic() - began
         out.seek(0)
         err.seek(0)
         texts = [each.read().decode("utf-8", "replace") for each in (out, err)]
-    return Ran(os.waitstatus_to_exitcode(status), texts[0], texts[1], seconds, megabytes)
+    return Ran(
+        os.waitstatus_to_exitcode(status),
+        texts[0],
+        texts[1],
+        seconds,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+    )
 
 
-def _wait(process: subprocess.Popen[bytes], began: float) -> tuple[int, float]:
+def _wait(process: subprocess.Popen[bytes], began: float) -> tuple[int, resource.struct_rusage]:
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return status, usage.ru_maxrss / 1024
+            return status, usage
         if time.monotonic() - began > LONGEST_SECONDS:
             process.kill()
         time.sleep(0.005)
