@@ -88,12 +88,15 @@ def _hadolint(output: str) -> Iterator[Said]:
 # --- shellcheck ------------------------------------------------------------------------------------------------------
 
 
+_STOPS_PARSING = frozenset({1070, 1072, 1073, 1088, 1089})
+
+
 def _shellcheck(output: str) -> Iterator[Said]:
     """A script that does not parse is told of once, where parsing ended."""
     broken: set[str] = set()
     for each in sorted(_list(output), key=lambda one: (one["file"], one["level"] != "error", one["line"])):
         path, code, level = _path(each["file"]), int(each["code"]), each["level"]
-        parse = level == "error" and 1000 <= code < 2000
+        parse = code in _STOPS_PARSING
         if code == 1009 or (parse and path in broken):
             continue
         if parse:
