@@ -31,6 +31,8 @@ from sophia_preflight.settings import Settings
 from sophia_preflight.text import Word, in_repository, is_known, joined
 
 _T = TypeVar("_T")
+STARTING = frozenset({"up", "start", "create", "run", "deploy"})
+"""Verbs of compose that start services."""
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
@@ -233,9 +235,8 @@ class Context:
 
     def filesystems(self, site: Site) -> Iterator[ImageView]:
         """The file systems that a call in an image may see."""
-        file, service_mark, name = site.image.partition("::")
-        if service_mark:
-            yield from self._service_filesystems(file, name)
+        if site.inside is not None or "::" in site.image:
+            yield from self._service_filesystems(site)
             return
         path, _, rest = site.image.partition("#")
         stage_text, _, instruction = rest.partition("@")
@@ -250,10 +251,22 @@ class Context:
             files = self.images.filesystem(made, stage, build.directory, index)
             yield ImageView(files, build.certain)
 
-    def _service_filesystems(self, file: str, name: str) -> Iterator[ImageView]:
-        for project in self.projects_with(file):
+    def services_at(self, site: Site) -> Iterator[tuple[Project, Service]]:
+        """The services whose containers a call may run in."""
+        if site.inside is not None:
+            name = site.inside.service
+            projects = list(self._project_at(site.path, site.inside.directory, site.inside.composition))
+        else:
+            file, _, name = site.image.partition("::")
+            projects = self.projects_with(file)
+        for project in projects:
             service = project.services(self.composes).get(name)
-            made = self.service_build(project, service) if service else None
+            if service is not None:
+                yield project, service
+
+    def _service_filesystems(self, site: Site) -> Iterator[ImageView]:
+        for project, service in self.services_at(site):
+            made = self.service_build(project, service)
             if made is None:
                 continue
             path, build = made
@@ -269,13 +282,14 @@ class Context:
         """Compose files as they are used together: as calls say, and each file that no call names by its convention."""
         found: dict[tuple[object, ...], Project] = {}
         named: set[str] = set()
-        for call in self.calls:
-            if isinstance(call.target, Composition):
-                for project in self._called_project(call, call.target):
-                    key = (project.key, project.base, project.stack)
-                    if key not in found or (found[key].partial and not project.partial):
-                        found[key] = project
-                    named |= set(project.key)
+        composing = [(call, call.target) for call in self.calls if isinstance(call.target, Composition)]
+        for call, target in sorted(composing, key=lambda pair: pair[1].verb not in STARTING):
+            for project in self._called_project(call, target):
+                key = (project.key, project.base, project.stack)
+                whole = target.verb in STARTING and not project.partial
+                if key not in found or (found[key].partial and whole):
+                    found[key] = project
+                named |= set(project.key)
         for path, file in self.composes.items():
             if path not in named and not file.is_fragment and path not in self._extended:
                 files = self._usual(file)
@@ -362,17 +376,20 @@ class Context:
         return bool(re.search(r"stack|swarm", posixpath.basename(file.path), re.IGNORECASE))
 
     def _called_project(self, call: Call, target: Composition) -> Iterator[Project]:
+        yield from self._project_at(call.site.path, call.site.directory, target)
+
+    def _project_at(self, path: str, directory: str, target: Composition) -> Iterator[Project]:
         paths: list[str] = []
         for word in target.files:
             if not word.known:
                 return
-            places = list(self.finder.bases(call.site.path, joined(call.site.directory, word.value)))
+            places = list(self.finder.bases(path, joined(directory, word.value)))
             hit = next((place for place in places if place in self.composes), None)
             if hit is None:
                 return
             paths.append(hit)
         if not target.files:
-            for base in self.finder.bases(call.site.path, call.site.directory):
+            for base in self.finder.bases(path, directory):
                 hit = next(
                     (
                         p
@@ -390,15 +407,14 @@ class Context:
         files = self._with_included(tuple(self.composes[path] for path in paths))
         base = files[0].directory
         if target.base is not None:
-            base = next(iter(self.finder.bases(call.site.path, target.base)), base)
+            base = next(iter(self.finder.bases(path, target.base)), base)
         brought = self._brought(files, set(paths))
         yield Project(files, base, target.stack, True, self._is_partial(target, paths), brought)
 
     @staticmethod
     def _is_partial(target: Composition, paths: list[str]) -> bool:
         """Whether nobody starts all services at once; the root's own file is one that people start by hand."""
-        starts = target.verb in ("up", "start", "create", "run")
-        return starts and target.partial and not any(path in COMPOSE_NAMES for path in paths)
+        return target.verb in STARTING and target.partial and not any(path in COMPOSE_NAMES for path in paths)
 
     # --- conveniences for rules --------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from sophia_preflight.calls.model import (
     Call,
     Composition,
     ImageBuild,
+    Inside,
     MakeTarget,
     Module,
     Needed,
@@ -30,7 +31,7 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.model import Place
-from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, named, shown
+from sophia_preflight.text import CWD, MANY, UNKNOWN, Word, is_known, joined, named, shown
 
 DEEPEST = 12
 PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*(?:\.exe)?|py")
@@ -170,7 +171,7 @@ def interpret(words: Sequence[Word], run: Run) -> None:
         _node(words, run)
     elif program in _MANAGERS and "/" not in name:
         _package_manager(words, run)
-    elif (reader := _READERS.get(program)) and (not _is_own_path(name)):
+    elif (reader := _READERS.get(program)) and (not _is_own_path(name) or "/bin/" in name):
         reader(words, run)
     elif _is_own_path(name):
         run.call(Script(words[0], "", tuple(words[1:])), words)
@@ -504,6 +505,12 @@ def _package_manager(words: Sequence[Word], run: Run) -> None:
     elsewhere = elsewhere or inner.has(
         "-w", "--workspace", "--workspaces", "-ws", "--filter", "-F", "-r", "--recursive"
     )
+    workspaces = [*before.all("-w", "--workspace"), *inner.all("-w", "--workspace")] if manager == "npm" else []
+    if len(workspaces) == 1 and workspaces[0].known and verb in ("run", "run-script", "test"):
+        name = inner.operands[0] if verb != "test" and inner.operands else rest[0]
+        if name.known and not (before.has("--if-present") or inner.has("--if-present")):
+            run.call(PackageScript(name, manager, (), workspace=workspaces[0].value), words)
+        return
     if elsewhere or before.has("-g", "--global") or inner.has("-g", "--global"):
         return
     if base is not None:
@@ -673,7 +680,8 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     )
     run.call(composed, words)
     if verb in ("run", "exec") and len(operands) > 1:
-        site = run.at(system=System.UNKNOWN, directory=UNKNOWN, image="")
+        inside = Inside(composed, run.site.directory, operands[0].value) if operands[0].known else None
+        site = run.at(system=System.IMAGE, directory=CWD, image="", inside=inside, search=())
         interpret(operands[1:], site.deeper())
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sophia_preflight.calls.model import Produced, Site, System
+from sophia_preflight.calls.model import Caller, Produced, Site, System
 from sophia_preflight.facts import PythonFacts
 from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Confidence
@@ -68,11 +68,16 @@ class Finder:
         self.made_names: set[str] = set()
         self.made_trees: set[str] = set()
         self.made_paths: set[str] = set()
+        self.unpacking: set[str] = set()
+        """Files that unpack something into their own directory: there may be more than is here."""
         for path, trace in context.traces.items():
             for produced in trace.produced:
                 self._note(produced, path)
 
     def _note(self, produced: Produced, path: str) -> None:
+        if produced.tree and produced.path in (ROOT, CWD):
+            self.unpacking.add(path)
+            return
         name = posixpath.basename(produced.path)
         if is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD)):
             self.made_names.add(name)
@@ -84,16 +89,19 @@ class Finder:
 
     def path(self, word: Word, site: Site, *, directory: bool = False) -> Location:
         """Where a path of a call leads."""
-        if not word.known or not word.value or site.system in (System.REMOTE, System.UNKNOWN):
+        if not word.known or not word.value or site.system is System.UNKNOWN:
             return NOWHERE
+        if site.system is System.REMOTE:
+            return self._on_host(joined(site.directory, word.value), site)
         if site.system is System.IMAGE:
             return self._in_images(word.value, site)
         value = joined(site.directory, word.value)
         if value.startswith("/") or not is_known(value) or value[:1] == "~":
-            return NOWHERE
+            return self._on_host(value, site)
         tested = self._tested(value, site)
         found = self.candidate(value, site, directory=directory)
-        return NOWHERE if found.missing and (tested or (site.opaque and not self._is_source(value))) else found
+        opaque = site.opaque or site.path in self.unpacking
+        return NOWHERE if found.missing and (tested or (opaque and not self._is_source(value))) else found
 
     def _is_source(self, value: str) -> bool:
         """A file that people write, and that an artifact hardly brings, in a directory that is there."""
@@ -179,14 +187,18 @@ class Finder:
         """In every file system that the call may run in; missing only where all agree."""
         systems = list(self.context.filesystems(site))
         if not systems:
-            return NOWHERE
+            absolute = joined(site.directory, value)
+            return (self._mounted(absolute, site) if is_known(absolute) else None) or NOWHERE
         missing: Location | None = None
         for system in systems:
             path = self._image_path(value, site, system)
+            mounted = self._mounted(path, site) if path else None
+            if mounted is not None:
+                return mounted
             found = system.files.find(path) if path else None
             if found:
                 return Location(State.FOUND, found)
-            if found is None or self._mounted(path, site):
+            if found is None:
                 return NOWHERE
             confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
             missing = Location(State.MISSING, path, confidence, f"the image, at `{path}`")
@@ -199,27 +211,65 @@ class Finder:
         path = joined(directory, value)
         return path if path.startswith("/") and is_known(path) else ""
 
-    def _mounted(self, path: str, site: Site) -> bool:
-        """Whether a mount of the service covers the path, so that the image does not decide."""
-        file, _, name = site.image.partition("::")
-        for project in self.context.projects_with(file) if name else ():
-            service = project.services(self.context.composes).get(name)
-            for part in service.listed("volumes") if service else ():
+    def _mounted(self, path: str, site: Site) -> Location | None:
+        """What a mount of the service says of a path in its container; None where no mount covers it."""
+        for project, service in self.context.services_at(site) if site.inside or "::" in site.image else ():
+            for part in reversed(service.listed("volumes")):
                 mount = mount_of(part.node)
-                if mount and is_known(mount.target) and (path + "/").startswith(mount.target.rstrip("/") + "/"):
-                    return True
-                if mount and not is_known(mount.target):
-                    return True
-        return False
+                if mount is None or not (path + "/").startswith(mount.target.rstrip("/") + "/"):
+                    if mount is not None and not is_known(mount.target):
+                        return NOWHERE
+                    continue
+                relative = mount.kind == "bind" and mount.source.startswith(".") and not mount.assumed
+                if not relative or not is_known(mount.source):
+                    return NOWHERE
+                inner = path[len(mount.target.rstrip("/")) :].lstrip("/")
+                base = posixpath.join(project.base_of(part.file), mount.source, inner)
+                return self.candidate(joined(ROOT, posixpath.normpath(base)), site)
+        return None
+
+    # --- hosts -------------------------------------------------------------------------------------------------------
+
+    def _on_host(self, value: str, site: Site) -> Location:
+        """A path of a host where the repository is installed: its end, from a folder on that we have, is ours."""
+        installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.AGENT)
+        if not installed or not value.startswith("/") or not is_known(value):
+            return NOWHERE
+        parts = value.strip("/").split("/")
+        missing: Location | None = None
+        for start in range(1, len(parts) - 1):
+            tail = "/".join(parts[start:])
+            if self.repository.is_file(tail):
+                return Location(State.FOUND, self.repository.resolved(tail), Confidence.LIKELY)
+            folder = posixpath.dirname(tail)
+            if self.repository.is_directory(folder) and re.search(r"\.(py|sh|js)$", tail) and not self.is_made(tail):
+                missing = missing or Location(State.MISSING, tail, Confidence.LIKELY, f"`{folder}`")
+        return missing or NOWHERE
+
+    def _module_on_host(self, inner: str, top: str, search: Iterable[str]) -> Location:
+        """A module that a unit starts in a folder which, by its name or by what is in it, is one of ours."""
+        for directory in search:
+            for root in sorted(self.context.module_roots(top)):
+                if not directory.startswith("/") or (root != "." and not directory.endswith("/" + root)):
+                    continue
+                if found := self.module_file(root, inner):
+                    return Location(State.FOUND, found, Confidence.LIKELY)
+                if not self.is_made(_below(root, inner) + ".py"):
+                    missing = f"{_below(root, inner)}.py"
+                    return Location(State.MISSING, missing, Confidence.LIKELY, f"the package `{top}`")
+        return NOWHERE
 
     # --- modules -----------------------------------------------------------------------------------------------------
 
     def module(self, name: str, site: Site, search: Iterable[str]) -> Location:
         """The file of a dotted module; a module that is not ours is unknown."""
-        if not is_known(name) or site.system in (System.REMOTE, System.UNKNOWN):
+        if not is_known(name) or site.system is System.UNKNOWN:
             return NOWHERE
         inner = name.replace(".", "/")
         top = name.partition(".")[0]
+        if site.system is System.REMOTE:
+            installed = site.caller in (Caller.SYSTEMD, Caller.CRON)
+            return self._module_on_host(inner, top, search) if installed else NOWHERE
         if site.system is System.IMAGE:
             return self._module_in_images(inner, top, site, search)
         roots = self.context.module_roots(top)
@@ -227,7 +277,7 @@ class Finder:
         for root in sorted(roots, key=lambda each: each not in wanted):
             if found := self.module_file(root, inner):
                 return Location(State.FOUND, found)
-        near = [root for root in roots if root in wanted]
+        near = [root for root in roots if root in wanted] or self._installed(roots)
         if not near or any(self.is_made(_below(root, inner) + ".py") for root in near) or site.opaque:
             return NOWHERE
         exact = all(each.startswith(ROOT) for each in search)
@@ -235,6 +285,16 @@ class Finder:
             State.MISSING, f"{_below(near[0], inner)}.py", Confidence.CERTAIN if exact else Confidence.LIKELY,
             f"the package `{top}` in `{near[0]}`",
         )  # fmt: skip
+
+    def _installed(self, roots: set[str]) -> list[str]:
+        """The one folder that has the package, where a project's packages lie: who runs it installed the project."""
+        if len(roots) != 1:
+            return []
+        (root,) = roots
+        above = [root, posixpath.dirname(root) or "."] if posixpath.basename(root) == "src" else [root]
+        projects = ("pyproject.toml", "setup.py", "setup.cfg")
+        is_project = any(self.repository.is_file(_below(each, name)) for each in above for name in projects)
+        return [root] if is_project else []
 
     def module_file(self, root: str, inner: str) -> str | None:
         base = _below(root, inner)
@@ -260,12 +320,13 @@ class Finder:
                 if not base:
                     return NOWHERE
                 for path in (f"{base}/{inner}.py", f"{base}/{inner}/__init__.py", f"{base}/{inner}"):
-                    answer = system.files.find(path)
+                    mounted = self._mounted(path, site)
+                    if mounted is not None and not mounted.missing:
+                        return mounted
+                    answer = "" if mounted is not None else system.files.find(path)
                     if answer:
                         return Location(State.FOUND, answer)
                     answers.append(answer)
-                    if self._mounted(path, site):
-                        return NOWHERE
             if None in answers or not roots:
                 return NOWHERE
             if system.files.installs() and any(self.module_file(root, inner) for root in roots):

@@ -78,6 +78,8 @@ class PackageScript:
     manager: str
     arguments: tuple[Word, ...] = ()
     optional: bool = False
+    workspace: str = ""
+    """The package that is meant, by name or path, where it is not that of the directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,15 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """The container that `docker compose run` or `exec` runs a command in: its files, their directory, its service."""
+
+    composition: Composition
+    directory: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where a command is run, and on whose behalf."""
 
@@ -174,6 +185,8 @@ class Site:
     """What `$0` is."""
     search: tuple[str, ...] = ()
     """Directories of PYTHONPATH, as values."""
+    inside: Inside | None = None
+    """For a command that Compose runs in a container."""
     opaque: bool = False
     """Files may be there that nobody can name: downloaded artifacts, unpacked archives."""
 

@@ -90,6 +90,8 @@ def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Tra
 
 def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
     name = step.uses.text.partition("@")[0].lower()
+    if file := step.with_["compose-file"] or step.with_["compose_file"]:
+        _compose(workflow, job, step, file, workspace, owner, found)
     if name == "actions/checkout":
         _checkout(step, workspace, found)
     elif name.startswith("./"):
@@ -102,18 +104,22 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
                 found.produced.append(Produced(workspace.directory(line.strip()), tree=True))
     elif name == "docker/build-push-action":
         _image(workflow, job, step, workspace, owner, found)
-    elif (file := step.with_["compose-file"] or step.with_["compose_file"]).text:
-        scope = next(reader.variants(workflow, job, file.text))
-        paths = [line.strip() for line in scope.text(file.text).splitlines() if line.strip()]
-        site = Site(workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque)
-        files = tuple(Word(path, file.line, file.column) for path in paths)
-        composed = Composition(files, verb="up", partial=True)
-        found.calls.append(Call(composed, site, step.uses.place(workflow.path), f"docker compose -f {file.text} up"))
     elif "ssh-action" in name or name.endswith("/ssh"):
         script = step.with_["script"] or step.with_["command"]
         if script and script.is_scalar:
             site = Site(workflow.path, Caller.WORKFLOW, UNKNOWN, System.REMOTE, owner=owner)
             follow(of_node(workflow.path, script, workflow.lines), site, found)
+
+
+def _compose(
+    workflow: Workflow, job: Job, step: Step, file: Node, workspace: Workspace, owner: str, found: Trace
+) -> None:
+    """An action that starts services of a compose file: some of them, as far as anybody can tell."""
+    scope = next(reader.variants(workflow, job, file.text, step.condition), Scope())
+    paths = [line.strip() for line in scope.text(file.text).splitlines() if line.strip()]
+    site = Site(workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque)
+    composed = Composition(tuple(Word(path, file.line, file.column) for path in paths), verb="up", partial=True)
+    found.calls.append(Call(composed, site, step.uses.place(workflow.path), f"docker compose -f {file.text} up"))
 
 
 def _checkout(step: Step, workspace: Workspace, found: Trace) -> None:

@@ -6,6 +6,7 @@ whose values are not known match anything; a word that may be any number of word
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,6 +15,10 @@ from enum import StrEnum
 from sophia_preflight.text import Word, is_known, shown
 
 ANY = 1_000_000
+_NUMBERS = {
+    "int": re.compile(r"[-+]?[0-9_]+"),
+    "float": re.compile(r"[-+]?([0-9._]+([eE][-+]?[0-9]+)?|inf|nan)", re.IGNORECASE),
+}
 
 
 class Problem(StrEnum):
@@ -46,6 +51,8 @@ class Option:
     required: bool = False
     choices: tuple[str, ...] | None = None
     line: int = 1
+    number: str = ""
+    """`int` or `float` where a value must be one."""
 
 
 @dataclass
@@ -55,6 +62,7 @@ class Operand:
     most: int = 1
     choices: tuple[str, ...] | None = None
     line: int = 1
+    number: str = ""
 
 
 @dataclass
@@ -202,6 +210,7 @@ class _Match:
             yield Mismatch(Problem.VALUE, f"`{name}` takes no value", name, at)
         for value in values:
             yield from self.chosen(name, option.choices, value)
+            yield from self.counts(name, option.number, value)
 
     def chosen(self, name: str, choices: tuple[str, ...] | None, value: Word) -> Iterator[Mismatch]:
         if choices is not None and value.known and value.value not in choices:
@@ -209,6 +218,13 @@ class _Match:
             hint = f"did you mean `{near[0]}`?" if near else ""
             said = f"`{value.value}` is no choice for `{name}`: {_listed(choices)}"
             yield Mismatch(Problem.CHOICE, said, f"{name}={value.value}", value, hint)
+
+    def counts(self, name: str, number: str, value: Word) -> Iterator[Mismatch]:
+        """A value that must be a number."""
+        pattern = _NUMBERS.get(number)
+        if pattern and value.known and not pattern.fullmatch(value.value.strip()):
+            said = f"`{name}` takes a number, not `{value.value}`"
+            yield Mismatch(Problem.CHOICE, said, f"{name}={value.value}", value)
 
     def command(self, word: Word, rest: list[Word]) -> Iterator[Mismatch]:
         if not word.known or self.parser.open_operands:
@@ -235,6 +251,7 @@ class _Match:
         if len(self.operands) == len(self.parser.operands):
             for operand, word in zip(self.parser.operands, self.operands, strict=True):
                 yield from self.chosen(operand.name, operand.choices, word)
+                yield from self.counts(operand.name, operand.number, word)
 
     def missing(self, *, command: bool) -> Iterator[Mismatch]:
         if self.uncertain or any(name in ("-h", "--help", "--version") for name in (word.value for word in self.words)):
@@ -245,6 +262,10 @@ class _Match:
                 yield Mismatch(Problem.MISSING, f"it needs `{name}`", name)
         for names, required in self.parser.one_of:
             given = [name for name in names if name in self.seen]
+            options = [each for each in self.parser.options if self.seen & set(each.names) & set(names)]
+            if len(options) > 1:
+                both = [each.names[-1] for each in options]
+                yield Mismatch(Problem.EXTRA, f"it takes only one of {_listed(both)}", " ".join(both))
             if required and not given:
                 yield Mismatch(Problem.MISSING, f"it needs one of {_listed(names)}", names[0])
         if command:

@@ -389,15 +389,20 @@ class _Argparse:
         choices = self.constants.words(_keyword(node, "choices"))
         if not words[0].startswith("-"):
             has_default = _keyword(node, "default") is not None and least == 0
-            owner.operands.append(Operand(words[0], 0 if has_default else least, most, choices, node.lineno))
+            least = 0 if has_default else least
+            owner.operands.append(Operand(words[0], least, most, choices, node.lineno, self.number(node)))
             return
         required = _literal(_keyword(node, "required")) is True
         action = _keyword(node, "action")
         if action is not None and ast.unparse(action).endswith("BooleanOptionalAction"):
             words += ["--no-" + word[2:] for word in words if word.startswith("--")]
-        owner.options.append(Option(tuple(words), least, most, required, choices, node.lineno))
+        owner.options.append(Option(tuple(words), least, most, required, choices, node.lineno, self.number(node)))
         if group is not None:
             group.names.extend(words)
+
+    def number(self, node: ast.Call) -> str:
+        kind = _keyword(node, "type")
+        return kind.id if isinstance(kind, ast.Name) and kind.id in ("int", "float") else ""
 
     def count(self, node: ast.Call) -> tuple[int, int]:
         action, nargs = _keyword(node, "action"), _keyword(node, "nargs")
@@ -440,7 +445,7 @@ class _Argparse:
                 if name not in ("print", "vars", "setattr", "getattr", "isinstance", "autocomplete", "id", "type"):
                     owner.open_options = owner.open_operands = True
             return None
-        entry = (name, *(id(thing) for _, _, thing in given))
+        entry: tuple[str | int, ...] = (name, *(id(thing) for _, _, thing in given))
         if depth > 6 or entry in self.followed:
             return self.returns.get(name)
         self.followed.add(entry)

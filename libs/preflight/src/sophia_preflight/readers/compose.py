@@ -161,13 +161,6 @@ class Project:
     """Somebody really uses these files together; otherwise it is the usual way."""
     partial: bool = False
     """And only some of their services."""
-    included: frozenset[str] = frozenset()
-    """Those of the files that others include: their paths are relative to themselves."""
-
-    def base_of(self, file: ComposeFile) -> str:
-        """What paths in one of the files are relative to."""
-        return file.directory if file.path in self.included else self.base
-
     brought: Mapping[str, str] = field(default_factory=dict)
     """Files that others include, with what their own paths are relative to."""
 

@@ -151,7 +151,7 @@ class _Reader:
 
     def rule(self, found: re.Match[str], start: int) -> None:
         rest, _, inline = found[3].partition(";")
-        if re.match(r"\s*[\w.-]+\s*(:|\?|\+)?=", rest):
+        if re.match(r"\s*((export|override|private)\s+)*[\w.-]+\s*(:{1,3}|\?|\+|!)?=", rest):
             return  # a variable for one target
         names = expanded(found[1], self.found.variables).split()
         if any(not is_known(name) for name in names):
@@ -183,7 +183,7 @@ class _Reader:
                 snippet.text = snippet.text[:start] + PAD + "$" + snippet.text[end:]
                 continue
             value = expanded(reference, self.found.variables)
-            if " " in value and is_known(value) and len(value) < 400:
+            if re.search(r"[ '\"]", value) and is_known(value) and len(value) < 400:
                 snippet.text = snippet.text[:start] + value + snippet.text[end:]
             else:
                 snippet.put(start, end, value if "\n" not in value else UNKNOWN)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.calls.model import Call, MakeTarget
+from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
@@ -30,6 +30,33 @@ def check(context: Context) -> Iterable[Finding]:
     for call in context.calls:
         if isinstance(call.target, MakeTarget):
             yield from _missing(context, call, call.target)
+    for path in context.makefiles:
+        yield from _needed(context, path)
+
+
+def _needed(context: Context, path: str) -> Iterator[Finding]:
+    """Prerequisites that have no rule and are no file."""
+    known = _targets(context, path, set()) if not path.endswith(".mk") else None
+    if known is None:
+        return
+    for target in context.makefiles[path].targets:
+        for name in target.needs:
+            plain = re.fullmatch(r"[A-Za-z][\w-]*", name)
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+            if not plain or target.name.startswith(".") or "%" in target.name or _has(known, name):
+                continue
+            if context.repository.exists(place) or context.finder.is_made(place):
+                continue
+            near = get_close_matches(name, known, n=1)
+            severity, blocks = consequence(Site(path, Caller.MAKE, owner=target.name))
+            yield RULE.found(
+                f"`{target.name}` needs `{name}`, for which `{path}` has no rule",
+                Place(path, target.line),
+                anchor=f"{target.name} needs {name}",
+                severity=severity,
+                fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+                blocks=blocks,
+            )
 
 
 def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Finding]:
@@ -102,6 +129,12 @@ def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
 
 
 BAD = [
+    tree("""
+        === Makefile
+        release: build publish
+        build:
+        \ttrue
+    """),
     tree("""
         === Makefile
         -include local.mk

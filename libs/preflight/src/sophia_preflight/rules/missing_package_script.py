@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from sophia_preflight.calls.finding import Location, State
 from sophia_preflight.calls.model import Call, PackageScript
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -30,7 +32,10 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Finding]:
     word = target.name
-    location = context.path_of(Word("package.json", word.line, word.column), call)
+    if target.workspace:
+        location = _workspace(context, target.workspace)
+    else:
+        location = context.path_of(Word("package.json", word.line, word.column), call)
     name = word.value
     severity, blocks = consequence(call.site)
     if location.missing:
@@ -57,6 +62,15 @@ def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Fi
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=blocks,
     )
+
+
+def _workspace(context: Context, workspace: str) -> Location:
+    """The package.json of a workspace, by its folder or by the package's name."""
+    for path, package in context.packages.items():
+        folder = posixpath.dirname(path)
+        if workspace == package.documents.root["name"].text or workspace.removeprefix("./").rstrip("/") == folder:
+            return Location(State.FOUND, path)
+    return Location(State.UNKNOWN)
 
 
 BAD = [

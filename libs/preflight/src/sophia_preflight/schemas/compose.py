@@ -52,6 +52,11 @@ def _condition(text: str) -> str:
     return "" if text in known else f"must be one of {', '.join(known)}, not `{text}`"
 
 
+def _whole(text: str) -> str:
+    return "" if re.fullmatch(r"-?\d+", text) else f"must be a whole number, not `{text}`"
+
+
+COUNT = Shape(named("integer string"), legal=_whole)
 DURATION = replace(TEXT, legal=_duration)
 PORT = Shape(
     named("string integer"),
@@ -134,7 +139,7 @@ def _deploy(cpus: Shape) -> Shape:
     )
     return Shape(
         keys={
-            "mode": TEXT, "endpoint_mode": TEXT, "replicas": Shape(named("integer string")), "labels": PAIRS,
+            "mode": TEXT, "endpoint_mode": TEXT, "replicas": COUNT, "labels": PAIRS,
             "rollback_config": UPDATE, "update_config": UPDATE,
             "resources": Shape(keys={"limits": limits, "reservations": reservations}), "restart_policy": restart,
             "placement": placement,
@@ -192,7 +197,7 @@ _ONLY_COMPOSE: dict[str, Shape] = {
     "memswap_limit": TEXT_OR_NUMBER, "models": ANYTHING, "oom_kill_disable": LOOSE_FLAG,
     "oom_score_adj": Shape(named("string integer")), "pids_limit": TEXT_OR_NUMBER, "platform": TEXT,
     "post_start": Shape(each=ANYTHING), "pre_stop": Shape(each=ANYTHING), "profiles": TEXTS, "provider": ANYTHING,
-    "pull_policy": TEXT, "pull_refresh_after": TEXT, "runtime": TEXT, "scale": Shape(named("integer string")),
+    "pull_policy": TEXT, "pull_refresh_after": TEXT, "runtime": TEXT, "scale": COUNT,
     "storage_opt": ANYTHING, "use_api_socket": LOOSE_FLAG, "uts": TEXT, "volumes_from": TEXTS,
 }  # fmt: skip
 _ONLY_STACK: dict[str, Shape] = {
