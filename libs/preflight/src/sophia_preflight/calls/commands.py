@@ -269,7 +269,7 @@ def _shell(words: Sequence[Word], run: Run) -> None:
         if value == "--":
             index += 1
             break
-        if value in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file"):
+        if value in ("--rcfile", "--init-file") or (re.fullmatch(r"[-+][a-zA-Z]*[oO]", value)):
             index += 2
             continue
         if not value.startswith("--") and "c" in value[1:]:

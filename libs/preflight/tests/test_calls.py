@@ -1,0 +1,139 @@
+"""What is followed in scripts: directories, variables, functions, tests, wrappers, and where a target then is."""
+
+from __future__ import annotations
+
+import ast
+from textwrap import dedent
+
+import pytest
+from sophia_preflight.calls import python
+from sophia_preflight.calls.model import Call, Module, Script, System, Trace
+from sophia_preflight.calls.shell import follow, script_site
+from sophia_preflight.readers.snippet import Snippet
+from sophia_preflight.text import CWD, ROOT, joined
+
+
+def shell_calls(text: str, path: str = "scripts/deploy.sh") -> list[Call]:
+    found = Trace()
+    follow(Snippet(path, dedent(text)), script_site(path), found)
+    return found.calls
+
+
+def python_calls(text: str, path: str = "scripts/deploy.py") -> list[Call]:
+    tree = ast.parse(dedent(text))
+    return python.trace_of(path, tree, list(ast.walk(tree))).calls
+
+
+def scripts(calls: list[Call]) -> list[str]:
+    """Where each script that is run would be."""
+    return [joined(call.site.directory, call.target.path.value) for call in calls if isinstance(call.target, Script)]
+
+
+def test_the_directory_of_a_script_is_known_from_its_own_name() -> None:
+    calls = shell_calls("""
+        HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+        ROOT_DIR="$(dirname "$HERE")"
+        bash "$HERE/one.sh"
+        (cd "$ROOT_DIR/tools" && ./two.sh)
+        python "$ROOT_DIR"/three.py
+    """)
+    assert scripts(calls) == [f"{ROOT}/scripts/one.sh", f"{ROOT}/tools/two.sh", f"{ROOT}/three.py"]
+
+
+def test_a_subshell_gives_its_directory_back() -> None:
+    assert scripts(shell_calls("(cd a && ./x.sh)\n./y.sh\n")) == [f"{CWD}/a/x.sh", f"{CWD}/y.sh"]
+
+
+def test_a_function_is_followed_with_its_words() -> None:
+    calls = shell_calls("""
+        run() { python "tools/$1.py" "${@:2}"; }
+        run one
+        run two --fast
+    """)
+    assert scripts(calls) == [f"{CWD}/tools/one.py", f"{CWD}/tools/two.py"]
+
+
+def test_a_loop_over_known_words_is_followed_for_each() -> None:
+    assert scripts(shell_calls('for f in a b; do python "$f.py"; done')) == [f"{CWD}/a.py", f"{CWD}/b.py"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if [ -f x.sh ]; then ./x.sh; fi",
+        "[ -f x.sh ] && ./x.sh",
+        "[[ -x ./x.sh ]] || exit 1\n./x.sh",
+        "if [ ! -e x.sh ]; then exit 0; fi\n./x.sh",
+        "test -s x.sh && { ./x.sh; }",
+    ],
+)
+def test_a_tested_path_is_remembered(text: str) -> None:
+    (call,) = [each for each in shell_calls(text) if isinstance(each.target, Script)]
+    assert f"{CWD}/x.sh" in call.site.guard.tested
+
+
+def test_a_caught_failure_is_tolerated_and_one_that_ends_the_script_is_not() -> None:
+    caught, ending = shell_calls("./a.sh || true\n./b.sh || { echo no; exit 1; }\n")
+    assert (caught.site.guard.tolerated, ending.site.guard.tolerated) == (True, False)
+
+
+def test_text_of_echo_and_of_heredocs_is_no_call() -> None:
+    assert shell_calls("echo python x.py\nprintf '%s' 'bash y.sh'\ncat > z.sh <<'EOF'\npython w.py\nEOF\n")[1:] == []
+
+
+def test_what_ssh_runs_is_on_another_host() -> None:
+    calls = shell_calls('ssh host "cd /srv && ./run.sh"\nssh host <<EOF\n./more.sh\nEOF\n')
+    assert {call.site.system for call in calls} == {System.REMOTE}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "sudo -E -u app python3 x.py",
+        "env A=1 B=2 python x.py",
+        "nohup timeout 30 python -u x.py",
+        "uv run --with click python x.py",
+        "poetry run python x.py",
+        "bash -euo pipefail -c 'exec python x.py'",
+        "coverage run x.py",
+        "xargs -n 1 python x.py",
+        "doppler run -- python x.py",
+    ],
+)
+def test_wrappers_are_seen_through(wrapped: str) -> None:
+    assert scripts(shell_calls(wrapped)) == [f"{CWD}/x.py"]
+
+
+def test_python_follows_paths_lists_and_wrapping_functions() -> None:
+    calls = python_calls("""
+        import os, subprocess, sys
+        from pathlib import Path
+
+        BASE = Path(__file__).resolve().parents[1]
+
+        def run(command, cwd=None):
+            subprocess.run(command, shell=True, cwd=cwd, check=True)
+
+        def main():
+            words = [sys.executable, str(BASE / "tools" / "a.py")]
+            words += ["--fast"]
+            subprocess.check_call(words)
+            run("python b.py", cwd=BASE / "infra")
+            os.system(f"bash {os.path.join(os.path.dirname(__file__), 'c.sh')}")
+            for name in ("d", "e"):
+                subprocess.Popen(["python", f"{name}.py"])
+            subprocess.run([sys.executable, "-m", "pack.age"])
+    """)
+    assert scripts(calls) == [
+        f"{ROOT}/tools/a.py",
+        f"{ROOT}/infra/b.py",
+        f"{ROOT}/scripts/c.sh",
+        f"{CWD}/d.py",
+        f"{CWD}/e.py",
+    ]
+    assert [call.target.name.value for call in calls if isinstance(call.target, Module)] == ["pack.age"]
+
+
+def test_python_that_computes_a_command_makes_no_known_call() -> None:
+    calls = python_calls("import subprocess\ndef go(name):\n    subprocess.run(['python', name, *more()])\n")
+    assert [call.target.path.known for call in calls if isinstance(call.target, Script)] == [False]

@@ -1,0 +1,116 @@
+"""Calls against interfaces: what argparse, click, typer and shell scripts refuse, and what they let through."""
+
+from __future__ import annotations
+
+import ast
+from textwrap import dedent
+
+import pytest
+from sophia_preflight.interfaces import python, shell
+from sophia_preflight.interfaces.model import Interface, Problem, mismatches
+from sophia_preflight.readers.shell import parse
+from sophia_preflight.text import MANY, UNKNOWN, Word
+
+ARGPARSE = """
+    import argparse
+    def main():
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--verbose", "-v", action="count")
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--fast", action="store_true")
+        group.add_argument("--slow", action="store_true")
+        commands = parser.add_subparsers(dest="command", required=True)
+        deploy = commands.add_parser("deploy", aliases=["up"])
+        deploy.add_argument("where", choices=["staging", "production"])
+        deploy.add_argument("--count", type=int)
+        deploy.add_argument("--tag", required=True)
+        parser.parse_args()
+    if __name__ == "__main__":
+        main()
+"""
+
+
+def of_python(text: str) -> Interface:
+    text = dedent(text)
+    return python.interface_of(ast.parse(text), text)
+
+
+def problems(interface: Interface, line: str) -> set[Problem]:
+    words = [Word({"?": UNKNOWN, "*": MANY}.get(word, word)) for word in line.split()]
+    return {each.problem for each in mismatches(interface, words)}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-vv up staging --tag 1", set()),
+        ("deploy production --tag=1 --count 3", set()),
+        ("deploy ? --tag ?", set()),
+        ("deploy *", set()),
+        ("--verb deploy staging --tag 1", set()),
+        ("deploy staging --tag 1 --target x", {Problem.UNKNOWN, Problem.EXTRA}),
+        ("deploy staging", {Problem.MISSING}),
+        ("deploy canary --tag 1", {Problem.CHOICE}),
+        ("destroy", {Problem.CHOICE}),
+        ("deploy staging --tag 1 --count many", {Problem.CHOICE}),
+        ("--fast --slow deploy staging --tag 1", {Problem.EXTRA}),
+        ("", {Problem.MISSING}),
+        ("--help", set()),
+    ],
+)
+def test_argparse(line: str, expected: set[Problem]) -> None:
+    assert problems(of_python(ARGPARSE), line) == expected
+
+
+def test_what_the_source_computes_refuses_nothing() -> None:
+    interface = of_python("""
+        import argparse
+        from elsewhere import more, names
+        if __name__ == "__main__":
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--to", choices=names())
+            more(parser)
+            parser.parse_args()
+    """)
+    assert problems(interface, "--to anything --else x y") == set()
+
+
+def test_click_groups_and_typer_applications() -> None:
+    click = of_python("""
+        import click
+        @click.group()
+        @click.option("--debug/--no-debug")
+        def cli(debug): ...
+        @cli.command("build-all")
+        @click.argument("names", nargs=-1)
+        def build(names): ...
+        if __name__ == "__main__":
+            cli()
+    """)
+    assert problems(click, "--no-debug build-all a b") == set()
+    assert problems(click, "build") == {Problem.CHOICE}
+    typer = of_python("""
+        import typer
+        def main(name: str, count: int = 1, dry_run: bool = False): ...
+        if __name__ == "__main__":
+            typer.run(main)
+    """)
+    assert problems(typer, "x --count 2 --no-dry-run") == set()
+    assert problems(typer, "x --counts") == {Problem.UNKNOWN}
+
+
+def test_a_script_that_reads_nothing_ignores_its_arguments() -> None:
+    interface = of_python("def main(): ...\nif __name__ == '__main__':\n    main()\n")
+    assert problems(interface, "--x") == {Problem.IGNORED}
+    assert of_python("from a.cli import main\nif __name__ == '__main__':\n    main()\n").kind == "unknown"
+
+
+def test_shell_scripts_that_refuse_what_they_do_not_know() -> None:
+    text = 'while [ $# -gt 0 ]; do case "$1" in -f|--fast) F=1; shift;; --to) T="$2"; shift 2;; *) exit 1;; esac; done'
+    loop = shell.interface_of(parse(text), text)
+    assert problems(loop, "--fast --to x -f") == set()
+    assert problems(loop, "--slow") == {Problem.UNKNOWN}
+    text = "while getopts 'e:h' o; do case $o in e) E=$OPTARG;; h) exit 0;; *) exit 1;; esac; done"
+    letters = shell.interface_of(parse(text), text)
+    assert problems(letters, "-e production") == set()
+    assert problems(letters, "--env production") == {Problem.UNKNOWN}
