@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from sophia_deployment_core import planning
@@ -98,6 +101,40 @@ def test_a_release_that_is_never_healthy_is_taken_back_before_anybody_sees_it() 
         await engine.stop()
 
     play(story)
+
+
+def refusal(answers: Callable[[int], Answer]) -> tuple[str, str]:
+    """Message and hint of a release whose health probes get these answers, by how often was asked."""
+
+    async def story(ground: Ground) -> tuple[str, str]:
+        engine, asked = Engine(ground), itertools.count(1)
+        await first_release(engine)
+        http = ground.probes.http
+
+        async def probe(port: int, method: str, path: str, **more: Any) -> Answer:
+            spec = ground.runtime.running(port)
+            is_new = path == "/health" and spec is not None and spec.artifact == artifact("front", "2")
+            return answers(next(asked)) if is_new else await http(port, method, path, **more)
+
+        ground.probes.http = probe  # type: ignore[method-assign]
+        view = await engine.over(await engine.deploy(revision(ALL, "2", only=["front"])))
+        error = next(step.error for step in view.do.values() if step.error)
+        await engine.stop()
+        return error["message"], error["hint"]
+
+    return play(story)
+
+
+def test_a_service_that_flaps_is_told_what_was_wanted_and_what_came() -> None:
+    message, hint = refusal(lambda count: Answer(200 if count % 2 else 503))
+    assert re.search(r"within .*: \d+ of \d+ probes of /health were good, never \d in a row; the", message)
+    assert hint == "read its log: `sophia logs local front`"
+
+
+def test_a_service_that_nobody_hears_is_told_where_it_has_to_listen() -> None:
+    message, hint = refusal(lambda _: Answer(0, error="connection refused"))
+    assert message.endswith("GET /health was not answered: connection refused")
+    assert re.match(r"it has to listen on 127\.0\.0\.1 at `\$PORT` \(2\d{4}\) within .*; read its log: ", hint)
 
 
 def test_a_release_that_breaks_while_it_is_watched_goes_back_by_itself() -> None:

@@ -80,7 +80,7 @@ async def _probed(call: Call, number: int) -> dict[str, Any]:
             return {"attempts": attempts, "took_ms": took, "url": call.url(port) + path}
         if took + every >= within or _is_crashing(instance, answer):
             raise _unhealthy(
-                call, number, answer, instance, waited_ms=took, good=f"{good} of {attempts}" if good else ""
+                call, number, answer, instance, within_ms=within, good=f"{good} of {attempts}" if good else ""
             )
         await clock.sleep(every if answer.status else min(every, 100))
 
@@ -94,12 +94,13 @@ def _answered_by(instance: Instance | None, answer: Answer) -> int | None:
 
 
 def _is_crashing(instance: Instance | None, answer: Answer) -> bool:
-    has_ended = instance is not None and (instance.state != "running" or not answer.status)
-    return has_ended and instance is not None and instance.restarts >= CRASHES
+    if instance is None or instance.restarts < CRASHES:
+        return False
+    return instance.state != "running" or not answer.status
 
 
 def _unhealthy(
-    call: Call, number: int, answer: Answer, instance: Instance | None, *, waited_ms: int, good: str
+    call: Call, number: int, answer: Answer, instance: Instance | None, *, within_ms: int, good: str
 ) -> SophiaError:
     """It only crashes, or its time is over. `good`: how many of its answers were, if any."""
     load, path = call.workload, str(call.workload.health["path"])
@@ -112,8 +113,8 @@ def _unhealthy(
         said = f"{good} probes of {path} were good, never {_wanted(load)}; the last one {described(answer)}"
     return SophiaError(
         NOT_HEALTHY,
-        f"`{load.service}` was not healthy within {_seconds(waited_ms)}: {said}",
-        hint=_log_hint(call, load) if answer.status else _silence_hint(call, load, number),
+        f"`{load.service}` was not healthy within {_seconds(within_ms)}: {said}",
+        hint=_log_hint(call, load) if answer.status else _silence_hint(call, load, number, within_ms),
         facts=facts,
     )
 
@@ -251,8 +252,8 @@ def _log_hint(call: Call, load: Workload) -> str:
     return f"read its log: `sophia logs {call.environment} {load.service}`"
 
 
-def _silence_hint(call: Call, load: Workload, number: int) -> str:
-    port, within = call.place().ports[number], _seconds(int(load.health["within_ms"]))
+def _silence_hint(call: Call, load: Workload, number: int, within_ms: int) -> str:
+    port, within = call.place().ports[number], _seconds(within_ms)
     asked = f"it has to listen on 127.0.0.1 at `$PORT` ({port}) within {within} (`health: {{within: …}}`)"
     return f"{asked}; {_log_hint(call, load)}"
 
