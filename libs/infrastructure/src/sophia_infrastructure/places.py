@@ -113,6 +113,7 @@ class Places:
         (self.run / "sockets").write_text(str(directory))
 
     def leave_sockets(self) -> None:
-        """Remove the directory of the sockets, unless somebody still has one there."""
+        """Remove the engine's socket, and their directory unless an edge still has one there. For the engine's owner."""
         with contextlib.suppress(OSError):
+            self.engine_socket.unlink(missing_ok=True)
             self._sockets.rmdir()
