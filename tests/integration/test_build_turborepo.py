@@ -166,6 +166,13 @@ def test_no_node_is_told_before_anything_is_tried(tmp_path: Path, monkeypatch: p
         built(root)
 
 
+def test_a_node_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = workspace(tmp_path, web=MAKE)
+    monkeypatch.setattr("sophia_deployment.build.builders.node_version", lambda _: (12, 22, 9))
+    with pytest.raises(SophiaError, match=r"SPH-5103: Node 12\.22\.9 in `.*` is too old"):
+        built(root)
+
+
 BUILD = """
 import sys
 from pathlib import Path

@@ -270,6 +270,23 @@ async def test_what_an_instance_uses_is_not_pruned(runtime, places):
     assert list(places.prepared.iterdir()) == [] == await runtime.prune([])
 
 
+async def test_of_instances_that_are_gone_the_oldest_logs_go(runtime, places, monkeypatch):
+    monkeypatch.setattr("sophia_infrastructure.runtime.OLD_LOGS_BYTES", 25)
+    shutil.copy(SERVICE, bundle(places) / "service.py")
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    await runtime.start(service(places), epoch=1)
+    running = runtime.log_path("local", "stock", WORKLOAD, 0)
+    running.with_name(f"{running.name}.1").write_text("x" * 99)
+    names = [f"front-{number:012x}-0.log" for number in range(3)]
+    for age, name in enumerate([*names, f"{names[2]}.1", "envoy.log"]):
+        (running.parent / name).write_text("0123456789")
+        os.utime(running.parent / name, (1_000 - age, 1_000 - age))
+    await runtime.prune([])
+    left = {path.name for path in running.parent.iterdir()}
+    assert left == {running.name, f"{running.name}.1", "envoy.log", *names[:2]}
+    await runtime.stop("local", WORKLOAD, 0, epoch=1)
+
+
 def test_a_port_that_anybody_listens_on_is_not_free(places):
     runtime: Runtime = LocalRuntime(places, None)
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):

@@ -51,6 +51,23 @@ def test_node_is_left_out_where_the_machine_has_one(bootstrap: ModuleType) -> No
     assert "nodejs" in bootstrap.wanted(LOCKED, node=True)
 
 
+@pytest.mark.parametrize(("says", "missing"), [("v12.22.9", True), ("nonsense", True), ("v20.1.0", False)])
+def test_a_node_that_is_too_old_counts_as_missing_and_that_is_said(
+    bootstrap: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    says: str,
+    missing: bool,
+) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {says}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert bootstrap._node_is_missing() is missing
+    assert (f"this machine's Node is {says}, older than 20" in capsys.readouterr().err) is missing
+
+
 def test_the_locks_own_installer_and_builder_are_in_it(bootstrap: ModuleType) -> None:
     assert {"uv", "uv-build", bootstrap.NODE_WHEEL} <= set(
         bootstrap.blocks((CHECKOUT / "requirements.lock").read_text())

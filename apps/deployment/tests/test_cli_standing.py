@@ -198,6 +198,15 @@ def test_an_engine_that_dies_at_its_start_shows_its_last_words(sophia, places, m
     )
 
 
+def test_an_engine_that_refuses_to_start_gives_its_own_reason(sophia, places, monkeypatch):
+    said = {"event": "engine refused", "code": "SPH-2007", "message": "`x` is newer", "hint": "use that version"}
+    program = f"print('something'); print({json.dumps(json.dumps(said))}); print('error: `x` is newer')"
+    monkeypatch.setattr(starting, "command", lambda _: [sys.executable, "-c", f"{program}; raise SystemExit(1)"])
+    called = sophia("up")
+    assert called.exit == 1
+    assert called.err == "starting the engine\nerror: `x` is newer [SPH-2007]\nhint: use that version\n"
+
+
 def test_an_engine_of_another_build_is_replaced(sophia, commands, engine, monkeypatch):
     ours = commands.about
     commands.about = ours.model_copy(update={"build": "older"})

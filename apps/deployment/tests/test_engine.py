@@ -105,6 +105,17 @@ def test_submissions_side_by_side_get_numbers_of_their_own() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("kind", ["rollback", "start", "stop", "restart", "retire"])
+def test_asking_for_an_environment_that_is_not_there_does_not_make_it(kind: str) -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        with pytest.raises(SophiaError, match="nothing was ever live in `lokal`"):
+            await house.submit(kind, environment="lokal", reason="why")
+        assert [each.name for each in (await house.commands.status()).environments] == ["local"]
+
+    play(story)
+
+
 def test_what_is_live_already_is_nothing_to_do() -> None:
     async def story(house: House) -> None:
         await house.deployed()
@@ -290,7 +301,12 @@ def test_an_environment_is_told_as_it_is() -> None:
         assert steady.live is not None and (steady.live.run, steady.live.number) == (run.run, 1)
         house.ground.runtime.change("front", restarts=7, state="waiting")
         degraded = await house.environment()
-        assert degraded.state == "degraded" and "front" in degraded.because
+        assert degraded.state == "degraded" and "front (0 of 1, restarted 7 times)" in degraded.because
+        now = house.hands.clock.now_ms()
+        house.ground.runtime.change("front", state="running", started_ms=now)
+        assert (await house.environment()).state == "degraded", "it runs between two crashes"
+        house.ground.runtime.change("front", started_ms=now - 10_000)
+        assert (await house.environment()).state == "steady"
 
     play(story)
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from sophia_deployment.node import node_home
+import pytest
+from sophia_deployment.node import node_home, node_version
 
 
 def with_programs(place: Path, *names: str) -> Path:
@@ -25,3 +26,16 @@ def test_else_the_first_place_on_the_path_that_has_both(tmp_path: Path) -> None:
 
 def test_there_may_be_none(tmp_path: Path) -> None:
     assert node_home(environment=tmp_path, path=str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("script", "version"),
+    [("echo v12.22.9", (12, 22, 9)), ("echo nonsense", ()), ("exit 1", ()), ("echo", ())],
+)
+def test_a_version_is_numbers_and_an_unknown_one_is_older_than_any(
+    tmp_path: Path, script: str, version: tuple[int, ...]
+) -> None:
+    place = with_programs(tmp_path / "bin", "node")
+    (place / "node").write_text(f"#!/bin/sh\n{script}\n")
+    assert node_version(place) == version < (20,)
+    assert node_version(tmp_path / "nowhere") == ()

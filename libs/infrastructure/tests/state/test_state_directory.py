@@ -1,4 +1,5 @@
 import ast
+import errno
 import shutil
 import sqlite3
 import subprocess
@@ -64,6 +65,15 @@ def test_what_is_no_directory_cannot_be_used(tmp_path, clock):
     refused("SPH-2004", tmp_path / "file", clock)
     (tmp_path / "state.db").mkdir()
     refused("SPH-2004", tmp_path, clock)
+
+
+def test_what_cannot_be_written_whole_leaves_nothing(tmp_path, clock, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    refused("SPH-2002", tmp_path, clock)
+    assert [path.name for path in tmp_path.iterdir()] == [".gitignore"]
 
 
 def test_the_migrations_make_the_tables_that_the_code_names(ledger):
