@@ -119,10 +119,10 @@ def _static() -> list[Step]:
 
 
 def _slow(wish: Wish, checkout: Checkout) -> list[Step]:
-    extent, limit = ("all", 3000) if wish.all else ("sample", 600)
+    extent, limit = ("all", 3600) if wish.all else ("sample", 900)
     suites = [
-        _pytest(wish, "integration", "tests/integration", limit_seconds=600),
-        _pytest(wish, "acceptance", "tests/acceptance", limit_seconds=900, alone=True),
+        _pytest(wish, "integration", "tests/integration", limit_seconds=1200),
+        _pytest(wish, "acceptance", "tests/acceptance", limit_seconds=1200, alone=True),
         _pytest(wish, "faults", "tests/faults", f"--faults={extent}", workers=2, limit_seconds=limit, alone=True),
     ]
     frontend = [] if wish.matching or not checkout.frontend_scripts else [_frontend(checkout)]
