@@ -170,4 +170,7 @@ def test_a_route_file_newer_than_the_ledger_is_left_alone_and_told(site: Site) -
         run = site.submit("start")
         view = site.ended(run)
         assert view.state == "failed" and "has generation 99" in view.because
+        routes(site).rename(site.directory / "away")  # as the hint says
+        site.bring_back()
+    site.check_standing(live="1")
     site.unharmed(load)

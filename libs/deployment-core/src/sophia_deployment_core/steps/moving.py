@@ -17,8 +17,9 @@ FOREIGN_ROUTES = declare(
     "SPH-1204",
     "the route file is newer than the ledger",
     "The route file that the proxy reads has a generation that the ledger never heard of: the state directory's "
-    "database was put back from an older copy, or the file comes from elsewhere. Traffic was not touched. Move the "
-    "environment's directory below `.sophia/envoy/` away and run `sophia up`: it is written anew.",
+    "database was put back from an older copy, or the file comes from elsewhere. Traffic was not touched. Move "
+    "the environment's `routes.json` below `.sophia/envoy/` away (the file alone: a proxy that runs watches its "
+    "directory) and run `sophia up`: it is written anew.",
 )
 
 
@@ -59,7 +60,7 @@ class Restore(Verb):
             raise SophiaError(
                 FOREIGN_ROUTES,
                 f"the route file of `{call.environment}` has generation {found}, the ledger {routes.generation}",
-                hint=f"move `.sophia/envoy/{call.environment}` away, then `sophia up`",
+                hint=f"move `.sophia/envoy/{call.environment}/routes.json` away, then `sophia up`",
                 facts={"final": True},
             )
         await call.hands.traffic.switch(routes, back=None, epoch=call.hands.epoch)
