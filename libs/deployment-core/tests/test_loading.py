@@ -226,7 +226,6 @@ def test_a_wrong_line_is_one_problem_at_its_place(line, path, message):
         ("runtime: local", "runtime: kubernetes", "environments.production.runtime", "not yet"),
         ("runtime: local", "approvals: {}", "environments.production.approvals", "not yet"),
         ("runtime: local", "strategy: {canary: []}", "environments.production.strategy.canary", "not yet"),
-        ("platform: shop", "platform: shop\ncheck: {}", "check", "not yet"),
         ("platform: shop", "platform: shop\nobjectives: {}", "objectives", "not yet"),
         ("platform: shop", "", "platform", "is missing"),
         ("  api:", "  Api:", "services.Api", "is not a name"),

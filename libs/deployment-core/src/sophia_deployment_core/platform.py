@@ -315,7 +315,6 @@ class Platform(Shape):
 
     NOT_YET: ClassVar[Mapping[str, str]] = {
         "objectives": "service level objectives are not measured so far",
-        "check": "settings of the repository check are not read so far",
     }
 
     platform: Name = Field(description="The platform's name.")
@@ -324,6 +323,12 @@ class Platform(Shape):
         description="Where it runs, by name. The first one is the default of every command.", min_length=1
     )
     retention: Retention = Field(default=Retention(), description="What is kept to roll back to.")
+    check: Mapping[str, Any] = Field(
+        default={},
+        exclude=True,
+        description="Settings of `sophia check`, which reads and checks them itself: `ignore` (patterns as in "
+        ".gitignore), `rules`, `baseline`, `linters`. No part of a release.",
+    )
 
     @property
     def default_environment(self) -> str:

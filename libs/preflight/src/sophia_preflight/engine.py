@@ -116,9 +116,7 @@ def _wanted(repository: Repository, settings: Settings) -> list[str]:
     """Paths that are looked at: what is too large for a source and what settings leave out are not."""
     ignore = GitIgnore("\n".join(settings.ignore))
     return [
-        path
-        for path, entry in repository.entries.items()
-        if entry.size <= MOST_FILE_BYTES and not ignore.verdict(path, directory=False)
+        path for path, entry in repository.entries.items() if entry.size <= MOST_FILE_BYTES and not ignore.covers(path)
     ]
 
 

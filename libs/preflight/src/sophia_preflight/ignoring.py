@@ -75,6 +75,12 @@ class GitIgnore:
                 return not each.negated
         return None
 
+    def covers(self, path: str) -> bool:
+        """Whether a file is left out, by its own path or by that of a directory above it."""
+        parts = path.split("/")
+        above = ("/".join(parts[:count]) for count in range(1, len(parts)))
+        return any(self.verdict(each, directory=True) for each in above) or bool(self.verdict(path, directory=False))
+
 
 class DockerIgnore:
     """The patterns of a .dockerignore; asked with files relative to the context."""
