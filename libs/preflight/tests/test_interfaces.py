@@ -32,7 +32,8 @@ ARGPARSE = """
 
 def of_python(text: str) -> Interface:
     text = dedent(text)
-    return python.interface_of(ast.parse(text), text)
+    tree = ast.parse(text)
+    return python.interface_of(tree, text, list(ast.walk(tree)))
 
 
 def problems(interface: Interface, line: str) -> set[Problem]:

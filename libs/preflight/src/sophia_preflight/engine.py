@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +20,14 @@ from sophia_preflight.facts import Facts
 from sophia_preflight.ignoring import GitIgnore
 from sophia_preflight.linters import lint, merged
 from sophia_preflight.model import Finding, NotAssessed, Report, settled
-from sophia_preflight.repository import Repository
+from sophia_preflight.repository import Repository, Trouble
 from sophia_preflight.rules import all_checks
 from sophia_preflight.settings import Settings
 
 HEAD = 65_536
+FEWEST_TO_SHARE = 150
+PIECE = 25
+MOST_PROCESSES = 4
 MOST_FILE_BYTES = 2_000_000
 
 
@@ -122,22 +128,55 @@ def _wanted(repository: Repository, settings: Settings) -> list[str]:
 
 def _facts(repository: Repository, paths: Iterable[str], cache: Cache) -> dict[str, Facts]:
     found: dict[str, Facts] = {}
+    unknown: list[str] = []
     for path in paths:
-        entry = repository.entries[path]
-        known = cache.known(entry)
-        if known is not None:
-            if known.kind or known.suspects:
-                found[path] = known
-            continue
-        made = _read(repository, path)
-        cache.keep(entry, made)
+        known = cache.known(repository.entries[path])
+        if known is None:
+            unknown.append(path)
+        elif known.kind or known.suspects:
+            found[path] = known
+    for path, made in _read_all(repository, unknown):
+        cache.keep(repository.entries[path], made)
         if made.kind or made.suspects:
             found[path] = made
     return found
 
 
+def _read_all(repository: Repository, paths: list[str]) -> Iterator[tuple[str, Facts]]:
+    """Read files, on all processors where there are many; a process with threads is never forked."""
+    count = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, MOST_PROCESSES)
+    if len(paths) < FEWEST_TO_SHARE or count < 2 or threading.active_count() > 1:
+        yield from ((path, _read(repository, path)) for path in paths)
+        return
+    pieces = [paths[start : start + PIECE] for start in range(0, len(paths), PIECE)]
+    with multiprocessing.get_context("fork").Pool(count, _begin, (repository,)) as pool:
+        for read, troubles in pool.imap(_read_piece, pieces):
+            repository.troubles += troubles
+            yield from read
+
+
+_shared: list[Repository] = []
+"""In a forked process: what it reads from."""
+
+
+def _begin(repository: Repository) -> None:
+    gc.disable()
+    _shared.append(repository)
+
+
+def _read_piece(paths: list[str]) -> tuple[list[tuple[str, Facts]], list[Trouble]]:
+    repository = _shared[0]
+    before = len(repository.troubles)
+    return [(path, _read(repository, path)) for path in paths], repository.troubles[before:]
+
+
 def _read(repository: Repository, path: str) -> Facts:
-    made = _parsed(repository, path)
+    try:
+        made = _parsed(repository, path)
+    except Exception as error:  # whatever a file holds, the others are still looked at
+        said = f"this check could not read it, which is a fault of the check: {type(error).__name__}: {error}"
+        repository.troubles.append(Trouble(path, said))
+        made = Facts("")
     if secrets.is_scanned(path):
         made.suspects = secrets.suspects_in(path, repository.glimpse(path))
     return made

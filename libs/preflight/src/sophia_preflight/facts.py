@@ -23,6 +23,7 @@ from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
 from sophia_preflight.readers.imports import Outline, outline_of
 from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.python import nodes_of
 from sophia_preflight.readers.python_version import Need, is_python_2, newer_need
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
@@ -148,10 +149,12 @@ def _python(path: str, text: str) -> Facts:
         return Facts("python", data=PythonFacts(Fault("syntax", str(error) or "it cannot be parsed", 1, 1)))
     trace = Trace()
     try:
-        if python_calls.HINTS.search(text):
-            trace = python_calls.trace_of(path, tree, list(ast.walk(tree)))
+        makes_calls = bool(python_calls.HINTS.search(text))
         is_program = "__main__" in text or text.startswith("#!") or path.endswith("__main__.py") or _parses(tree, text)
-        interface = python_interfaces.interface_of(tree, text) if is_program else Interface("unknown")
+        nodes = nodes_of(tree) if makes_calls or is_program else []
+        if makes_calls:
+            trace = python_calls.trace_of(path, tree, nodes)
+        interface = python_interfaces.interface_of(tree, text, nodes) if is_program else Interface("unknown")
         outline = outline_of(tree, text)
     except RecursionError:
         return Facts("python", data=PythonFacts(open=True, outline=Outline(opaque=True, spreads=True)))

@@ -18,7 +18,7 @@ from sophia_preflight.calls.commands import Run, interpret
 from sophia_preflight.calls.model import Caller, Guard, Module, Produced, Script, Site, System, Trace
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, plain
+from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, named, plain
 
 HINTS = re.compile(
     r"subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
@@ -37,6 +37,10 @@ _FOREIGN_WRAPPERS = frozenset(
     {"run_command", "run_cmd", "execute_command", "run_shell", "run_shell_command", "exec_cmd"}
 )
 
+_CONCERNING = named(
+    "run call check_call check_output Popen getoutput getstatusoutput create_subprocess_exec create_subprocess_shell "
+    "system popen chdir run_path run_module execv execvp execve execvpe open write_text write_bytes touch"
+)
 _FAILURES = frozenset({"Exception", "BaseException", "subprocess.CalledProcessError", "subprocess.SubprocessError"})
 _CHANGES = re.compile(r"chdir|(^|[._])cd$|pushd|working_dir|in_dir", re.IGNORECASE)
 
@@ -100,13 +104,25 @@ class _Follower:
         self.find_attributes()
         self.block(self.tree.body, self.globals)
         self.globals.directory = self.common_directory()
+        concerned = self.concerned()
         for owner, function in self.functions(self.tree.body, ""):
+            if not any(function.lineno <= line <= (function.end_lineno or function.lineno) for line in concerned):
+                continue
             self.owner = owner
             scope = self.globals.copy()
             scope.tested = ()
             for argument in _arguments(function):
                 scope.names[argument] = None
             self.block(function.body, scope)
+
+    def concerned(self) -> list[int]:
+        """Lines with calls that run, make or change something: functions without one need not be followed."""
+        return [node.lineno for node in self.all_calls if self.concerns(node.func)]
+
+    def concerns(self, node: ast.expr) -> bool:
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        known = name in _CONCERNING or name in self.wrappers or name in _FOREIGN_WRAPPERS
+        return known or self.dotted(node) in _RUNS
 
     def functions(
         self, body: Sequence[ast.stmt], inside: str

@@ -26,16 +26,16 @@ _QUIET_CALLS = frozenset({"asyncio.run", "uvicorn.run", "sys.exit", "exit", "pri
 _BUILTINS = frozenset(dir(builtins))
 
 
-def interface_of(tree: ast.Module, text: str) -> Interface:
-    """What the file accepts when it is run as a program."""
+def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST]) -> Interface:
+    """What the file accepts when it is run as a program; `nodes` are all of `tree`."""
     if not READS_ARGUMENTS.search(text):
-        return Interface("nothing" if _is_self_contained(tree) else "unknown")
+        return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
     if "argparse" in text or "ArgumentParser" in text:
-        return _Argparse(tree).interface()
+        return _Argparse(tree, nodes).interface()
     if re.search(r"\b(import|from)\s+typer\b", text):
-        return _Typer(tree).interface()
+        return _Typer(tree, nodes).interface()
     if re.search(r"\b(import|from)\s+click\b", text):
-        return _Click(tree).interface()
+        return _Click(tree, nodes).interface()
     return Interface("unknown")
 
 
@@ -49,17 +49,15 @@ def main_block(tree: ast.Module) -> list[ast.stmt]:
     ]
 
 
-def _is_self_contained(tree: ast.Module) -> bool:
+def _is_self_contained(tree: ast.Module, nodes: Sequence[ast.AST]) -> bool:
     """Whether all that the program calls to begin with is its own, so that nobody else can read its arguments."""
     block = main_block(tree)
-    own = {
-        node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    }
+    own = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
     if not block:
         return False
     assigned = {
         target.id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -97,10 +95,10 @@ def _name(node: ast.expr) -> str:
 class _Constants:
     """Lists of words that choices are taken from: literals, names of literals, keys of literal mappings, enums."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, nodes: Sequence[ast.AST]) -> None:
         self.values: dict[str, ast.expr] = {}
         self.enums: dict[str, list[str]] = {}
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
                 self.values[name] = node.value if name not in self.values else ast.Constant(None)
@@ -163,11 +161,11 @@ _Thing = Parser | _Sub | _Exclusive
 
 
 class _Argparse:
-    def __init__(self, tree: ast.Module) -> None:
-        self.tree = tree
-        self.constants = _Constants(tree)
+    def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
+        self.tree, self.nodes = tree, nodes
+        self.constants = _Constants(nodes)
         self.functions = {
-            node.name: node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            node.name: node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         }
         self.made: list[Parser] = []
         self.parents: set[int] = set()
@@ -178,7 +176,7 @@ class _Argparse:
         self.returns: dict[str, _Thing] = {}
         self.subclasses = {
             node.name
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.ClassDef) and any(_name(base).endswith("ArgumentParser") for base in node.bases)
         }
 
@@ -467,16 +465,16 @@ class _Argparse:
 
 
 class _Click:
-    def __init__(self, tree: ast.Module) -> None:
-        self.tree = tree
-        self.constants = _Constants(tree)
+    def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
+        self.tree, self.nodes = tree, nodes
+        self.constants = _Constants(nodes)
         self.parsers: dict[str, Parser] = {}
 
     def interface(self) -> Interface:
-        functions = [n for n in ast.walk(self.tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        functions = [n for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
         for function in functions:
             self.function(function)
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_command":
                 group = self.parsers.get(_name(node.func.value))
                 if group is not None and node.args:
@@ -587,22 +585,22 @@ class _Click:
 
 
 class _Typer:
-    def __init__(self, tree: ast.Module) -> None:
-        self.tree = tree
-        self.constants = _Constants(tree)
+    def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
+        self.tree, self.nodes = tree, nodes
+        self.constants = _Constants(nodes)
 
     def interface(self) -> Interface:
         apps: dict[str, Parser] = {}
         own: dict[str, list[Parser]] = {}
         callbacks: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if (
                 isinstance(node, ast.Assign)
                 and isinstance(node.value, ast.Call)
                 and _name(node.value.func).endswith("Typer")
             ):
                 apps[_name(node.targets[0])] = Parser(abbreviations=False, has_commands=True, line=node.lineno)
-        functions = {n.name: n for n in ast.walk(self.tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        functions = {n.name: n for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
         for function in functions.values():
             for decorator in function.decorator_list:
                 call = decorator if isinstance(decorator, ast.Call) else None
@@ -624,7 +622,7 @@ class _Typer:
                     apps[owner].commands[str(given) if given else function.name.replace("_", "-")] = made
                     own.setdefault(owner, []).append(made)
         nested: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_typer":
                 parent = apps.get(_name(node.func.value))
                 child = _name(node.args[0]) if node.args else ""
