@@ -23,7 +23,7 @@ from sophia_deployment.output.text import table
 @click.argument("code", required=False)
 @HERE
 def explain(site: Site, code: str | None) -> int:
-    """What an error CODE means and what to do about it. Without CODE: all of them."""
+    """What an error CODE, or a rule of `check`, means and what to do about it. Without CODE: all codes."""
     from sophia_deployment import explaining
 
     known = explaining.codes()
@@ -33,6 +33,9 @@ def explain(site: Site, code: str | None) -> int:
         )
         return 0
     found = explaining.find(code)
+    if found is None and (rule := _rule(code)) is not None:
+        site.console.answer({"rule": code, "text": rule}, rule.rstrip("\n"))
+        return 0
     if found is None:
         hint = near(code.upper(), known.keys()) or "`sophia explain` lists them"
         raise SophiaError(NOT_FOUND, f"there is no code `{code}`", hint=hint)
@@ -46,3 +49,10 @@ def explain(site: Site, code: str | None) -> int:
     ]
     site.console.answer(asdict(found), *lines)
     return 0
+
+
+def _rule(name: str) -> str | None:
+    """What a rule of `check` is about, with its examples."""
+    from sophia_preflight.reference import explained
+
+    return explained(name.lower())
