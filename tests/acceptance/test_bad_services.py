@@ -26,6 +26,9 @@ from tests.support.refusal import commands, lasting, refused
 pytestmark = pytest.mark.slow
 MIX = Mix(1, 1, 1, events=0, websocket=0, http2=0, rate=30)
 HEALTH = {"path": "/health", "every": "100ms", "consecutive": 2, "within": "2s"}
+NAP = 4_000_000 + os.getpid()
+"""Nobody else on this machine sleeps just so long."""
+
 RUN = [sys.executable, "-I", "-S", "service.py", "front", "--calls", "stock"]
 SMALL: dict[str, Any] = {
     "services": {
@@ -141,7 +144,7 @@ def test_no_service_commands_the_terminal_of_whoever_looks(owner: Owner, release
 
 def test_what_a_service_leaves_in_the_background_goes_with_it(owner: Owner, release: Any) -> None:
     """A daemon in a session of its own, with neither its parent nor its output."""
-    daemon = "setsid sh -c 'sleep 4713 >/dev/null 2>&1 &' & exec \"$@\""
+    daemon = f"setsid sh -c 'sleep {NAP} >/dev/null 2>&1 &' & exec \"$@\""
     release(bundle={"run": ["sh", "-c", daemon, "sh", *RUN]})
     owner.does("deploy")
     assert len(sleepers()) == 1
@@ -151,7 +154,8 @@ def test_what_a_service_leaves_in_the_background_goes_with_it(owner: Owner, rele
 
 
 def sleepers() -> list[str]:
-    return [pid for pid in os.listdir("/proc") if pid.isdigit() and proc(int(pid), "cmdline") == b"sleep\x004713\x00"]
+    command = f"sleep\0{NAP}\0".encode()
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and proc(int(pid), "cmdline") == command]
 
 
 def test_a_service_that_ignores_the_stop_signal_is_killed_after_its_grace(owner: Owner, release: Any) -> None:

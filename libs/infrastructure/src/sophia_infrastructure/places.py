@@ -113,7 +113,7 @@ class Places:
         (self.run / "sockets").write_text(str(directory))
 
     def leave_sockets(self) -> None:
-        """Remove the engine's socket, and their directory unless an edge still has one there. For the engine's owner."""
+        """Remove the engine's socket, and their directory unless an edge still has one there. For its owner."""
         with contextlib.suppress(OSError):
             self.engine_socket.unlink(missing_ok=True)
             self._sockets.rmdir()
