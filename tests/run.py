@@ -41,6 +41,9 @@ class Step:
     junit: bool = False
     """Whether pytest runs here, and so whether tests are counted."""
 
+    again: bool = False
+    """Whether a few tests that failed are tried once more: real processes on a machine that others use too."""
+
     alone: bool = False
     """Whether nothing else may run beside it, because it measures times."""
 
@@ -121,9 +124,11 @@ def _static() -> list[Step]:
 def _slow(wish: Wish, checkout: Checkout) -> list[Step]:
     extent, limit = ("all", 3600) if wish.all else ("sample", 900)
     suites = [
-        _pytest(wish, "integration", "tests/integration", limit_seconds=1200),
-        _pytest(wish, "acceptance", "tests/acceptance", limit_seconds=1200, alone=True),
-        _pytest(wish, "faults", "tests/faults", f"--faults={extent}", workers=2, limit_seconds=limit, alone=True),
+        _pytest(wish, "integration", "tests/integration", limit_seconds=1200, again=True),
+        _pytest(wish, "acceptance", "tests/acceptance", limit_seconds=1200, alone=True, again=True),
+        _pytest(
+            wish, "faults", "tests/faults", f"--faults={extent}", workers=2, limit_seconds=limit, alone=True, again=True
+        ),
     ]
     frontend = [] if wish.matching or not checkout.frontend_scripts else [_frontend(checkout)]
     return frontend + [suite for suite in suites if suite.name in checkout.suites]
@@ -142,14 +147,21 @@ def _ignored() -> list[str]:
 
 
 def _pytest(
-    wish: Wish, name: str, *arguments: str, workers: int = 0, limit_seconds: int = 300, alone: bool = False
+    wish: Wish,
+    name: str,
+    *arguments: str,
+    workers: int = 0,
+    limit_seconds: int = 300,
+    alone: bool = False,
+    again: bool = False,
 ) -> Step:
     command = ["pytest", "-q", "-ra", "--no-header", f"--junitxml={RESULTS / name}.xml", *arguments]
+    command += ["-o", f"cache_dir={RESULTS / f'cache-{name}'}"] if again else []
     command += [f"--seed={wish.seed}", f"--hypothesis-seed={wish.seed}"]
     command += ["--numprocesses", str(workers), "--dist", "worksteal"] if workers else []
     command += ["-m", "not slow", "--hypothesis-profile=quick"] if wish.quick else []
     command += ["-k", wish.matching] if wish.matching else []
-    return Step(name, ((*command, *wish.pytest),), limit_seconds=limit_seconds, junit=True, alone=alone)
+    return Step(name, ((*command, *wish.pytest),), limit_seconds=limit_seconds, junit=True, alone=alone, again=again)
 
 
 # --- running it ------------------------------------------------------------------------------------
@@ -163,8 +175,14 @@ class Outcome:
     output: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     skips: tuple[str, ...] = ()
+    unstable: tuple[str, ...] = ()
+    """Tests that failed once and passed when they were tried again."""
 
 
+FAILURES = 1
+"""pytest's exit code when tests failed."""
+MOST_AGAIN = 3
+"""More failures than that are no accident."""
 NOTHING_MATCHED = 5
 """pytest's exit code when no test was selected."""
 
@@ -182,7 +200,28 @@ def run(step: Step) -> Outcome:
         return done
     nothing = codes == [NOTHING_MATCHED]
     counts, skips = counted(report, crashed=not done.ok and not nothing)
-    return replace(done, ok=done.ok or nothing, counts=counts, skips=skips)
+    done = replace(done, ok=done.ok or nothing, counts=counts, skips=skips)
+    bad = counts["failed"] + counts["error"]
+    return _tried_again(done, report) if step.again and codes == [FAILURES] and bad <= MOST_AGAIN else done
+
+
+def _tried_again(done: Outcome, report: Path) -> Outcome:
+    """The outcome after the failed tests ran once more. What passes then is told as unstable, never in silence."""
+    names = tuple(name for name, result in _results(report) if result in ("failed", "error"))
+    command = (*done.step.commands[0], "--last-failed", "--last-failed-no-failures", "none")
+    second = run(
+        replace(done.step, name=f"{done.step.name}-again", commands=(_renamed(command, done.step.name),), again=False)
+    )
+    output, seconds = done.output + second.output, done.seconds + second.seconds
+    if not second.ok:
+        return replace(done, output=output, seconds=seconds)
+    counts = done.counts + Counter(passed=done.counts["failed"] + done.counts["error"])
+    del counts["failed"], counts["error"]
+    return replace(done, ok=True, output=output, seconds=seconds, counts=counts, unstable=names)
+
+
+def _renamed(command: Sequence[str], name: str) -> tuple[str, ...]:
+    return tuple(word.replace(f"{RESULTS / name}.xml", f"{RESULTS / name}-again.xml") for word in command)
 
 
 def _call(command: Sequence[str], out: int, *, until: float) -> int:
@@ -227,7 +266,7 @@ def _path() -> str:
 
 def counted(report: Path, *, crashed: bool) -> tuple[Counter[str], tuple[str, ...]]:
     """Counts and skips of one pytest report; a run that failed without a report is an error of its own."""
-    cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+    cases = _cases(report)
     counts: Counter[str] = Counter(_result(case) for case in cases)
     if crashed and not counts["failed"] + counts["error"]:
         counts["error"] += 1
@@ -235,6 +274,14 @@ def counted(report: Path, *, crashed: bool) -> tuple[Counter[str], tuple[str, ..
         f"{case.get('classname')}::{case.get('name')}: {_reason(case)}" for case in cases if _result(case) == "skipped"
     ]
     return counts, tuple(skips)
+
+
+def _cases(report: Path) -> list[ElementTree.Element]:
+    return list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+
+
+def _results(report: Path) -> list[tuple[str, str]]:
+    return [(f"{case.get('classname')}::{case.get('name')}", _result(case)) for case in _cases(report)]
 
 
 def _result(case: ElementTree.Element) -> str:
@@ -286,6 +333,8 @@ def tell(outcomes: Sequence[Outcome], *, seconds: float, seed: int, skips_fail: 
             print("\n".join(lines[-LINES_SHOWN:]))
     skips = [skip for outcome in outcomes for skip in outcome.skips]
     print(f"\n{table(outcomes)}\n")
+    for name in (name for outcome in outcomes for name in outcome.unstable):
+        print(f"unstable {name}: failed once, passed when it was tried again")
     for skip in skips:
         print(f"skipped  {skip}")
     if skips and skips_fail:

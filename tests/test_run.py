@@ -160,3 +160,21 @@ def test_all_failures_are_shown_and_the_closing_line_is_last(capsys: pytest.Capt
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(run, "RESULTS", tmp_path)
     return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("second", "ok", "unstable"), [("passes", True, 1), ("fails", False, 0)])
+def test_a_test_that_failed_once_is_tried_again_and_told(second: str, ok: bool, unstable: int, results: Path) -> None:
+    file = results / "test_some.py"
+    passes_later = "assert seen.exists() or seen.touch()" if second == "passes" else "assert False"
+    file.write_text(
+        "from pathlib import Path\n"
+        f"seen = Path({str(results / 'seen')!r})\n"
+        "def test_it():\n"
+        f"    {passes_later}\n"
+        "def test_other():\n    pass\n"
+    )
+    command = ["pytest", "-q", f"--junitxml={results / 'some'}.xml", "-o", f"cache_dir={results / 'cache'}", str(file)]
+    outcome = run.run(Step("some", (tuple(command),), junit=True, again=True))
+    assert (outcome.ok, len(outcome.unstable)) == (ok, unstable)
+    assert outcome.counts == (Counter(passed=2) if ok else Counter(passed=1, failed=1))
