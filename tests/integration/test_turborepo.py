@@ -14,7 +14,14 @@ import pytest
 from tests.support.browser import program
 from tests.support.checkout import TURBO, copy_checkout
 
-PYTHON = ["sophia-api", "sophia-deployment", "sophia-deployment-core", "sophia-infrastructure", "sophia-mcp-servers"]
+PYTHON = [
+    "sophia-api",
+    "sophia-deployment",
+    "sophia-deployment-core",
+    "sophia-infrastructure",
+    "sophia-mcp-servers",
+    "sophia-preflight",
+]
 EVERYTHING = sorted(["@sophia/frontend", *PYTHON, "sophia-security"])
 
 pytestmark = [
