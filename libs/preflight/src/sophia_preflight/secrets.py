@@ -184,7 +184,7 @@ def _pypi(match: re.Match[str]) -> Verdict:
         raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
     except (binascii.Error, ValueError):
         return None
-    return (Severity.HIGH, _CERTAIN) if b"pypi.org" in raw and not _is_made_up(body[20:]) else None
+    return (Severity.HIGH, _CERTAIN) if b"pypi" in raw and not _is_made_up(body[20:]) else None
 
 
 def _discord(match: re.Match[str]) -> Verdict:
