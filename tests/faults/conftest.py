@@ -35,7 +35,7 @@ class Sites:
             site, used = Site(self._factory.mktemp("site"), worker=worker), 0
             self._standing[worker] = site, CASES_PER_SITE  # closed, whatever happens
             site.start()
-            assert site.ended(site.deploy()).state == "done"
+            site.released()
         self._standing[worker] = site, used + 1
         return site
 
@@ -72,7 +72,7 @@ def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         site = Site(tmp_path_factory.mktemp("site"), **options)
         made.append(site)
         site.start()
-        assert site.ended(site.deploy(fault=fault, fault_in=fault_in)).state == "done"
+        site.released(fault=fault, fault_in=fault_in)
         return site
 
     yield make

@@ -150,7 +150,7 @@ def test_versions_that_die_at_once_when_told_to_stop_are_drained_first(make_site
     site = make_site(changes={"services": {**SMALL["services"], **services}}, fault="slow:300")
     with site.traffic() as load:
         for _ in range(2):  # the second one retires the first version
-            assert site.ended(site.deploy(fault="slow:300")).state == "done"
+            site.released(fault="slow:300")
         run = site.deploy(fault="slow:300,unhealthy-when:sick", watch_ms=6_000)
         site.ended(run, before=lambda: site.seen(run, "step started do watch"))
         (site.data("front") / "sick").touch()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
+
+FIRST, COUNT = 10_000, 10_000
+"""Below the ports that the local runtime hands out (20000 to 29999) and those that connections get from the kernel: a
+connection of a neighbour would sooner or later have the port before whoever was to listen there."""
 
 
 def free_port() -> int:
-    """A loopback port that nobody listened on a moment ago, outside the range the local runtime hands out."""
+    """A loopback port that nobody listened on a moment ago."""
     while True:
+        port = FIRST + secrets.randbelow(COUNT)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if not 20000 <= port <= 29999:
-            return port
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port

@@ -222,6 +222,13 @@ class Site:
         release = self.release(fault=fault, fault_in=fault_in, services=services)
         return self.submit("deploy", release=release, watch_ms=watch_ms, **more)
 
+    def released(self, **more: Any) -> str:
+        """The run of the next version, which is live now. Whatever else it came to is the test's failure, and told."""
+        run = self.deploy(**more)
+        view = self.ended(run)
+        assert view.state == "done", f"{view.state}: {view.because}\n{view.first_error}\n{self.last_words()}"
+        return run
+
     def rollback(self, to: str | None = None, **more: Any) -> str:
         return self.submit("rollback", to=to, reason="a test", **more)
 
