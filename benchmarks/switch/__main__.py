@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -69,6 +70,8 @@ def measure(switcher: Switcher, *, switches: int, seconds: float, mix: Mix, answ
             for number in range(switches):
                 time.sleep(max(0.0, began + number * seconds / switches - time.monotonic()))
                 decided[number + 2] = switcher.switch_to(number + 2)
+                if (number + 1) % max(1, switches // 20) == 0:
+                    print(f"{switcher.name}: {number + 1} of {switches} switches", file=sys.stderr, flush=True)
             time.sleep(max(0.0, began + seconds - time.monotonic()))
     finally:
         switcher.stop()
