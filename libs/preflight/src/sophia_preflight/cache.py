@@ -12,6 +12,7 @@ import io
 import os
 import pickle
 import stat
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -26,8 +27,8 @@ _Key = tuple[str, int, int]
 
 @cache
 def build() -> str:
-    """A digest of this tool's own source: facts of another build are not used."""
-    digest = hashlib.sha256()
+    """A digest of this tool's own source and of the Python that runs it: facts of others are not used."""
+    digest = hashlib.sha256(sys.version.encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

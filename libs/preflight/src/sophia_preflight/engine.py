@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from sophia_preflight.facts import Facts
 from sophia_preflight.ignoring import GitIgnore
 from sophia_preflight.linters import lint, merged
 from sophia_preflight.model import Finding, NotAssessed, Report, settled
+from sophia_preflight.readers.python_version import Version
 from sophia_preflight.repository import Repository, Trouble
 from sophia_preflight.rules import all_checks
 from sophia_preflight.settings import Settings
@@ -75,12 +77,25 @@ def _checked(root: Path, rules: Sequence[str], cache: Cache, linters: bool, star
     return Report(
         str(root),
         findings,
-        tuple(failed),
+        (*_too_new(context), *failed),
         files=len(repository.entries),
         seconds=time.monotonic() - started,
         cached=cache.complete,
         sources={path: _shown(context, path) for path in shown if repository.is_file(path)},
     )
+
+
+def _too_new(context: Context) -> Iterator[NotAssessed]:
+    """Python files whose grammar this Python does not know: what they say and call was not looked at."""
+    needing: dict[Version, list[str]] = {}
+    for path, facts in context.modules.python.items():
+        if facts.fault is not None and facts.need is not None:
+            needing.setdefault(facts.need.version, []).append(path)
+    here = ".".join(map(str, sys.version_info[:2]))
+    for version, paths in sorted(needing.items()):
+        others = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        because = f"they have grammar of Python {version[0]}.{version[1]}, and this check runs on {here}"
+        yield NotAssessed(f"Python files: `{paths[0]}`{others}", because)
 
 
 def _hidden(context: Context) -> set[str]:

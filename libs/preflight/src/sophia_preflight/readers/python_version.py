@@ -15,6 +15,8 @@ _PYTHON_2_LINE = re.compile(
     r"^\s*print\s+[\"'%\w]|^\s*print\s*>>|^\s*except\s+[\w.()\s,]+,\s*[a-z_]\w*\s*:|^\s*raise\s+[\w.]+\s*,|<>|\bur[\"']"
     r"|^\s*exec\s+[\"'\w]|`[^`]+`|\b0[0-7]+\b|\b\d+L\b"
 )
+_LATER_F_STRING = re.compile(r"\b(?:[rR]?[fF]|[fF][rR])[\"'](?:[^\"'{]|\{\{)*\{[^{}\"']*(?:$|[\"']\\)")
+"""An f-string with an expression that goes over lines, or has the f-string's own quotes and a backslash."""
 _BOUND = re.compile(r"(?P<sign>[~=!<>^]{0,3})\s*v?(?P<major>\d+)(?:\.(?P<minor>\d+))?")
 
 
@@ -31,7 +33,7 @@ def newer_need(message: str, line_text: str, line: int) -> Need | None:
     """What a text that does not parse here needs, where the fault looks like the grammar of a later version."""
     if _TYPE_PARAMETERS.search(line_text):
         return Need((3, 12), "type parameters are", line)
-    if message.startswith("f-string") and sys.version_info < (3, 12):
+    if sys.version_info < (3, 12) and (message.startswith("f-string") or _LATER_F_STRING.search(line_text)):
         return Need((3, 12), "such an f-string is", line)
     if "multiple exception types" in message and not _PYTHON_2_LINE.search(line_text):
         return Need((3, 14), "`except` without parentheses is", line)
