@@ -120,6 +120,10 @@ class _Match:
         self.seen: set[str] = set()
         self.uncertain = False
         self.operands: list[Word] = []
+        self.spare: list[Word] = []
+        """What follows an option that is not known: its values, or operands."""
+        self.meant: set[str] = set()
+        """Options that were probably meant by ones that are not known."""
 
     def problems(self) -> Iterator[Mismatch]:
         index = 0
@@ -135,6 +139,7 @@ class _Match:
                 found = self.option(word)
                 if isinstance(found, Mismatch):
                     yield found
+                    index = self.skipped(word, index)
                     continue
                 if found is None:
                     self.uncertain = True
@@ -158,6 +163,16 @@ class _Match:
                 self.operands.append(word)
         yield from self.counted()
         yield from self.missing(command=False)
+
+    def skipped(self, unknown: Word, index: int) -> int:
+        """Where to go on after an option that is not known; what may be its values is no defect of its own."""
+        while "=" not in unknown.value and index < len(self.words) and self.is_value(self.words[index]):
+            word = self.words[index]
+            if word.many or word.value in self.parser.commands:
+                break
+            self.spare.append(word)
+            index += 1
+        return index
 
     def is_option(self, word: Word) -> bool:
         value = word.value
@@ -199,6 +214,7 @@ class _Match:
     def unknown(self, name: str, word: Word) -> Mismatch:
         known = sorted(self.parser.names())
         near = get_close_matches(name, known, n=1, cutoff=0.6)
+        self.meant.update(near)
         hint = f"did you mean `{near[0]}`?" if near else f"it accepts {_listed(known)}" if known else ""
         return Mismatch(Problem.UNKNOWN, f"it does not accept `{name}`", name, word, hint)
 
@@ -257,11 +273,11 @@ class _Match:
         if self.uncertain or any(name in ("-h", "--help", "--version") for name in (word.value for word in self.words)):
             return
         for option in self.parser.options:
-            if option.required and not self.seen & set(option.names):
+            if option.required and not (self.seen | self.meant) & set(option.names):
                 name = option.names[-1]
                 yield Mismatch(Problem.MISSING, f"it needs `{name}`", name)
         for names, required in self.parser.one_of:
-            given = [name for name in names if name in self.seen]
+            given = [name for name in names if name in self.seen | self.meant]
             options = [each for each in self.parser.options if self.seen & set(each.names) & set(names)]
             if len(options) > 1:
                 both = [each.names[-1] for each in options]
@@ -273,10 +289,10 @@ class _Match:
         room = 0
         for operand in self.parser.operands:
             room += operand.least
-            if room > len(self.operands):
+            if room > len(self.operands) + len(self.spare):
                 yield Mismatch(Problem.MISSING, f"it needs `{operand.name}`", operand.name)
                 return
-        if self.parser.command_required and self.parser.commands and not self.parser.open_operands:
+        if self.parser.command_required and self.parser.commands and not (self.parser.open_operands or self.spare):
             said = f"it needs a command: {_listed(sorted(self.parser.commands))}"
             yield Mismatch(Problem.MISSING, said, "command")
 
