@@ -14,6 +14,7 @@ import concurrent.futures
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
 from sophia_deployment.cli.following import new_id
 from sophia_deployment.client import Engine
 from sophia_infrastructure.places import Places
@@ -126,16 +128,37 @@ Row = tuple[str, str, str]
 
 
 def own_share(stage: Stage, _given: argparse.Namespace) -> list[Row]:
-    shares, walls = [], []
+    add_a_service(stage)
+    alone = statistics.median(_shares(stage, retired=True))
+    behind = statistics.median(_shares(stage, retired=False))
+    return [
+        ("our own share of a deployment of five services, without the watch (median of 5)", f"{alone:.2f} s", "≤ 2 s"),
+        ("the same while the version before the live one is still warm and is retired first", f"{behind:.2f} s", ""),
+    ]
+
+
+def add_a_service(stage: Stage) -> None:
+    """The graph's four services and one beside them that nobody needs: five that start and are verified."""
+    orders = yaml.safe_load((stage.graph.root / "sophia.yaml").read_text())["services"]["orders"]
+    run = [*orders["bundle"]["run"][:4], "notes"]
+    notes = {"bundle": orders["bundle"] | {"run": run}, "needs": [], "source": "services/notes"}
+    shutil.copytree(stage.graph.root / "services" / "orders", stage.graph.root / "services" / "notes")
+    stage.graph.configure({"services": {"notes": orders | notes}})
+    stage.deploy("--watch", "0")
+
+
+def _shares(stage: Stage, *, retired: bool) -> list[float]:
+    """Seconds, of five deployments one after the other."""
+    shares = []
     for _ in range(5):
+        if retired:
+            stage.over(stage.submit("retire"))
         run = stage.deploy("--watch", "0")
-        wall = run["ended_ms"] - run["submitted_ms"]
-        took = {s["service"]: s["result"]["took_ms"] for s in run["steps"] if s["id"].startswith("verify ")}
+        took = {step["service"]: step["result"]["took_ms"] for step in run["steps"] if step["id"].startswith("verify ")}
+        assert len(took) == 5, f"{len(took)} services were started"
         chain = took["stock"] + max(took["orders"], took["prices"]) + took["front"]
-        shares.append((wall - chain) / 1000)
-        walls.append(wall / 1000)
-    figure = f"{statistics.median(shares):.2f} s of {statistics.median(walls):.2f} s (median of {len(shares)})"
-    return [("our own share of a deployment of five services, without the watch", figure, "≤ 2 s")]
+        shares.append((run["ended_ms"] - run["submitted_ms"] - chain) / 1000)
+    return shares
 
 
 def rollbacks(stage: Stage, given: argparse.Namespace) -> list[Row]:
