@@ -79,12 +79,12 @@ def report_of(request: Request, today: date) -> Report:
 def _only_new(request: Request, report: Report) -> Report:
     with tempfile.TemporaryDirectory(prefix="sophia-check-") as directory:
         try:
-            history.lay_out(request.path, request.since, Path(directory))
+            tracked = history.lay_out(request.path, request.since, Path(directory))
         except history.NoSuchRevision as error:
             raise Misused(
                 f"`{request.since}` cannot be compared with: {error}", "name a commit, a branch or a tag"
             ) from None
-        before = engine.check(Path(directory), rules=request.rules, linters=request.linters)
+        before = engine.check(Path(directory), rules=request.rules, linters=request.linters, tracked=tracked)
     known = {each.id for each in before.findings}
     return replace(report, findings=tuple(each for each in report.findings if each.id not in known))
 

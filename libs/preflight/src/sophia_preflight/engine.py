@@ -33,22 +33,29 @@ MOST_PROCESSES = 4
 MOST_FILE_BYTES = 2_000_000
 
 
-def check(root: Path, *, rules: Sequence[str] = (), cache: Cache | None = None, linters: bool = False) -> Report:
+def check(
+    root: Path,
+    *,
+    rules: Sequence[str] = (),
+    cache: Cache | None = None,
+    linters: bool = False,
+    tracked: frozenset[str] | None = None,
+) -> Report:
     """Check a repository: run nothing of it, write nothing into it, need no network, never raise for its contents.
 
-    With `linters`, those of others run too, unless only some rules are asked for."""
+    With `linters`, those of others run too, unless only some rules are asked for. `tracked` are files that git has
+    of a tree that is no working tree of its own."""
     started = time.monotonic()
     collecting = gc.isenabled()
     gc.disable()  # trees of thousands of files are live at once; collecting them over and over doubles the time
     try:
-        return _checked(root, rules, cache or Cache.none(), linters, started)
+        return _checked(Repository(root, tracked), rules, cache or Cache.none(), linters, started)
     finally:
         if collecting:
             gc.enable()
 
 
-def _checked(root: Path, rules: Sequence[str], cache: Cache, linters: bool, started: float) -> Report:
-    repository = Repository(root)
+def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters: bool, started: float) -> Report:
     settings = _settings(repository)
     facts = _facts(repository, _wanted(repository, settings), cache)
     context = Context(repository, facts, settings)
@@ -75,7 +82,7 @@ def _checked(root: Path, rules: Sequence[str], cache: Cache, linters: bool, star
         findings = tuple(_without(each, hidden) for each in findings)
     shown = {involved.place.path for each in findings for involved in each.places}
     return Report(
-        str(root),
+        str(repository.root),
         findings,
         (*_too_new(context), *failed),
         files=len(repository.entries),

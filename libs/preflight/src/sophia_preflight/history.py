@@ -17,8 +17,8 @@ class NoSuchRevision(Exception):
     """The revision cannot be had; the message says why."""
 
 
-def lay_out(root: Path, revision: str, into: Path) -> None:
-    """Write the files of a revision below `into`; links, submodules and huge files are left out."""
+def lay_out(root: Path, revision: str, into: Path) -> frozenset[str]:
+    """Write the files of a revision below `into` and say which; links, submodules and huge files are left out."""
     top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
     commit = (
         _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
@@ -52,6 +52,7 @@ def lay_out(root: Path, revision: str, into: Path) -> None:
         if executable:
             target.chmod(0o755)
         at = end + 2 + size_given
+    return frozenset(path for _, path, _ in wanted)
 
 
 def _git(root: Path, *words: str, given: bytes | None = None) -> bytes:

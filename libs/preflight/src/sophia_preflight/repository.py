@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sophia_preflight.ignoring import GitIgnore, any_ignores
 from sophia_preflight.text import plain
+from sophia_preflight.tracking import tracked
 
 MOST_FILES = 200_000
 MOST_BYTES = 4_000_000
@@ -55,10 +56,12 @@ class Entry:
 
 
 class Repository:
-    """The files below `root` that belong to the repository."""
+    """The files below `root` that belong to the repository: what git tracks (given, or read from its index), and
+    what it does not ignore."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tracked: frozenset[str] | None = None) -> None:
         self.root = root
+        self._tracked = tracked
         self.troubles: list[Trouble] = []
         self._ignores: dict[str, list[tuple[str, GitIgnore]]] = {}
         self._texts: dict[str, str] = {}
@@ -74,19 +77,28 @@ class Repository:
     def entries(self) -> dict[str, Entry]:
         """Path -> entry, sorted; ignored and skipped ones left out. Finding them fills the sets of directories."""
         found: dict[str, Entry] = {}
-        for entry in self._walk("", self._outer_ignores(), 0, set()):
+        for entry in self._walk("", self._outer_ignores(), 0):
             if len(found) >= MOST_FILES:
                 self.troubles.append(Trouble(entry.path, f"more than {MOST_FILES:,} files; the rest is not looked at"))
                 break
             found[entry.path] = entry
         return dict(sorted(found.items()))
 
+    @cached_property
+    def tracked(self) -> frozenset[str]:
+        """What git tracks, as far as it can be read."""
+        return tracked(self.root) if self._tracked is None else self._tracked
+
+    @cached_property
+    def _tracked_directories(self) -> frozenset[str]:
+        return frozenset(path[:at] for path in self.tracked for at in range(len(path)) if path[at] == "/")
+
     def _outer_ignores(self) -> list[tuple[str, GitIgnore]]:
         text = self._raw_text(".git/info/exclude") if (self.root / ".git").is_dir() else None
         return [("", GitIgnore(text))] if text else []
 
     def _walk(
-        self, directory: str, ignores: list[tuple[str, GitIgnore]], depth: int, above: set[tuple[int, int]]
+        self, directory: str, ignores: list[tuple[str, GitIgnore]], depth: int, *, ignored: bool = False
     ) -> Iterator[Entry]:
         try:
             listed = sorted(os.scandir(self.root / directory), key=lambda each: each.name)
@@ -100,7 +112,7 @@ class Repository:
         for each in listed:
             path = f"{directory}/{each.name}" if directory else each.name
             try:
-                yield from self._entry(each, path, ignores, depth, above)
+                yield from self._entry(each, path, ignores, depth, ignored=ignored)
             except OSError as error:
                 self.troubles.append(Trouble(path, f"it cannot be looked at: {error.strerror}"))
 
@@ -110,21 +122,27 @@ class Repository:
         path: str,
         ignores: list[tuple[str, GitIgnore]],
         depth: int,
-        above: set[tuple[int, int]],
+        *,
+        ignored: bool,
     ) -> Iterator[Entry]:
         if each.is_symlink():
             yield from self._link(each, path)
             return
         known = each.stat(follow_symlinks=False)
         if stat.S_ISDIR(known.st_mode):
-            if each.name in SKIPPED or any_ignores(ignores, path, directory=True) or self._is_environment(path):
+            if each.name in SKIPPED or self._is_environment(path):
+                return
+            ignored = ignored or any_ignores(ignores, path, directory=True)
+            if ignored and path not in self._tracked_directories:
                 return
             if depth >= DEEPEST:
                 self.troubles.append(Trouble(path, f"deeper than {DEEPEST} directories; not looked at"))
                 return
             self.directories.add(path)
-            yield from self._walk(path, ignores, depth + 1, above)
-        elif stat.S_ISREG(known.st_mode) and not any_ignores(ignores, path, directory=False):
+            yield from self._walk(path, ignores, depth + 1, ignored=ignored)
+        elif stat.S_ISREG(known.st_mode):
+            if (ignored or any_ignores(ignores, path, directory=False)) and path not in self.tracked:
+                return
             yield Entry(path, known.st_size, known.st_mtime_ns, bool(known.st_mode & 0o111))
 
     def _link(self, each: os.DirEntry[str], path: str) -> Iterator[Entry]:
