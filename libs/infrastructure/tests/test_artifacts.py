@@ -140,6 +140,20 @@ def test_many_may_store_the_same_bundle_at_once(store, tmp_path):
     assert sorted(each.name for each in store.path(*digests).parent.iterdir()) == [*digests, f"{min(digests)}.json"]
 
 
+def test_a_workspace_that_another_store_sweeps_before_it_is_locked_is_made_again(store, tmp_path, monkeypatch):
+    make, made_so_far = tempfile.mkdtemp, []
+
+    def swept(**options):
+        made_so_far.append(make(**options))
+        if len(made_so_far) == 1:
+            os.rmdir(made_so_far[0])
+        return made_so_far[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", swept)
+    store.check(store.store(tree(made(tmp_path / "a", {"x": b"1"}))))
+    assert len(made_so_far) == 2
+
+
 def test_progress_is_told_to_its_end(store, tmp_path):
     told = []
     root = made(tmp_path / "a", {"x": bytes(3 << 20), "y": b"1"})

@@ -203,7 +203,10 @@ class FileArtifacts:
         """A directory that is locked while we work in it, so that others know whether it is still wanted."""
         while True:
             place = Path(tempfile.mkdtemp(prefix=".new-", dir=self._root))
-            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:  # swept away already
+                continue
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if place.exists():  # nobody swept it away between making and locking it
                 break
