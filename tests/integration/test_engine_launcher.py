@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sophia_deployment import starting
+from sophia_deployment.client import Engine
+from sophia_deployment.output.console import Console
 from sophia_infrastructure.launchers import Launchers, Program
 from sophia_infrastructure.places import Places
 
@@ -60,3 +63,19 @@ def test_what_it_started_lives_on_unless_it_gathers(tmp_path: Path, gathers: boo
         asyncio.run(launchers.end("engine", epoch=1))
         for pid in filter(alive, children()):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_an_engine_that_started_removes_what_earlier_builds_ran_theirs_from(tmp_path: Path) -> None:
+    places = Places.of(tmp_path / ".sophia")
+    copies = [places.state / "engine" / "code" / name for name in ("before", "older", "oldest")]
+    for age, copy in enumerate(copies):
+        copy.mkdir(parents=True)
+        os.utime(copy, (1_000_000 - age, 1_000_000 - age))
+    engine = Engine(places.engine_socket)
+    try:
+        found = starting.start(places, engine, Console(quiet=True))
+        (running,) = [path for path in copies[0].parent.iterdir() if path not in copies]
+        assert sorted(path.name for path in copies[0].parent.iterdir()) == sorted(["before", running.name])
+        starting.stop(places, engine, found)
+    finally:
+        asyncio.run(starting.launchers(places).end(starting.RESOURCE, epoch=starting.EPOCH))

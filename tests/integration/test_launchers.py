@@ -397,6 +397,20 @@ async def test_the_programs_copy_is_made_once_and_again_if_it_is_gone(launchers,
     assert first.is_dir()
 
 
+async def test_a_copy_is_in_use_while_its_program_waits_to_be_started_again(launchers, state):
+    copies = [state / "code" / name for name in ("envoy-3", "envoy-2", "envoy-1")]
+    for age, copy in enumerate(copies):
+        copy.mkdir(parents=True)
+        os.utime(copy, (1_000_000 - age, 1_000_000 - age))
+    old = str(copies[-1] / "envoy")
+    await launchers.keep("envoy/local", program(state, "sh", "-c", "exit 1", about={"program": old}), epoch=1)
+    await eventually(lambda: launchers.look("envoy/local").state == "waiting")
+    assert launchers.prune_code() == []
+    await launchers.end("envoy/local", epoch=1)
+    assert launchers.prune_code() == ["envoy-1"]
+    assert launchers.code.is_dir(), "ours is held"
+
+
 async def test_a_machine_that_refuses_is_reported_in_words(launchers, state):
     (state / "file").touch()
     with pytest.raises(SophiaError, match=r"routes/local.*once failed") as refused:

@@ -56,7 +56,10 @@ def ensure(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
 
 
 def start(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
-    """Start an engine and wait until it answers. Raises `SophiaError` with its last words if it does not."""
+    """Start an engine and wait until it answers. Raises `SophiaError` with its last words if it does not.
+
+    Then what earlier builds ran their engines from is removed.
+    """
     directory.prepare(places.state)
     places.engine_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     console.say("starting the engine")
@@ -69,6 +72,7 @@ def start(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
     while time.monotonic() < deadline:
         found = engine.answers()
         if found is not None:
+            keeper.prune_code()
             return found
         kept = keeper.look(RESOURCE)
         if kept.restarts or kept.state in ("waiting", "gone"):

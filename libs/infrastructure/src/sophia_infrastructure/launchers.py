@@ -13,10 +13,8 @@ import hashlib
 import json
 import os
 import py_compile
-import shutil
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,7 +28,7 @@ from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ports import Fenced, InstanceState
 
 from sophia_infrastructure.codes import DISK_FULL, LAUNCHER_BUSY, LAUNCHER_FAILED, NOT_STOPPED
-from sophia_infrastructure.launcher.files import flush
+from sophia_infrastructure.copies import Copies
 from sophia_infrastructure.launcher.resource import Resource, grace_seconds, main_process
 from sophia_infrastructure.places import Places
 
@@ -58,7 +56,8 @@ class Program:
     `argv[0]` without a slash is looked up on `env`'s PATH, with one it is relative to `cwd`. Standard output and error
     are appended to `log`, which together with its older parts (`.1` to `.3`) stays below `log_bytes`.
     `stop_signal` goes to the program first, then to what it leaves behind; after `grace_ms` all of it is killed.
-    `resources` are `memory_bytes` and `cpu_millicores`. `about` is kept with it, for who looks later.
+    `resources` are `memory_bytes` and `cpu_millicores`. `about` is kept with it, for who looks later; a copy that it is
+    started from is named there as `program`, because between two starts nothing else names it.
     """
 
     argv: tuple[str, ...]
@@ -138,7 +137,7 @@ class Launchers:
 
     def __init__(self, places: Places) -> None:
         self._run = places.run
-        self._code = places.code
+        self.copies = Copies(places.code)
         self._sources = _sources()
         self._digest = _digest(self._sources)
         self._waiting: dict[str, subprocess.Popen[bytes]] = {}
@@ -243,30 +242,20 @@ class Launchers:
 
         `python -I -S CODE/launcher.py` is the launcher, `python -I -S CODE/static_server.py` the server of files.
         """
-        directory = self._code / self._digest
-        if not directory.is_dir():
-            self._copy_code(directory)
-        return directory
-
-    def _copy_code(self, directory: Path) -> None:
-        """All of the directory or nothing of it; somebody else may be as far at the same time."""
-        self._code.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._code))
         try:
-            for name, source in self._sources.items():
-                _compile(fresh / name, source, directory / name)
-            for place, _, files in os.walk(fresh):
-                for file in (*files, "."):
-                    flush(os.path.join(place, file))
-            fresh.rename(directory)
-            flush(str(self._code))
+            return self.copies.hold(self._digest, self._write_code)
         except OSError as error:
-            if not directory.is_dir():
-                raise _failed(
-                    "the launcher's program cannot be stored", error.errno, (error.strerror or str(error)).lower()
-                ) from error
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            why = (error.strerror or str(error)).lower()
+            raise _failed("the launcher's program cannot be stored", error.errno, why) from error
+
+    def _write_code(self, fresh: Path, final: Path) -> None:
+        for name, source in self._sources.items():
+            _compile(fresh / name, source, final / name)
+
+    def prune_code(self) -> Sequence[str]:
+        """Remove the copies of programs that nothing uses any more, but not those used last; their names."""
+        kept = [str(each.about.get("program")) for each in self.list("") if each.state != "gone"]
+        return self.copies.prune(kept)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 

