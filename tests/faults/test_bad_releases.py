@@ -78,18 +78,25 @@ def test_errors_after_the_switch_end_within_ten_seconds(site: Site, record_prope
     site.unharmed(load)
 
 
-def test_a_crash_loop_after_the_watch_is_told_and_nothing_goes_back_by_itself(site: Site) -> None:
+def test_a_crash_loop_after_the_watch_holds_the_environment_and_nothing_goes_back_by_itself(site: Site) -> None:
     """Once watched, a version stays until a person decides. What it serves meanwhile is lost."""
     run = site.deploy(fault="crash-when:later")
     site.ended(run)
     site.check(run, "done", live="2")
     (site.data("front") / "later").touch()
-    site.until(lambda: site.state_now() in ("degraded", "held"), "the environment is told as degraded")
-    time.sleep(3)  # longer than it takes whoever would go back by himself to look
-    site.look()
+    site.until(lambda: site.state_now() == "held", "the environment is held")
+    site.kill()
+    site.revive()
+    time.sleep(6)  # longer than it takes whoever would go back by himself, or say so again, to look
+    (held,) = [event.body for event in site.read() if event.kind.startswith("environment ")]
+    (crashing,) = held["crashing"]
+    assert crashing["service"] == "front" and crashing["restarts"] >= 3 and crashing["exit"] not in (None, 0)
+    assert crashing["workload"] == site.place("front").workload.identity and "`front` ended" in held["because"]
     assert site.live == "2" and not any(view.kind == "rollback" for view in site.world.runs.values())
+    assert site.state_now() == "held"
     back = site.rollback()
     assert site.ended(back).state == "done" and site.live == "1"
+    assert site.state_now() == "steady"
     with site.traffic() as load:
         run = site.deploy()  # and what crashes is cleared away
         site.ended(run)

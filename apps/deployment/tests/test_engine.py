@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -283,6 +284,182 @@ def test_nobody_tends_what_was_taken_down() -> None:
         assert (environment.state, environment.alone, running(house.ground)) == ("down", True, {})
         assert (await house.over(await house.submit("start"))).status == "done"
         assert not (await house.environment()).alone
+
+    play(story)
+
+
+# --- what crashes after its watch -----------------------------------------------------------------------------------
+
+
+async def crash(house: House, service: str = "front", *, times: int = 3, every_seconds: float = 10) -> None:
+    """An instance of the live version of `service` ends, and its launcher starts it again."""
+    await asyncio.sleep(3)  # so that it was seen to run
+    standing = house.hands.world.standing("local")
+    assert standing.live is not None
+    load = standing.live.workloads[service]
+    for _ in range(times):
+        key = ("local", load.identity, min(standing.placements[load.key].begun))
+        one = house.ground.runtime.instances[key]
+        house.ground.runtime.instances[key] = replace(one, restarts=one.restarts + 1, exit=-9)
+        await asyncio.sleep(every_seconds)
+
+
+def told(house: House) -> list[tuple[str, str | None]]:
+    """The ledger's entries about environments: kind, and why."""
+    return [
+        (event.kind, event.body.get("because")) for event in house.ground.ledger.events if "environment " in event.kind
+    ]
+
+
+LOOP = ("environment held", "`front` ended 3 times within 2 minutes, last with signal 9")
+
+
+def test_what_crashes_again_and_again_after_its_watch_is_held_and_nothing_goes_back_by_itself() -> None:
+    async def story(house: House) -> None:
+        await house.deployed("1")
+        await house.deployed("2")
+        await crash(house, times=12)
+        environment = await house.environment()
+        assert (environment.state, environment.because) == ("held", LOOP[1])
+        assert environment.warm, "the way back is kept while somebody has to decide"
+        assert told(house) == [LOOP]
+        load = revision(ALL, "2").workloads["front"]
+        (entry,) = [event.body for event in house.ground.ledger.events if event.kind == "environment held"]
+        facts = {"service": "front", "workload": load.identity, "number": 0, "restarts": 3, "exit": -9}
+        assert entry == {"environment": "local", "because": LOOP[1], "crashing": [facts]}
+        assert [view.kind for view in house.hands.world.runs.values()] == ["deploy", "deploy"]
+
+    play(story)
+
+
+@pytest.mark.parametrize("kind", ["deploy", "rollback"])
+def test_a_hold_ends_with_the_next_version_that_somebody_asks_for(kind: str) -> None:
+    async def story(house: House) -> None:
+        await house.deployed("1")
+        await house.deployed("2")
+        await crash(house)
+        run, states = await house.submit(kind, version="3"), []
+        while (await house.commands.run(str(run.run))).status not in ENDED:
+            states.append((await house.environment()).state)
+            await asyncio.sleep(0.05)
+        assert (await house.over(run)).status == "done"
+        assert states[-1] == "rolling out"
+        assert (await house.environment()).state == "steady"
+        await asyncio.sleep(300)
+        assert told(house) == [LOOP]
+
+    play(story)
+
+
+def test_a_version_that_goes_back_to_one_that_crashes_does_not_hide_that() -> None:
+    async def story(house: House) -> None:
+        await house.deployed("1")
+        await crash(house)
+        house.ground.probes.broken_artifacts |= {artifact("front", "2")}
+        assert (await house.over(await house.submit(version="2"))).status in ("failed", "rolled back")
+        await crash(house)
+        assert (await house.environment()).state == "held"
+
+    play(story)
+
+
+def test_a_hold_is_over_when_everything_ran_for_two_minutes_again() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        await crash(house)
+        await asyncio.sleep(100)
+        assert (await house.environment()).state == "held"
+        await crash(house, times=1)
+        await asyncio.sleep(100)
+        assert (await house.environment()).state == "held", "it ended once more"
+        house.ground.runtime.change("stock", state="waiting")
+        await asyncio.sleep(100)
+        assert (await house.environment()).state == "held", "something is not up"
+        house.ground.runtime.change("stock", state="running")
+        await asyncio.sleep(125)
+        assert (await house.environment()).state == "steady"
+        assert told(house) == [LOOP, ("environment steady", None)]
+
+    play(story)
+
+
+def test_an_instance_that_ends_now_and_then_holds_nothing() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        await crash(house, times=10, every_seconds=61)
+        await crash(house, "stock", times=1)
+        await crash(house, "orders", times=1)
+        assert not told(house)
+
+    play(story)
+
+
+def test_what_ends_during_a_run_is_that_runs_affair() -> None:
+    async def story(house: House) -> None:
+        await house.deployed("1")
+        house.ground.probes.broken_artifacts |= {artifact("stock", "2")}
+        house.ground.runtime.start_ms = 10_000
+        await asyncio.sleep(3)
+        run = await house.submit(version="2")
+        await crash(house, times=4, every_seconds=3)
+        assert (await house.commands.run(str(run.run))).status == "running"
+        await house.over(run)
+        await asyncio.sleep(60)
+        assert not told(house)
+
+    play(story)
+
+
+def test_the_next_engine_neither_holds_twice_nor_lets_go_early() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        await crash(house)
+        await house.end()
+        heir = House(house.ground)
+        await crash(heir, times=4)
+        assert (await heir.environment()).state == "held"
+        assert told(heir) == [LOOP]
+        await heir.end()
+        last = House(house.ground)
+        await asyncio.sleep(100)
+        assert told(last) == [LOOP], "it has not looked for long enough"
+        await asyncio.sleep(30)
+        assert told(last) == [LOOP, ("environment steady", None)]
+        await last.end()
+
+    play(story)
+
+
+def test_an_entry_that_was_written_just_before_the_engine_died_is_not_written_again() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        append = house.ground.ledger.append
+
+        def die(drafts: Any, **more: Any) -> Any:
+            append(drafts, **more)
+            raise RuntimeError("killed between the entry and its fold")
+
+        house.ground.ledger.append = die  # type: ignore[method-assign]
+        await crash(house)
+        assert told(house) == [LOOP] and house.hands.world.standing("local").held is None
+        await house.end()
+        house.ground.ledger.append = append  # type: ignore[method-assign]
+        heir = House(house.ground)
+        await crash(heir, times=4)
+        assert told(heir) == [LOOP]
+        await heir.end()
+
+    play(story)
+
+
+def test_what_is_taken_down_is_not_held_any_more() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        await crash(house)
+        assert (await house.over(await house.submit("stop"))).status == "done"
+        assert (await house.environment()).state == "down"
+        assert (await house.over(await house.submit("start"))).status == "done"
+        assert (await house.environment()).state == "steady"
 
     play(story)
 

@@ -66,6 +66,7 @@ class Standing:
     private_port: int | None = None
     open: bool = False
     held: str | None = None
+    """why a person has to judge what is live, though no run is under way: it ends again and again"""
     down_alone: bool = False
     """taken down by name: `up` without a name leaves it down"""
     before: Revision | None = None
@@ -185,7 +186,7 @@ def _opened(standing: Standing, _: Deed) -> None:
 
 
 def _closed(standing: Standing, _: Deed) -> None:
-    standing.open = False
+    standing.open, standing.held = False, None
 
 
 def _place_intended(standing: Standing, deed: Deed) -> None:

@@ -19,8 +19,9 @@ the head (`Head`) elsewhere and compare. Progress, recovery, report and audit ar
     undo decided       engine   {kind: failure|cancel|rollback, message, by? | step, code, hint, facts}
     run ended          engine   {state, because}
     held               engine   {because}                (needs a person; the lane is kept)
-    environment held   engine   {environment, because}   (after the watch nothing goes back by itself)
-    environment steady engine   {environment}
+    environment held   engine   {environment, because, crashing: [{service, workload, number, restarts, exit}]}
+                                                         (after the watch nothing goes back by itself)
+    environment steady engine   {environment}            (what was held runs again)
     note               engine   {…}                      (an observation)
 """
 

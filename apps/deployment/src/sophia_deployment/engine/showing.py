@@ -197,11 +197,11 @@ def _state(
 ) -> tuple[EnvironmentState, str]:
     if holder is not None and holder.state == "needs you":
         return "held", holder.because
-    if standing.held:
-        return "held", standing.held
     if holder is not None and holder.kind in lanes.RELEASING:
         name = holder.plan.target.name if holder.plan.target else "nothing"
         return "rolling out", f"#{holder.number} {holder.kind} of {name}"
+    if standing.held:
+        return "held", standing.held
     if standing.live is None:
         return "empty", "nothing was ever live here"
     if not standing.open:

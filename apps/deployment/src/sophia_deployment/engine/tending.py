@@ -2,12 +2,17 @@
 
 Looks every two seconds. What it wants done it submits as a run of its own, in the name of `sophia`, when nobody else
 has the lane; so it is planned, written down and finished like everything else.
+
+What is live and ends again and again is for a person to judge: the environment is held, which is written down, and the
+version before stays warm meanwhile. Nothing goes back by itself. The hold is over when another version is switched to,
+when the environment is taken down, or when everything ran for a while again (`crashing`).
 """
 
 from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +24,7 @@ from sophia_deployment_core.plan import Plan
 from sophia_deployment_core.ports import Instance, Reading
 from sophia_deployment_core.steps import Hands
 
+from sophia_deployment.engine.crashing import Crash, Crashes
 from sophia_deployment.engine.journal import Journal
 from sophia_deployment.engine.restoring import Restoring
 
@@ -47,6 +53,7 @@ class Tending:
     _switched: dict[str, tuple[int, int]] = field(default_factory=dict)
     """environment -> its generation, and when on the boot clock it began"""
     _tries: dict[str, _Tries] = field(default_factory=lambda: defaultdict(_Tries))
+    _crashes: dict[str, Crashes] = field(default_factory=lambda: defaultdict(Crashes))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -58,7 +65,10 @@ class Tending:
     async def stands(self, environment: str) -> bool:
         """Whether everything that the ledger places there runs, and the edge answers."""
         standing = self.hands.world.standing(environment)
-        if not standing.open or await self._lost(standing) or await self._orphans(standing):
+        if not standing.open:
+            return False
+        seen = await self._seen(standing)
+        if self._lost(standing, seen) or self._orphans(standing, seen):
             return False
         try:
             await self.hands.traffic.read(environment)
@@ -68,18 +78,22 @@ class Tending:
 
     async def _tend(self, standing: Standing) -> None:
         if not standing.open or standing.live is None:
+            self._crashes.pop(standing.name, None)
             return
         await self._read(standing)
         if self.hands.world.open_runs(standing.name):
+            self._crashes.pop(standing.name, None)  # what ends during a run is the run's affair
             await self._restore_under_way(standing)
             return
+        seen = await self._seen(standing)
+        await self._judge(standing, seen)
         tries, now = self._tries[standing.name], self.hands.clock.boot_ms()
         self._learn(tries)
-        if now >= tries.next_ms and (plan := await self._repair(standing, tries)) is not None:
+        if now >= tries.next_ms and (plan := await self._repair(standing, tries, seen)) is not None:
             tries.run = await self._submit(standing, *plan)
-        elif warm := await self._lost_warm(standing):
+        elif warm := self._lost_warm(standing, seen):
             await self._restore(standing, keys=warm)
-        elif self._is_cold(standing):
+        elif standing.held is None and self._is_cold(standing):
             draft = lanes.retiring(self.hands.world, standing, keep=frozenset())
             if draft is not None:
                 await self.journal.append([draft], self.hands.epoch)
@@ -91,6 +105,17 @@ class Tending:
         except SophiaError:
             self._tries[standing.name].silent += 1
 
+    async def _judge(self, standing: Standing, seen: Sequence[Instance]) -> None:
+        """Hold an environment whose live version ends again and again; hold it no longer when it is calm."""
+        live = self._live(standing).values()
+        wanted = {(place.workload.identity, number) for place in live for number in place.begun}
+        crashes = self._crashes[standing.name]
+        crashes.look(seen, wanted=wanted, now_ms=self.hands.clock.boot_ms())
+        if standing.held is None and (loops := crashes.loops()):
+            await self.journal.append([_held(standing, loops)], self.hands.epoch)
+        elif standing.held is not None and crashes.is_calm():
+            await self.journal.append([Draft("environment steady", {"environment": standing.name})], self.hands.epoch)
+
     def _learn(self, tries: _Tries) -> None:
         """From how the newest repair ended: after a failure it is tried later."""
         view = self.hands.world.runs.get(tries.run) if tries.run else None
@@ -100,16 +125,15 @@ class Tending:
         pause = PATIENCE_MS[min(tries.failed, len(PATIENCE_MS) - 1)]
         tries.next_ms, tries.run = self.hands.clock.boot_ms() + pause, None
 
-    async def _repair(self, standing: Standing, tries: _Tries) -> tuple[Plan, str] | None:
+    async def _repair(self, standing: Standing, tries: _Tries, seen: Sequence[Instance]) -> tuple[Plan, str] | None:
         """What would bring back what is gone, and why; `None` where nothing is."""
-        if lost := await self._lost(standing):
+        if lost := self._lost(standing, seen):
             return planning.start(standing), f"no longer running: {', '.join(lost)}"
         if tries.silent >= SILENT_TIMES:
             return planning.start(standing), "the edge proxy cannot be reached"
         if await self._is_stale(standing):
             return planning.start(standing), "the route file is not the one that was committed"
-        orphans = await self._orphans(standing)
-        if orphans:
+        if orphans := self._orphans(standing, seen):
             names = ", ".join(sorted({standing.placements[key].workload.service for key in orphans}))
             return planning.restart(standing, instances=orphans), f"without a launcher: {names}"
         return None
@@ -120,18 +144,18 @@ class Tending:
         found = await self.hands.traffic.generation(standing.name)
         return found is None or found < standing.current_generation
 
-    async def _lost(self, standing: Standing) -> list[str]:
+    def _lost(self, standing: Standing, seen: Sequence[Instance]) -> list[str]:
         """Services of the live revision whose instances are gone."""
-        alive = {(one.workload, one.number) for one in await self._seen(standing) if one.state != "gone"}
+        alive = {(one.workload, one.number) for one in seen if one.state != "gone"}
         return sorted(
             place.workload.service
             for place in self._live(standing).values()
             if any((place.workload.identity, number) not in alive for number in place.begun)
         )
 
-    async def _lost_warm(self, standing: Standing) -> frozenset[str]:
+    def _lost_warm(self, standing: Standing, seen: Sequence[Instance]) -> frozenset[str]:
         """What is kept warm beside the live revision, and is gone: a way back must not lead to nothing."""
-        alive = {(one.workload, one.number) for one in await self._seen(standing) if one.state != "gone"}
+        alive = {(one.workload, one.number) for one in seen if one.state != "gone"}
         others = {key: place for key, place in standing.placements.items() if key not in self._live(standing)}
         return frozenset(
             key
@@ -156,9 +180,9 @@ class Tending:
             tries.failed = tries.failed + 1 if was_gone else 0
             tries.next_ms = self.hands.clock.boot_ms() + PATIENCE_MS[min(tries.failed, len(PATIENCE_MS) - 1)]
 
-    async def _orphans(self, standing: Standing) -> dict[str, list[int]]:
+    def _orphans(self, standing: Standing, seen: Sequence[Instance]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        orphaned = {(one.workload, one.number) for one in await self._seen(standing) if one.state == "orphaned"}
+        orphaned = {(one.workload, one.number) for one in seen if one.state == "orphaned"}
         for key, place in self._live(standing).items():
             numbers = [number for number in sorted(place.begun) if (place.workload.identity, number) in orphaned]
             if numbers:
@@ -196,3 +220,18 @@ class Tending:
         }
         await self.journal.append([Draft("run submitted", body, run=id, key=f"run/{id}")], self.hands.epoch)
         return id
+
+
+def _held(standing: Standing, loops: Sequence[Crash]) -> Draft:
+    crashing = [
+        {
+            "service": crash.instance.service,
+            "workload": crash.instance.workload,
+            "number": crash.instance.number,
+            "restarts": crash.ends,
+            "exit": crash.instance.exit,
+        }
+        for crash in loops
+    ]
+    because = "; ".join(dict.fromkeys(str(crash) for crash in loops))
+    return Draft("environment held", {"environment": standing.name, "because": because, "crashing": crashing})

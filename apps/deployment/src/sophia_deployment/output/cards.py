@@ -115,8 +115,8 @@ def environment_notes(environment: Answer) -> list[str]:
     notes = []
     if environment["because"]:
         notes.append(f"{name}: {plain(environment['because'])}")
-    if environment["state"] == "degraded":
-        ways = [f"`sophia logs {name}` says why"]
+    if environment["state"] == "degraded" or (environment["state"] == "held" and not environment["run"]):
+        ways = [f"`sophia logs {name}` says why", f"`sophia deploy {name}` brings a version that is mended"]
         if environment["previous"]:
             ways.append(f"`sophia rollback {name} --reason WHY` goes back to `{plain(environment['previous'])}`")
         notes.append(f"{name}: nothing goes back by itself now: {', '.join(ways)}")
