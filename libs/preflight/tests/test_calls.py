@@ -10,7 +10,7 @@ from sophia_preflight.calls import python
 from sophia_preflight.calls.model import Call, Module, Script, System, Trace
 from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import CWD, ROOT, joined
+from sophia_preflight.text import CWD, MANY, ROOT, joined
 
 
 def shell_calls(text: str, path: str = "scripts/deploy.sh") -> list[Call]:
@@ -55,6 +55,19 @@ def test_a_function_is_followed_with_its_words() -> None:
 
 def test_a_loop_over_known_words_is_followed_for_each() -> None:
     assert scripts(shell_calls('for f in a b; do python "$f.py"; done')) == [f"{CWD}/a.py", f"{CWD}/b.py"]
+
+
+def test_words_that_a_branch_adds_to_an_array_are_any_words() -> None:
+    (call,) = shell_calls("""
+        words=(--to notes.md)
+        if [ -n "$VERSION" ]; then
+          words+=(--version "$VERSION")
+        fi
+        words+=(--quiet)
+        python x.py "${words[@]}"
+    """)
+    assert isinstance(call.target, Script)
+    assert [word.value for word in call.target.arguments] == ["--to", "notes.md", MANY, "--quiet"]
 
 
 @pytest.mark.parametrize(

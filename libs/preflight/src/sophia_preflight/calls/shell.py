@@ -7,6 +7,7 @@ words is followed once a word; a function is followed where it is called, or fro
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
@@ -674,8 +675,16 @@ def _merged(states: Sequence[State]) -> State:
             if mine is None:
                 merged.variables[name] = Held(held.value, True, held.items)
             elif not mine.same(held):
-                merged.variables[name] = Held(UNKNOWN)
+                merged.variables[name] = Held(UNKNOWN, items=_either(mine.items, held.items))
         for name, held in list(merged.variables.items()):
             if name not in other.variables and not held.assumed:
                 merged.variables[name] = Held(held.value, True, held.items)
     return merged
+
+
+def _either(one: list[Word] | None, other: list[Word] | None) -> list[Word] | None:
+    """What two arrays begin with alike, and any words after that."""
+    if one is None and other is None:
+        return None
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one or (), other or (), strict=False))
+    return [*(word for word, _ in pairs), Word(MANY)]
