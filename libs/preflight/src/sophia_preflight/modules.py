@@ -154,7 +154,14 @@ class Modules:
         if near is None or answers[near].path == path:  # a module that imports its own name means another one
             return None
         regular = self.repository.is_file(_below(near, f"{top}/__init__.py"))
+        if not regular and posixpath.dirname(answers[near].path) == _below(near, top) and self._is_shared(near, top):
+            return None
         return answers[near], Confidence.CERTAIN if regular and self._used(top, near) else Confidence.LIKELY
+
+    def _is_shared(self, root: str, top: str) -> bool:
+        """Whether the project that brings a namespace is called after it and a part of it: others bring other parts."""
+        project = self.projects.of(_below(root, f"{top}/"))
+        return project is not None and project.name.startswith(normal_name(top) + "_")
 
     def _is_needed(self, module: str) -> bool:
         """Whether a module, or a package that it lies in, is one that the repository installs: `poetry.core`."""

@@ -140,4 +140,14 @@ GOOD = [
         === shop/late.py
         from shop.built.table import rows
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "index-core"
+        === index/core/__init__.py
+        === index/core/reader.py
+        from index.core import tools
+        from index.llms.local import Model
+        === index/core/tools.py
+    """),
 ]
