@@ -401,6 +401,8 @@ _OTHER_NAME = re.compile(
     r"max[_.-]?token|pad[_.-]?token|(bos|eos|unk|sep|cls|mask|stop|special|start|end)[_.-]?token",
     re.IGNORECASE,
 )
+_PUBLISHED = re.compile(r"phc_|pk_(live|test)_|pk\.eyJ|sb_publishable_")
+"""How keys begin that their makers mean to be published, whatever their variables are called."""
 _QUOTED_ONLY = re.compile(
     r"\.(py|pyw|js|jsx|ts|tsx|mjs|cjs|go|rb|java|kt|kts|scala|php|cs|rs|swift|c|cc|cpp|h|hpp|lua|ex|exs|vue|svelte|dart|groovy|tf)$"
 )
@@ -497,6 +499,7 @@ def _is_secret_value(name: str, value: str) -> bool:
     """Whether a value can hardly be anything but a secret of its own: random, and no word, name, path or reference."""
     if (
         _PLACEHOLDER.search(value)
+        or _PUBLISHED.match(value)
         or _is_made_up(value)
         or re.search(r"[\s\\]|^[$/.~!@&*%]|://|\$|[(){}\[\]|;,]{1}", value)
     ):

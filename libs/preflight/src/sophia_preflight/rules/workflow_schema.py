@@ -150,7 +150,7 @@ GOOD = [
         === .github/workflows/ci.yml
         name: CI
         on:
-          push: {branches: [main], paths: ["**.py"]}
+          push: {branches: [main], tags: null, paths: ["**.py"]}
           pull_request:
           schedule: [{cron: "*/15 3 * * MON-FRI"}]
           workflow_dispatch:

@@ -77,7 +77,9 @@ _INPUT = Shape(
     null=True,
     extensions=False,
 )  # fmt: skip
-_FILTERS = dict.fromkeys(named("branches branches-ignore tags tags-ignore paths paths-ignore types workflows"), TEXTS)
+_FILTERS = dict.fromkeys(  # GitHub takes an empty one for none, which editors warn of
+    named("branches branches-ignore tags tags-ignore paths paths-ignore types workflows"), replace(TEXTS, null=True)
+)
 _FILTERED = Shape(keys=_FILTERS, null=True, extensions=False)
 _CALLED = Shape(
     keys={
