@@ -142,6 +142,15 @@ def test_a_deployment_never_starts_while_the_check_finds_what_blocks(graph: Grap
     assert owner.does("deploy", "-o", "json").json["status"] == "done"
 
 
+def test_an_image_file_that_is_not_released_is_told_and_stops_nothing(graph: Graph, owner: Owner) -> None:
+    image = graph.root / "services/front/Dockerfile"
+    image.write_text("FROM python:3.12-slim\nCOPY missing.txt .\n")
+    graph.release("image")
+    said = owner.does("deploy", "-o", "json")
+    image.unlink()
+    assert said.json["status"] == "done" and "1 finding in what is not released here" in said.err
+
+
 def test_going_past_the_gate_is_recorded(graph: Graph, owner: Owner) -> None:
     (graph.root / "services/front/make_assets.py").unlink()
     (graph.root / "services/front/build.sh").write_text("#!/bin/sh\npython3 make_assets.py\ntrue\n")

@@ -142,7 +142,8 @@ CHECK_BLOCKS = declare(
     "SPH-5220",
     "the check found something that would break the deployment",
     "`sophia deploy` checks the repository first and refuses while a finding that is critical or high, and no guess, "
-    "touches sophia.yaml or a service's sources. `sophia check` shows each finding with its reason. Mend it; or accept "
+    "touches sophia.yaml or a service's sources (Dockerfiles and compose files there are told, not counted: nothing is "
+    "deployed from them so far). `sophia check` shows each finding with its reason. Mend it; or accept "
     "it for a time in a baseline (docs/guides); or go past the gate with `--unchecked REASON`, which is recorded.",
 )
 CHECK_INCOMPLETE = declare(

@@ -1,12 +1,15 @@
 """The gate in front of every deployment: what is about to be released is checked, and refused while something blocks.
 
 The whole repository is read, because defects lie between files; what counts are findings that touch sophia.yaml or the
-sources of the platform's services. `--unchecked REASON` goes past the gate, and the reason stands in the ledger.
+sources of the platform's services. What lies in image and compose files is told, not counted: no service is made from
+them so far. `--unchecked REASON` goes past the gate, and the reason stands in the ledger.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from sophia_deployment_core.errors import SophiaError
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from sophia_preflight.model import Finding, Report
 
 SHOWN = 8
+OF_CONTAINERS = ("*dockerfile*", "*containerfile*", "*compose*.y*ml", "*.dockerignore")
+"""Files that no runtime reads so far, by their names in lower case."""
 
 
 def checked(site: Site, platform: Platform, *, unchecked: str | None) -> dict[str, Any]:
@@ -47,7 +52,9 @@ def checked(site: Site, platform: Platform, *, unchecked: str | None) -> dict[st
 
 
 def _touches(finding: Finding, sources: Collection[str]) -> bool:
-    """Whether any place of the finding lies in what is released."""
+    """Whether the finding lies in what is released, or in what makes it."""
+    if any(fnmatchcase(PurePosixPath(finding.place.path).name.lower(), pattern) for pattern in OF_CONTAINERS):
+        return False
     paths = [involved.place.path for involved in finding.places]
     return any(
         path in (FILE, source) or source == "." or path.startswith(f"{source}/") for path in paths for source in sources
@@ -68,4 +75,6 @@ def _refused(blocking: list[Finding]) -> SophiaError:
 def _tell(site: Site, report: Report) -> None:
     blocking = len(report.blocking)
     if blocking:
-        site.console.say(f"note: {several(blocking, 'finding')} elsewhere in the repository; `sophia check` shows them")
+        site.console.say(
+            f"note: {several(blocking, 'finding')} in what is not released here; `sophia check` shows them"
+        )
