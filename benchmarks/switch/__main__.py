@@ -65,7 +65,9 @@ def measure(switcher: Switcher, *, switches: int, seconds: float, mix: Mix, answ
     decided: dict[int, int] = {}
     try:
         edge = switcher.start(1)
-        with LoadProcess(edge.url, mix, http2_url=edge.http2_url, seconds=seconds + 600, answers_path=answers) as load:
+        with LoadProcess(
+            edge.url, mix, http2_url=edge.http2_url, seconds=seconds + 600 + 10 * switches, answers_path=answers
+        ) as load:
             began = time.monotonic()
             for number in range(switches):
                 time.sleep(max(0.0, began + number * seconds / switches - time.monotonic()))
