@@ -400,6 +400,14 @@ def resumed() -> Told:
     return Told(journal, _standing(NEW), PROVENANCE)
 
 
+def expired() -> Told:
+    """The watch could not tell, and nobody decided."""
+    journal, day = held().journal, 24 * 3_600_000
+    because = "no user's request was seen, and `quiet: hold` does not let probes speak for them"
+    journal.end(37_104 + day + 400, "failed", f"expired: nobody decided within a day: {because}")
+    return Told(journal, _standing(NEW), PROVENANCE)
+
+
 def given_up() -> Told:
     """The watch could not tell, and a person chose to go back."""
     journal = held().journal
@@ -582,6 +590,7 @@ RUNS: dict[str, Callable[[], Told]] = {
     "rolled back": rolled_back,
     "held": held,
     "resumed": resumed,
+    "expired": expired,
     "given up": given_up,
     "cancelled": cancelled,
     "superseded": superseded,

@@ -172,6 +172,85 @@ def test_a_bad_release_stays_when_the_version_before_is_broken_too() -> None:
     play(story)
 
 
+HOURS_MS = 3_600_000
+
+
+async def later(engine: Engine, *, hours: float) -> None:
+    """So much time passes; an engine looks at what waits every second."""
+    await engine.ground.clock.sleep(int(hours * HOURS_MS))
+    engine.runner.wake()
+    await engine.ground.clock.sleep(1_000)
+
+
+def test_a_run_that_nobody_decides_on_ends_after_a_day_and_what_serves_stays() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.traffic.unreachable = True
+        view = await engine.over(await engine.deploy(TWO))
+        await later(engine, hours=23)
+        assert view.state == "needs you"
+        await engine.ask("resumed", view)
+        await engine.until(lambda: view.state == "needs you")
+        await later(engine, hours=23)
+        assert view.state == "needs you", "somebody was there meanwhile"
+        waiting = await engine.deploy(revision(ALL, "3"), reason="it waits")
+        ground.traffic.unreachable = False
+        await later(engine, hours=2)
+        assert view.state == "failed"
+        assert view.because.startswith("expired: nobody decided within a day: the proxy's statistics")
+        assert engine.standing.live == TWO and ground.traffic.switches[-1].release == TWO.name
+        assert (await engine.over(waiting)).state == "done", "the lane is free again"
+        assert [event.kind for event in ground.ledger.read(run=view.id)].count("run ended") == 1
+        await engine.stop()
+
+    play(story)
+
+
+def test_an_engine_that_was_away_for_longer_ends_what_waited_meanwhile() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.traffic.unreachable = True
+        view = await engine.over(await engine.deploy(TWO))
+        await engine.stop()
+        await ground.clock.sleep(30 * HOURS_MS)
+        heir = Engine(ground)
+        await ground.clock.sleep(1_000)
+        assert heir.world.runs[view.id].state == "failed" and heir.standing.live == TWO
+        await heir.stop()
+
+    play(story)
+
+
+def test_going_back_that_nobody_helps_is_tried_again_after_a_day_and_never_left_half_done() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        view = await engine.deploy(TWO)
+        await engine.until(lambda: begun(view, "watch"))
+        real = ground.traffic.switch
+
+        async def full(*_: Any, **__: Any) -> None:
+            raise fault("the disk is full")
+
+        ground.traffic.switch = full  # type: ignore[method-assign]
+        ground.probes.broken_artifacts |= {artifact("front", "2")}
+        await engine.over(view)
+        assert view.state == "needs you" and "going back failed" in view.because
+        await later(engine, hours=25)
+        assert view.state == "running", "it is tried again"
+        assert (await engine.over(view)).state == "needs you", "the disk is still full"
+        ground.traffic.switch = real  # type: ignore[method-assign]
+        await later(engine, hours=25)
+        assert (await engine.over(view)).state == "rolled back" and engine.standing.live == ONE
+        resumed = [event.body for event in ground.ledger.read(run=view.id) if event.kind == "resumed"]
+        assert resumed == [{"by": "sophia", "reason": "nobody decided within a day"}] * 2
+        await engine.stop()
+
+    play(story)
+
+
 def test_a_watch_that_learns_nothing_asks_a_person_and_goes_on_when_told_to() -> None:
     async def story(ground: Ground) -> None:
         engine = Engine(ground)

@@ -1,6 +1,7 @@
 """Whose turn is it: one releasing run per environment, first come first served, the newer supersedes the older. Pure.
 
     queued ─► (superseded · cancelled · expired) or ─► lane taken, with a plan for what stands now
+    needs you, and nobody decides ─► expired, or tried again
 
 What the old version left behind is retired before a release starts anything, as a run of its own in front of it.
 """
@@ -15,7 +16,7 @@ from sophia_deployment_core import planning
 from sophia_deployment_core.environment import Standing
 from sophia_deployment_core.ledger import Draft
 from sophia_deployment_core.plan import Plan
-from sophia_deployment_core.run import View
+from sophia_deployment_core.run import HELD_MS, View
 from sophia_deployment_core.world import World
 
 QUEUE_MS = 24 * 3_600_000
@@ -29,7 +30,7 @@ _RETIRES = uuid.UUID("5f1a9f0e-6f3b-5e0a-9d53-0c8e6d1b7a42")
 
 
 def decide(world: World, *, now_ms: int) -> list[Draft]:
-    """What to append about runs that wait. Nothing: they go on waiting."""
+    """What to append about runs that wait, for their turn or for a person. Nothing: they go on waiting."""
     environments = {view.environment for view in world.open_runs()}
     return [draft for name in sorted(environments) for draft in _of(world, name, now_ms)]
 
@@ -47,8 +48,22 @@ def _of(world: World, environment: str, now_ms: int) -> Iterator[Draft]:
             yield _ended(view, "cancelled", because)
         else:
             queue.append(view)
-    if queue and world.holder(environment) is None:
+    holder = world.holder(environment)
+    if holder is not None:
+        yield from _undecided(holder, now_ms)
+    elif queue:
         yield from _next(world, queue[0])
+
+
+def _undecided(view: View, now_ms: int) -> Iterator[Draft]:
+    """The end of a wait for a person. Nothing is moved: a run that stopped on its way back would leave half of it, so
+    that one goes on with going back instead."""
+    if view.held_ms is None or now_ms - view.held_ms <= HELD_MS:
+        return
+    if view.undoing is None:
+        yield _ended(view, "failed", f"expired: nobody decided within a day: {view.held}")
+    else:
+        yield Draft("resumed", {"by": "sophia", "reason": "nobody decided within a day"}, run=view.id)
 
 
 def _over(view: View, queue: list[View], now_ms: int) -> str:

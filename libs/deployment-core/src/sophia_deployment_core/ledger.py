@@ -11,7 +11,8 @@ the head (`Head`) elsewhere and compare. Progress, recovery, report and audit ar
     approval           person   {by, decision, plan_hash}
     cancel asked       person   {by, reason?}
     rollback asked     person   {by, reason?}            (of a run that holds the lane: it undoes itself)
-    resumed            person   {by, reason?}            (of a held run: what gave up is tried again)
+    resumed            person   {by, reason?}            (of a held run: what gave up is tried again; by the engine
+                                                         where it was going back and nobody decided)
     lane taken         engine   {environment, plan?}     (the plan, where another is due than was submitted)
     step started       engine   {step, phase: do|undo, attempt, until_ms, with}
     step done          engine   {step, phase, attempt, result}

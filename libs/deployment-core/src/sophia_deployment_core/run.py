@@ -4,7 +4,8 @@
     queued ─► running ─┼─► done          failed, cancelled (before SWITCH: nothing changed)
                │  ▲    └──────────────── any failure undoes what was begun, in the order of the plan's way back
                ▼  │ resumed: what gave up is tried again · cancel, rollback: it goes back
-             needs you      going back failed, or would be worse than staying
+             needs you      going back failed, or would be worse than staying; nobody decides for a day (`HELD_MS`):
+                            it ends failed and what serves stays, or, where it was going back, tries that again
 
 `next(view)` says what to do now; the runner obeys, writes what happened, and asks again. Recovery after a crash is the
 same call: a step whose start was written and whose outcome was not is begun again, and its verb asks `done?` first.
@@ -25,6 +26,8 @@ State = Literal["queued", "running", "needs you", "done", "rolled back", "failed
 ENDED: frozenset[str] = frozenset({"done", "rolled back", "failed", "cancelled"})
 ENGINE_DEATHS = 25
 """How often an engine may die during a step before the step counts as failed."""
+HELD_MS = 24 * 3_600_000
+"""So long a run waits for a person."""
 BACKOFF_MS = (0, 250, 1_000, 3_000)
 """The pause before attempt n+1 of a failing step."""
 
@@ -81,6 +84,8 @@ class View:
     state: State = "queued"
     because: str = ""
     held: str | None = None
+    held_ms: int | None = None
+    """wall time since when it waits for a person"""
 
     @property
     def environment(self) -> str:
@@ -124,10 +129,12 @@ def apply(view: View | None, event: Event, *, epoch: int | None = None) -> View 
         view.undoing, view.asked = dict(body), None
     elif event.kind == "held":
         view.state, view.held, view.because = "needs you", body["because"], body["because"]
+        view.held_ms = event.at_ms
     elif event.kind == "resumed":
         _go_on(view)
     elif event.kind == "run ended":
         view.state, view.because, view.ended_ms = body["state"], body["because"], event.at_ms
+        view.held, view.held_ms = None, None
     return view
 
 
@@ -175,7 +182,7 @@ def _go_on(view: View) -> None:
     """No longer held: what gave up may be tried again, as if for the first time."""
     if view.state in ENDED:
         return
-    view.state, view.held, view.because = "running", None, ""
+    view.state, view.held, view.held_ms, view.because = "running", None, None, ""
     for step in (view.do if view.undoing is None else view.undo).values():
         if step.state in ("failed", "lost"):
             step.failures, step.deaths, step.first_ms, step.again = 0, 0, 0, True

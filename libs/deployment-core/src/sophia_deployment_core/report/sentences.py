@@ -43,8 +43,7 @@ def serving(view: View) -> str | None:
         return release_name(view) if _verb_done(view, "restore", "do") or not view.plan.steps else None
     if view.kind not in ("deploy", "rollback"):
         return release_name(view)
-    moved = _verb_done(view, "switch", "do") and not _verb_done(view, "switch", "undo")
-    return release_name(view) if moved or not view.plan.steps else view.plan.previous
+    return release_name(view) if _moved_for_good(view) or not view.plan.steps else view.plan.previous
 
 
 def edge_answers(view: View) -> tuple[Answers, ...]:
@@ -71,6 +70,10 @@ def service_of(view: View, step: Step) -> str:
     """The service whose workload a step works on; empty for those of the whole environment."""
     load = view.plan.workloads.get(str(step.args.get("workload", "")))
     return load.service if load else ""
+
+
+def _moved_for_good(view: View) -> bool:
+    return _verb_done(view, "switch", "do") and not _verb_done(view, "switch", "undo")
 
 
 def _verb_done(view: View, verb: str, phase: str) -> bool:
@@ -117,6 +120,8 @@ def _release(view: View) -> str:
     cause = f": {why(view)}" if why(view) else ""
     if view.state == "rolled back":
         return plain(f"`{name}` took over in `{place}` and was taken back{cause}; `{before}` serves again")
+    if _moved_for_good(view):
+        return plain(f"`{name}` took over in `{place}` and stays; {why(view)}")
     after = f"`{before}` went on serving" if before else f"nothing is live there{_answer_of_the_edge(view)}"
     if view.switched and before is None:
         return plain(f"`{name}` did not stay live in `{place}`{cause}; {after}")
@@ -189,7 +194,11 @@ def next_step(view: View) -> str:
         return plain(f"`sophia cancel {view.number}` stops it and undoes what was begun")
     if view.state == "needs you":
         back = f", `sophia rollback {place} --reason WHY` goes back" if view.plan.undoable else ""
-        return plain(f"put right what is named, then `sophia resume {view.number}` tries again{back}")
+        late = "it is tried again" if view.undoing is not None else "the run ends, and what serves stays"
+        return plain(
+            f"put right what is named, then `sophia resume {view.number}` tries again{back}; "
+            f"if nobody decides within a day, {late}"
+        )
     if view.state == "done":
         return _after_success(view)
     if view.state == "cancelled":
@@ -209,6 +218,8 @@ def _after_success(view: View) -> str:
 def _after_failure(view: View) -> str:
     if mapping(view.undoing).get("kind", "failure") != "failure":
         return "correct what made you go back, then deploy again"
+    if _moved_for_good(view):
+        return _after_success(view)
     error = view.first_error or {}
     if hint := error.get("hint"):
         return plain(hint)
