@@ -12,7 +12,7 @@ import pytest
 from sophia_deployment_core import planning
 from sophia_deployment_core.errors import INTERNAL, SophiaError
 from sophia_deployment_core.ledger import Draft, Head, verify
-from sophia_deployment_core.ports import Answer, Fenced
+from sophia_deployment_core.ports import Answer, Counters, Fenced
 from sophia_deployment_core.testing import Ground
 from sophia_deployment_core.world import World
 
@@ -150,6 +150,26 @@ def test_a_release_that_breaks_while_it_is_watched_goes_back_by_itself() -> None
         assert set(running(ground)) == names(ONE)
         assert engine.standing.live == ONE
         assert [entry.good for entry in engine.standing.history] == [True, False]
+        await engine.stop()
+
+    play(story)
+
+
+def test_what_failed_before_the_proxy_began_to_count_anew_is_not_forgotten() -> None:
+    """Four failures before and four after: neither would be proof by itself."""
+
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        view = await engine.deploy(TWO)
+        await engine.until(lambda: begun(view, "watch"))
+        (key,) = (load.key for service, load in TWO.workloads.items() if service == "front")
+        for counted in (Counters(20, 4), Counters(25, 4)):
+            ground.traffic.counters[key] = counted
+            ground.traffic.started_ms += 1
+            await ground.clock.sleep(1_500)
+        await engine.over(view)
+        assert view.state == "rolled back" and "`front` failed 8 of 45 requests" in view.because
         await engine.stop()
 
     play(story)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from sophia_deployment_core.ports import Counters
 from sophia_deployment_core.watch import (
     Signs,
+    Tally,
     Thresholds,
     Verdict,
     Z,
     allowed_share,
     judge,
     lower_bound,
-    since,
     upper_bound,
 )
 
@@ -220,9 +220,64 @@ def test_failing_probes_are_never_passed_over(sent, failed, answer):
         assert verdict(users=users, probes=(sent, failed)).answer == answer
 
 
+# --- counters that begin anew -----------------------------------------------------------------------------------------
+
+readings = st.lists(st.builds(Counters, counts, st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=8)
+growth = st.tuples(st.integers(0, 50), st.integers(0, 9), st.integers(-3, 3))
+"""Requests, failures, and failures that are told apart otherwise than before."""
+
+
+def tallied(first: Counters, *later: Counters) -> list[Counters]:
+    """The total after each reading."""
+    tally, totals = Tally.beginning(first), [Counters()]
+    for now in later:
+        tally = tally.then(now)
+        totals.append(tally.total)
+    return totals
+
+
+def failed(counters: Counters) -> int:
+    return counters.errors_5xx + counters.lost
+
+
+@given(readings)
+def test_whatever_is_read_no_count_is_negative_and_no_failure_is_forgotten(found):
+    totals = tallied(*found)
+    for total in totals:
+        assert min(total.requests, total.errors_5xx, total.lost) >= 0
+    assert [failed(each) for each in totals] == sorted(failed(each) for each in totals)
+    assert [each.requests for each in totals] == sorted(each.requests for each in totals)
+    assert failed(totals[-1]) >= max(failed(now) for now in found) - failed(found[0])
+
+
+@given(st.lists(st.lists(growth, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_of_counters_that_begin_anew_all_is_counted_that_was_read(lives):
+    """Each life of the counters begins at nothing, as a reading shows that comes before their first request."""
+    found, requests, failures = [Counters(7, 2, 1)], 0, 0
+    for number, life in enumerate(lives):
+        now = Counters() if number else found[0]
+        found.append(now)
+        for more, bad, otherwise in life:
+            sum_ = failed(now) + bad
+            lost = min(sum_, max(0, now.lost + otherwise))
+            now = Counters(now.requests + more + bad, sum_ - lost, lost)
+            requests, failures = requests + more + bad, failures + bad
+            found.append(now)
+    total = tallied(*found)[-1]
+    assert (total.requests, failed(total)) == (requests, failures)
+
+
 def test_counters_that_began_anew_count_from_nothing():
     then = Counters(requests=100, errors_5xx=10, lost=5)
     now = Counters(requests=120, errors_5xx=11, lost=6, active=3, latency_us={"p95": 7})
-    assert since(now, then) == Counters(20, 1, 1, 3, {"p95": 7})
+    assert tallied(then, now)[-1] == Counters(20, 1, 1, 3, {"p95": 7})
     for reset in (Counters(7), Counters(200, 9, 5), Counters(200, 10, 4)):
-        assert since(reset, then) == reset
+        assert tallied(then, reset)[-1] == reset
+        assert tallied(Counters(), then, reset)[-1] == Counters(
+            100 + reset.requests, 10 + reset.errors_5xx, 5 + reset.lost
+        )
+
+
+def test_a_proxy_that_was_started_anew_counts_from_nothing_however_far_it_has_got():
+    tally = Tally.beginning(Counters()).then(Counters(20, 4)).then(Counters(25, 4), anew=True)
+    assert tally.total == Counters(45, 8)

@@ -261,6 +261,8 @@ class FakeTraffic:
     switches: list[Routes] = field(default_factory=list)
     counters: dict[str, Counters] = field(default_factory=dict)
     releases: dict[str, Counters] = field(default_factory=dict)
+    started_ms: int = 0
+    """of the proxy, from whose start `counters` and `releases` count"""
     unreachable: bool = False
     fail: dict[str, SophiaError] = field(default_factory=dict)
 
@@ -301,7 +303,7 @@ class FakeTraffic:
     async def read(self, environment: str) -> Reading:
         if self.unreachable:
             raise SophiaError(INTERNAL, "the statistics cannot be reached")
-        return Reading(self.clock.boot_ms(), dict(self.counters), dict(self.releases))
+        return Reading(self.clock.boot_ms(), dict(self.counters), dict(self.releases), self.started_ms)
 
     async def close(self, environment: str, *, epoch: int) -> None:
         self._maybe_fail("close")

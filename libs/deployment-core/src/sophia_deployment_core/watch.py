@@ -26,6 +26,7 @@ BASELINE_REQUESTS = 20
 """Fewer requests than this say nothing about the old version's error share."""
 LATENCY_REQUESTS = 100
 """Fewer requests than this say nothing about a 95th percentile."""
+NOTHING = Counters()
 
 
 @dataclass(frozen=True)
@@ -172,14 +173,42 @@ def _wilson(bad: int, total: int, sign: int) -> float:
     return min(1.0, max(0.0, (middle + sign * spread) / (1 + Z * Z / total)))
 
 
-def since(now: Counters, then: Counters) -> Counters:
-    """What was counted between two readings of the same proxy; reset counters count from nothing."""
-    if now.requests < then.requests or now.errors_5xx < then.errors_5xx or now.lost < then.lost:
-        then = Counters()
-    return Counters(
-        requests=now.requests - then.requests,
-        errors_5xx=now.errors_5xx - then.errors_5xx,
-        lost=now.lost - then.lost,
-        active=now.active,
-        latency_us=now.latency_us,
-    )
+@dataclass(frozen=True)
+class Tally:
+    """What was counted from a first reading to the newest, for as long as a counter is looked at again and again.
+
+    A counter that is lower than before was begun anew (its proxy or its cluster was), and counts from nothing: what was
+    counted until then stays counted. So no part of a total is negative, and none ever becomes less. Requests are
+    compared, and failed ones as a sum: a request may be told as lost at first and as an error later.
+    """
+
+    before: Counters = NOTHING
+    """counted in earlier beginnings"""
+    base: Counters = NOTHING
+    last: Counters = NOTHING
+
+    @classmethod
+    def beginning(cls, first: Counters) -> Tally:
+        return cls(base=first, last=first)
+
+    def then(self, now: Counters, *, anew: bool = False) -> Tally:
+        """After another reading. `anew`: it is known to have begun at nothing since."""
+        if anew or now.requests < self.last.requests or _failed(now) < _failed(self.last):
+            return Tally(self.total, NOTHING, now)
+        return Tally(self.before, self.base, now)
+
+    @property
+    def total(self) -> Counters:
+        failed = _failed(self.last) - _failed(self.base)
+        lost = min(failed, max(0, self.last.lost - self.base.lost))
+        return Counters(
+            requests=self.before.requests + self.last.requests - self.base.requests,
+            errors_5xx=self.before.errors_5xx + failed - lost,
+            lost=self.before.lost + lost,
+            active=self.last.active,
+            latency_us=self.last.latency_us,
+        )
+
+
+def _failed(counters: Counters) -> int:
+    return counters.errors_5xx + counters.lost

@@ -42,6 +42,11 @@ def test_nobody_took_the_connection_is_lost_and_not_an_error_of_the_service() ->
     assert (found.requests, found.errors_5xx, found.lost) == (5, 1, 1)
 
 
+def test_what_is_about_to_be_tried_again_is_not_lost_yet() -> None:
+    found = counted(rq_completed=9, rq_5xx=1, rq_pending_failure_eject=4, rq_retry=1)
+    assert (found.errors_5xx, found.lost) == (0, 1), "errors and lost together are Envoy's own sum"
+
+
 def test_no_instance_at_all_and_too_many_waiting_are_lost() -> None:
     found = counted(rq_completed=9, rq_5xx=9, cx_none_healthy=4, rq_pending_overflow=2)
     assert (found.errors_5xx, found.lost) == (3, 6)

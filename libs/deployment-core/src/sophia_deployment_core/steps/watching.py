@@ -13,7 +13,7 @@ from sophia_deployment_core.ports import Counters, Reading
 from sophia_deployment_core.release import Revision, Workload
 from sophia_deployment_core.steps.call import Call, Verb
 from sophia_deployment_core.steps.checking import described
-from sophia_deployment_core.watch import Signs, Thresholds, Verdict, judge, since
+from sophia_deployment_core.watch import Signs, Tally, Thresholds, Verdict, judge
 
 EVERY_MS = 500
 NEWEST_PROBES = 8
@@ -57,6 +57,13 @@ class _Seen:
 
     began: Reading | None = None
     now: Reading | None = None
+    """the newest reading; None while the proxy cannot be reached"""
+    started_ms: int = 0
+    """of the proxy that was read last"""
+    workloads: dict[str, Tally] = field(default_factory=dict)
+    """placement key -> what the proxy counted of it"""
+    releases: dict[str, Tally] = field(default_factory=dict)
+    """release -> what the edge answered with it"""
     first: dict[Key, int] = field(default_factory=dict)
     """restarts when the watch began"""
     latest: dict[Key, int] = field(default_factory=dict)
@@ -67,6 +74,22 @@ class _Seen:
     sent: int = 0
     failed: int = 0
     last_failure: str = ""
+
+    def begin(self, first: Reading | None) -> None:
+        """What was counted before the watch is not its own."""
+        self.began = first
+        if first is not None:
+            self.started_ms = first.started_ms
+            self.workloads = {key: Tally.beginning(found) for key, found in first.workloads.items()}
+            self.releases = {name: Tally.beginning(found) for name, found in first.releases.items()}
+
+    def read(self, now: Reading | None) -> None:
+        self.now = now
+        if now is not None:
+            anew = now.started_ms != self.started_ms
+            _count(self.workloads, now.workloads, anew=anew)
+            _count(self.releases, now.releases, anew=anew)
+            self.started_ms = now.started_ms
 
     def restarted(self, load: Workload) -> int:
         """How often instances of the workload ended since the watch began."""
@@ -80,6 +103,12 @@ class _Seen:
         return self.said[keys[0]] if keys else None
 
 
+def _count(tallies: dict[str, Tally], found: Mapping[str, Counters], *, anew: bool) -> None:
+    """What is not found has counted nothing."""
+    for name in {*tallies, *found}:
+        tallies[name] = tallies.get(name, Tally()).then(found.get(name, Counters()), anew=anew)
+
+
 class Watch(Verb):
     """Passes, fails (traffic goes back), or holds (a person decides)."""
 
@@ -87,7 +116,7 @@ class Watch(Verb):
         assert call.plan.target is not None
         target, clock, seen = call.plan.target, call.hands.clock, _Seen()
         began, wanted = clock.boot_ms(), _left_ms(call)
-        seen.began = await _read(call)
+        seen.begin(await _read(call))
         seen.first = await _restarts(call)
         while True:
             await _look(call, target, seen)
@@ -118,7 +147,7 @@ async def _look(call: Call, target: Revision, seen: _Seen) -> None:
         *(_probe_edge(call, target.workloads[service], path, seen) for path, service in target.routes.items()),
         *(_probe_health(call, load, seen) for load in target.workloads.values() if load.kind != "worker"),
     )
-    seen.now = await _read(call)
+    seen.read(await _read(call))
     seen.latest = await _restarts(call)
 
 
@@ -178,7 +207,7 @@ def _verdict(call: Call, target: Revision, seen: _Seen, *, over: bool) -> Verdic
         thresholds=Thresholds(**settings.get("thresholds", {})),
         over=over,
         reachable=seen.now is not None and seen.began is not None,
-        users=max(0, _edge(seen).get(target.name, Counters()).requests - seen.sent),
+        users=max(0, seen.releases.get(target.name, Tally()).total.requests - seen.sent),
         quiet=str(settings["quiet"]),
         probes=newest,
     )
@@ -191,7 +220,7 @@ def _watched(call: Call, target: Revision) -> list[Workload]:
 
 
 def _signs(load: Workload, seen: _Seen) -> Signs:
-    counted = _since_switch(load.key, seen)
+    counted = seen.workloads.get(load.key, Tally()).total
     return Signs(
         service=load.service,
         requests=counted.requests,
@@ -200,13 +229,6 @@ def _signs(load: Workload, seen: _Seen) -> Signs:
         restarts=seen.restarted(load),
         unhealthy=seen.ill(load),
     )
-
-
-def _since_switch(key: str, seen: _Seen) -> Counters:
-    if seen.now is None:
-        return Counters()
-    before = seen.began.workloads.get(key) if seen.began and seen.began.started_ms == seen.now.started_ms else None
-    return since(seen.now.workloads.get(key, Counters()), before or Counters())
 
 
 def _baseline(call: Call, seen: _Seen) -> dict[str, Signs]:
@@ -223,23 +245,13 @@ def _baseline(call: Call, seen: _Seen) -> dict[str, Signs]:
     return found
 
 
-def _edge(seen: _Seen) -> dict[str, Counters]:
-    """By release, what the edge answered since the watch began."""
-    if seen.now is None:
-        return {}
-    before: Mapping[str, Counters] = {}
-    if seen.began and seen.began.started_ms == seen.now.started_ms:
-        before = seen.began.releases
-    return {name: since(now, before.get(name, Counters())) for name, now in seen.now.releases.items()}
-
-
 # --- telling --------------------------------------------------------------------------------------------------------
 
 
 def _told(seen: _Seen, verdict: Verdict) -> dict[str, Any]:
     edge = {
         name: {"requests": counted.requests, "errors_5xx": counted.errors_5xx, "lost": counted.lost}
-        for name, counted in _edge(seen).items()
+        for name, counted in ((name, tally.total) for name, tally in sorted(seen.releases.items()))
         if counted.requests
     }
     return {

@@ -203,16 +203,21 @@ def _grouped(pattern: re.Pattern[str], values: Values) -> dict[str, dict[str, in
 
 
 def _of_cluster(found: Mapping[str, int], latency: Mapping[str, int]) -> Counters:
-    """Each attempt that found nobody is an eject, each but the last of a request was followed by a retry."""
+    """Each attempt that found nobody is an eject, each but the last of a request was followed by a retry.
+
+    Before it is retried it looks like the last: what is lost has its 5xx too, so more are not. Errors and lost together
+    are then sums of Envoy's counters, which never fall unless they begin anew.
+    """
 
     def of(name: str) -> int:
         return found.get(name, 0)
 
     never_taken = max(0, of("rq_pending_failure_eject") - of("rq_retry"))
-    lost_with_5xx = never_taken + of("cx_none_healthy") + of("rq_pending_overflow") + of("rq_timeout")
+    never_answered = never_taken + of("cx_none_healthy") + of("rq_pending_overflow") + of("rq_timeout")
+    lost_with_5xx = min(of("rq_5xx"), never_answered)
     return Counters(
         requests=of("rq_completed"),
-        errors_5xx=max(0, of("rq_5xx") - lost_with_5xx),
+        errors_5xx=of("rq_5xx") - lost_with_5xx,
         lost=lost_with_5xx + of("cx_protocol_error"),
         active=of("rq_active") + of("rq_pending_active"),
         latency_us=latency,
