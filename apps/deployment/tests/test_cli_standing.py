@@ -25,6 +25,7 @@ def test_up_deploys_where_nothing_was_ever_live(sophia, commands, engine):
     assert called.exit == 0
     assert sent(commands) == [("deploy", "local")]
     assert called.err.startswith("nothing was ever live in `local`: building and deploying the working tree\n")
+    assert "uncommitted" not in called.err
     assert called.out == ""
 
 
@@ -96,6 +97,11 @@ def test_an_unknown_environment_is_refused_before_anything_starts(sophia):
             "the working tree is at b, live is a with unc",
         ),
         ({"commit": "a", "dirty": False}, {"commit": "a", "dirty": True}, "what is live was built with uncommitted"),
+        (
+            {"commit": "a", "dirty": True},
+            {"commit": "a", "dirty": True},
+            "the working tree has uncommitted changes, as had",
+        ),
     ],
 )
 def test_a_changed_tree_is_mentioned(tree, live, said):

@@ -48,9 +48,10 @@ def up(site: Site, environment: str | None, strict_port: bool) -> int:
     known = {each["name"]: each for each in status["environments"]}
     sleeping = [each for each in known.values() if _is_to_start(each, named=environment)]
     exits = [_start(site, each["name"], strict_port=strict_port) for each in sleeping]
-    if known.get(name) is None or known[name]["live"] is None:
+    first = known.get(name) is None or known[name]["live"] is None
+    if first:
         exits.append(_first(site, name, strict_port=strict_port, busy=known.get(name)))
-    _tell(site, name)
+    _tell(site, name, compared=not first)
     return next((code for code in exits if code), 0)
 
 
@@ -76,8 +77,8 @@ def _first(site: Site, name: str, *, strict_port: bool, busy: dict[str, Any] | N
     return following.ended(site, site.engine.submit({**submission, "strict_port": strict_port}))
 
 
-def _tell(site: Site, name: str) -> None:
-    """Where everything answers, what stays down, and whether the working tree is what is live."""
+def _tell(site: Site, name: str, *, compared: bool) -> None:
+    """Where everything answers, what stays down and, when `compared`, whether the working tree is what is live."""
     from sophia_deployment import provenance
 
     status = site.engine.status()
@@ -89,7 +90,7 @@ def _tell(site: Site, name: str) -> None:
         if each["alone"] and each["state"] == "down":
             site.console.say(f"`{each['name']}` was taken down by name: `sophia up {each['name']}` brings it back")
     found = next((each for each in serving if each["name"] == name), None)
-    said = difference(provenance.of(site.root).to_data(), origin(found)) if found is not None else ""
+    said = difference(provenance.of(site.root).to_data(), origin(found)) if found is not None and compared else ""
     if said:
         more = f"`sophia deploy {name}` brings it live, `sophia plan {name}` shows what that would do"
         site.console.say(f"{said}; {more}")
@@ -111,7 +112,7 @@ def difference(tree: dict[str, Any], live: dict[str, Any]) -> str:
     if tree["commit"] != live["commit"]:
         return f"the working tree is at {cards.provenance_words(tree)}, live is {cards.provenance_words(live)}"
     if tree["dirty"]:
-        return "the working tree has uncommitted changes"
+        return "the working tree has uncommitted changes" + (", as had what is live" if live["dirty"] else "")
     return "what is live was built with uncommitted changes that are no longer here" if live["dirty"] else ""
 
 
