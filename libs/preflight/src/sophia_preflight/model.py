@@ -8,13 +8,9 @@ blocking. `MEDIUM` works but is fragile or unsafe; `LOW` and `INFO` are the rest
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sophia_preflight.context import Context
 
 
 class Severity(StrEnum):
@@ -159,16 +155,6 @@ class Rule:
             blocks,
             tuple(edits),
         )
-
-
-@dataclass(frozen=True)
-class Check:
-    """A rule with its way to find, and its examples: each bad tree has a finding of it, each good one has none."""
-
-    rule: Rule
-    check: Callable[[Context], Iterable[Finding]]
-    bad: tuple[Tree, ...]
-    good: tuple[Tree, ...]
 
 
 class Verdict(StrEnum):

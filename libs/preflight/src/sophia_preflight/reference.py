@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sophia_preflight.model import Check, Tree
-from sophia_preflight.rules import FAMILIES, all_checks
+from sophia_preflight.model import Tree
+from sophia_preflight.rules import FAMILIES, Check, all_checks
 
 _INTRODUCTION = """\
 What `sophia check` looks for; `sophia explain RULE` shows one of these. This page is made from the rules, and each

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 
-from sophia_preflight.model import Check
+from sophia_preflight.context import Context
+from sophia_preflight.model import Finding, Rule, Tree
 
 FAMILIES = {
     "targets": "Missing targets",
@@ -25,6 +28,16 @@ FAMILIES = {
     "files": "Files that cannot be read, and this tool's own settings",
 }
 """Family -> its title, in the order of the reference page."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule with its way to find, and its examples: each bad tree has a finding of it, each good one has none."""
+
+    rule: Rule
+    check: Callable[[Context], Iterable[Finding]]
+    bad: tuple[Tree, ...]
+    good: tuple[Tree, ...]
 
 
 @cache
