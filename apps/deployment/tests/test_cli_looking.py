@@ -74,8 +74,10 @@ def test_what_crashes_after_its_watch_is_told_with_what_to_do(sophia, commands, 
     notes = sophia("status").out.splitlines()[-2:]
     assert notes == [
         f"local: {because}",
-        "local: nothing goes back by itself now: `sophia logs local` says why, `sophia deploy local` brings a version "
-        "that is mended, `sophia rollback local --reason WHY` goes back to `77aa01b2c3d4`",
+        (
+            "local: nothing goes back by itself now: `sophia logs local` says why, `sophia deploy local` brings a version "
+            "that is mended, `sophia rollback local --reason WHY` goes back to `77aa01b2c3d4`"
+        ),
     ]
 
 

@@ -187,7 +187,7 @@ class EngineOut(Wire):
 
 
 class StatusOut(Wire):
-    engine: EngineOut
+    engine: EngineOut | None = Field(description="Null after `down`: everything is down, the engine too.")
     platform: str | None
     environments: list[EnvironmentOut]
 

@@ -10,8 +10,10 @@ import click
 from sophia_deployment_core.errors import NOT_FOUND, SophiaError
 
 from sophia_deployment.cli.site import Site
-from sophia_deployment.cli.verb import HERE, Verb, environment_argument, near
+from sophia_deployment.cli.verb import HERE, Verb, environment_argument
+from sophia_deployment.codes import ENGINE_UNREACHABLE
 from sophia_deployment.output import cards
+from sophia_deployment.output.text import near
 
 
 @click.command(
@@ -29,8 +31,10 @@ def status(site: Site, environment: str | None) -> int:
 
     steady: all is well · rolling out: a run has it · held: somebody must decide · degraded: instances are missing ·
     down: taken down · empty: nothing was ever live
+
+    After `sophia down` no engine answers, and everything is told as down.
     """
-    answer = site.engine.status()
+    answer = _status(site)
     now_ms = time.time_ns() // 1_000_000
     if environment is None:
         site.console.answer(answer, *cards.status_lines(answer, now_ms=now_ms, paint=site.console.on_out))
@@ -43,6 +47,27 @@ def status(site: Site, environment: str | None) -> int:
     lines = cards.environment_lines(found, now_ms=now_ms, paint=site.console.on_out)
     site.console.answer({**answer, "environments": [found]}, *lines)
     return 0
+
+
+def _status(site: Site) -> dict[str, Any]:
+    """The engine's answer; without an engine, that everything was taken down, if it was."""
+    try:
+        return site.engine.status()
+    except SophiaError as error:
+        resting = _resting(site) if error.code is ENGINE_UNREACHABLE else None
+        if resting is None:
+            raise
+        return resting
+
+
+def _resting(site: Site) -> dict[str, Any] | None:
+    from sophia_deployment import resting
+
+    try:
+        found = resting.status(site.places)
+    except SophiaError:  # then that no engine answers is what there is to say
+        return None
+    return found.model_dump(mode="json") if found is not None else None
 
 
 @click.command(

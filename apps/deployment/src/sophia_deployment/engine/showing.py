@@ -14,7 +14,7 @@ from sophia_deployment_core.environment import Placement, Shipped, Standing
 from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ledger import Event
 from sophia_deployment_core.plan import Plan, Step
-from sophia_deployment_core.ports import Instance, Reading
+from sophia_deployment_core.ports import Instance, Reading, Secrets
 from sophia_deployment_core.release import Revision, Workload
 from sophia_deployment_core.run import Phase, StepView, View
 from sophia_deployment_core.steps import Hands
@@ -154,12 +154,29 @@ def _step(view: View, step: Step, phase: Phase, state: StepView) -> StepOut:
 
 
 async def status(hands: Hands, about: EngineOut) -> StatusOut:
-    standings = sorted(hands.world.environments.values(), key=lambda each: each.name)
-    return StatusOut(
-        engine=about,
-        platform=_platform(hands.world),
-        environments=[await _environment(hands, standing) for standing in standings],
-    )
+    """Of the engine `about`."""
+    instances = {name: await hands.runtime.observe(name) for name in hands.world.environments}
+    return _status(hands.world, about, instances, hands.secrets, now_ms=hands.clock.now_ms())
+
+
+def resting(world: World, secrets: Secrets, *, now_ms: int) -> StatusOut:
+    """While no engine runs and nothing is up."""
+    return _status(world, None, {}, secrets, now_ms=now_ms)
+
+
+def _status(
+    world: World,
+    about: EngineOut | None,
+    instances: Mapping[str, Sequence[Instance]],
+    secrets: Secrets,
+    *,
+    now_ms: int,
+) -> StatusOut:
+    environments = [
+        _environment(world, standing, instances.get(name, ()), secrets, now_ms=now_ms)
+        for name, standing in sorted(world.environments.items())
+    ]
+    return StatusOut(engine=about, platform=_platform(world), environments=environments)
 
 
 def _platform(world: World) -> str | None:
@@ -168,11 +185,12 @@ def _platform(world: World) -> str | None:
     return next((str(name) for name in names if name), None)
 
 
-async def _environment(hands: Hands, standing: Standing) -> EnvironmentOut:
-    world, instances = hands.world, await hands.runtime.observe(standing.name)
+def _environment(
+    world: World, standing: Standing, instances: Sequence[Instance], secrets: Secrets, *, now_ms: int
+) -> EnvironmentOut:
     services = _services(standing, instances)
     holder, back = world.holder(standing.name), standing.previous()
-    state, because = _state(standing, holder, services, now_ms=hands.clock.now_ms())
+    state, because = _state(standing, holder, services, now_ms=now_ms)
     newest = standing.history[-1] if standing.history else None
     return EnvironmentOut(
         name=standing.name,
@@ -186,7 +204,7 @@ async def _environment(hands: Hands, standing: Standing) -> EnvironmentOut:
         warm=back is not None and _is_warm(standing, back.revision),
         run=holder.id if holder else None,
         queued=[view.id for view in lanes.waiting(world, standing.name)],
-        pending=_pending(standing, hands.secrets.versions(standing.name)),
+        pending=_pending(standing, secrets.versions(standing.name)),
         services=services,
         history=[_shipped(entry, standing, world) for entry in reversed(standing.history)],
     )
@@ -205,7 +223,7 @@ def _state(
     if standing.live is None:
         return "empty", "nothing was ever live here"
     if not standing.open:
-        return "down", "`sophia up` brings it back"
+        return "down", f"`sophia up{f' {standing.name}' if standing.down_alone else ''}` brings it back"
     lacking = [_lack(service) for service in services if _is_lacking(service, now_ms)]
     return ("degraded", f"not running as it should: {', '.join(lacking)}") if lacking else ("steady", "")
 

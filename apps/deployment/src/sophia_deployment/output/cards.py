@@ -27,7 +27,9 @@ def status_lines(status: Answer, *, now_ms: int, paint: Paint) -> list[str]:
         if each["services"]:
             lines += ["", *_service_lines(each, paint=paint)]
     notes = [note for each in environments for note in environment_notes(each)]
-    return [*lines, "", *notes] if notes else lines
+    if status["engine"] is None:
+        notes.append("everything is down, the engine too: `sophia up` starts it")
+    return [*lines, *([""] if lines else []), *notes] if notes else lines
 
 
 def environment_lines(environment: Answer, *, now_ms: int, paint: Paint) -> list[str]:

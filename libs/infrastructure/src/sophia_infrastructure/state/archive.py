@@ -45,6 +45,13 @@ def head(path: Path) -> Head:
     return Head(*row)
 
 
+def is_given_back(path: Path) -> bool:
+    """Whether the newest engine that owned it gave it back at its orderly end. False where none ever did own it."""
+    with _connected(path) as connection:
+        row = connection.execute(select(_head.c.epoch, _head.c.holder).where(_head.c.id == 1)).one_or_none()
+    return row is not None and row.epoch > 0 and row.holder is None
+
+
 @contextmanager
 def _connected(path: Path) -> Iterator[Connection]:
     engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _open(path))
