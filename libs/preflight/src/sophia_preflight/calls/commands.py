@@ -632,6 +632,7 @@ def _image_build(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     parted = part(rest, _BUILD)
     operands = [word for word in parted.operands if word.value]
     if len(operands) != 1 or operands[0].value == "-" or _URL.match(operands[0].value) or operands[0].many:
+        run.call(Program(words[0], tuple(words[1:])), words)
         return
     build = ImageBuild(
         operands[0],

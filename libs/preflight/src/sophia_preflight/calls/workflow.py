@@ -152,8 +152,8 @@ def _image(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner
             if line.strip()
         )
         tags = tuple(
-            Word(scope.text(tag), inputs["tags"].line, inputs["tags"].column)
-            for tag in re.split(r"[\s,]+", inputs["tags"].text)
+            Word(tag, inputs["tags"].line, inputs["tags"].column)
+            for tag in re.split(r"[\s,]+", scope.text(_with_names(job, scope, inputs["tags"].text)))
             if tag
         )
         build = ImageBuild(
@@ -164,6 +164,20 @@ def _image(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner
             tags,
         )
         found.calls.append(Call(build, site, step.uses.place(workflow.path), f"docker build {context}"))
+
+
+def _with_names(job: Job, scope: Scope, tags: str) -> str:
+    """Tags, with those that docker/metadata-action makes put in as far as they are known: its images."""
+
+    def named(found: re.Match[str]) -> str:
+        for step in job.steps:
+            if step.node["id"].text == found[1] and step.uses.text.startswith("docker/metadata-action@"):
+                images = re.split(r"[\s,]+", scope.text(step.with_["images"].text))
+                names = [image.removeprefix("name=") for image in images]
+                return " ".join(f"{name}:{UNKNOWN}" for name in names if name and "=" not in name) or UNKNOWN
+        return UNKNOWN
+
+    return re.sub(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.tags\s*\}\}", named, tags)
 
 
 def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
