@@ -19,9 +19,10 @@ import click
 from sophia_deployment_core.errors import INTERNAL, SophiaError
 
 from sophia_deployment.cli.site import Site
-from sophia_deployment.cli.verb import OPTIONS, near
+from sophia_deployment.cli.verb import OPTIONS
 from sophia_deployment.codes import USAGE
 from sophia_deployment.output.console import Unread
+from sophia_deployment.output.text import near
 
 INTERRUPTED = 130
 

@@ -9,8 +9,8 @@ import click
 from sophia_deployment_core.errors import NOT_FOUND, SophiaError
 
 from sophia_deployment.cli.site import Site
-from sophia_deployment.cli.verb import HERE, Verb, near
-from sophia_deployment.output.text import table
+from sophia_deployment.cli.verb import HERE, Verb
+from sophia_deployment.output.text import near, table
 
 
 @click.command(

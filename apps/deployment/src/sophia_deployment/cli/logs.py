@@ -11,9 +11,10 @@ import click
 from sophia_deployment_core.errors import NOT_FOUND, SophiaError
 
 from sophia_deployment.cli.site import Site
-from sophia_deployment.cli.verb import HERE, Verb, environment_argument, near
+from sophia_deployment.cli.verb import HERE, Verb, environment_argument
 from sophia_deployment.codes import USAGE
 from sophia_deployment.output import logs as files
+from sophia_deployment.output.text import near
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from sophia_deployment_core.errors import NOT_FOUND, SophiaError
 
 from sophia_deployment.cli import following
 from sophia_deployment.cli.site import Site
-from sophia_deployment.cli.verb import HERE, Verb, environment_argument, near
+from sophia_deployment.cli.verb import HERE, Verb, environment_argument
 from sophia_deployment.codes import USAGE
 from sophia_deployment.output import cards
-from sophia_deployment.output.text import plain, table
+from sophia_deployment.output.text import near, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -105,7 +105,7 @@ class Site:
         """The same, where only a declared environment makes sense."""
         wanted, declared = self.environment(name), self.declared()
         if declared and wanted not in declared:
-            from sophia_deployment.cli.verb import near
+            from sophia_deployment.output.text import near
 
             hint = near(wanted, declared) or f"there are {', '.join(f'`{each}`' for each in declared)}"
             raise SophiaError(NOT_FOUND, f"there is no environment `{wanted}`", hint=hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,10 @@ from sophia_deployment_core.errors import SophiaError
 
 from sophia_deployment.cli.site import Site
 from sophia_deployment.codes import USAGE
+from sophia_deployment.output.text import near
 
 HERE = click.make_pass_decorator(Site)
 """Gives a verb the `Site` of its call as first argument."""
-
-
-def near(word: str, words: Collection[str]) -> str | None:
-    """`did you mean …?`, if one of `words` is like `word`."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"did you mean `{found[0]}`?" if found else None
 
 
 def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:

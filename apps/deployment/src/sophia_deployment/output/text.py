@@ -6,7 +6,7 @@ The report has words of its own for the same things; importing it would take lon
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 LONGEST = 2_000
 """Characters of one text of somebody else; more is cut and says so."""
@@ -39,6 +39,14 @@ _HARMFUL = re.compile(
     "\u2028\u2029\ufeff"  # line separators, byte order mark
     "\ud800-\udfff]"  # halves of surrogate pairs
 )
+
+
+def near(word: str, words: Collection[str]) -> str | None:
+    """`did you mean …?`, if one of `words` is like `word`."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, words, n=1, cutoff=0.6)
+    return f"did you mean `{found[0]}`?" if found else None
 
 
 def plain(value: object, *, longest: int = LONGEST) -> str:
