@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from sophia_deployment.engine.journal import Journal
 from sophia_deployment.engine.restoring import Restoring
+from sophia_deployment_core import planning
 from sophia_deployment_core.run import View
 from sophia_deployment_core.testing import Ground
 
-from tests.support.stories import Engine, begun, names, platform, play, revision, running
+from tests.support.stories import Engine, Killed, artifact, begun, names, platform, play, revision, running
 
 ALL = platform(watch_ms=20_000)
 ONE, TWO = revision(ALL, "1"), revision(ALL, "2")
@@ -110,6 +112,33 @@ def test_callees_are_there_before_their_callers() -> None:
         engine = await restore(ground)
         order = [name.split("/")[0] for name in ground.runtime.started[before:]]
         assert order.index("stock") < order.index("orders") < order.index("front")
+        await engine.stop()
+
+    play(story)
+
+
+def test_an_edge_that_is_closed_on_the_way_back_is_not_opened_again() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await engine.over(await engine.deploy(ONE))
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        await engine.stop()
+        ground.probes.broken_artifacts.add(artifact("front", "2"))
+
+        def closed(drafts) -> bool:
+            return (
+                any((each.kind, each.body.get("step")) == ("step done", "open") for each in drafts) and view.undo != {}
+            )
+
+        dying = Engine(ground, die_at=closed)
+        view = await dying.deploy(TWO)
+        with pytest.raises(Killed):
+            await dying.over(view)
+        assert not ground.traffic.edges
+        ground.traffic.unreachable = True
+        engine = await restore(ground)
+        assert not ground.traffic.edges
+        assert (await engine.over(engine.world.runs[view.id])).state == "failed"
         await engine.stop()
 
     play(story)

@@ -13,6 +13,9 @@ from sophia_deployment_core import planning
 from sophia_deployment_core.errors import INTERNAL, SophiaError
 from sophia_deployment_core.ledger import Draft, Head, verify
 from sophia_deployment_core.ports import Answer, Counters, Fenced
+from sophia_deployment_core.release import Revision
+from sophia_deployment_core.report.sentences import serving, summary
+from sophia_deployment_core.run import View
 from sophia_deployment_core.testing import Ground
 from sophia_deployment_core.world import World
 
@@ -517,30 +520,78 @@ FOR_GOOD = {
 }
 
 
+async def breaks(ground: Ground, step: str, target: Revision, *, down: bool = False) -> tuple[Engine, View]:
+    """A deployment of `target` over `ONE`, in which `step` fails for good: how it ended."""
+    place, what = FOR_GOOD[step]
+    begins = ("step started", step, "do")
+    faults = [fault("for good", final=True)]
+
+    def break_it(drafts: Sequence[Draft]) -> bool:
+        """When the step begins, and not before: others use the same verb of the port. And not after it."""
+        if any((draft.kind, draft.body.get("step"), draft.body.get("phase")) == begins for draft in drafts) and faults:
+            getattr(ground, place).fail[what] = faults.pop()
+        return False
+
+    first = Engine(ground)
+    await first_release(first)
+    if down:
+        await first.over(await first.submit(planning.stop(first.standing, drain_ms=1_000), tags=["alone"]))
+    await first.stop()
+    engine = Engine(ground, die_at=break_it)
+    view = await engine.over(await engine.deploy(target))
+    assert not getattr(ground, place).fail, "the fault was never met"
+    assert view.step("do", step).state == "failed"
+    return engine, view
+
+
 @pytest.mark.parametrize("step", FOR_GOOD)
 def test_each_step_failing_for_good_leaves_what_was_before(step: str) -> None:
     async def story(ground: Ground) -> None:
-        place, what = FOR_GOOD[step]
-        begins = ("step started", step, "do")
-
-        def break_it(drafts: Sequence[Draft]) -> bool:
-            """When the step begins, and not before: others use the same verb of the port."""
-            if any((draft.kind, draft.body.get("step"), draft.body.get("phase")) == begins for draft in drafts):
-                getattr(ground, place).fail[what] = fault("for good", final=True)
-            return False
-
-        first = Engine(ground)
-        await first_release(first)
-        await first.stop()
-        engine = Engine(ground, die_at=break_it)
-        view = await engine.deploy(TWO)
-        await engine.over(view)
-        assert not getattr(ground, place).fail, "the fault was never met"
-        assert view.step("do", step).state == "failed"
+        engine, view = await breaks(ground, step, TWO)
         assert view.state == ("rolled back" if step in ("start ticker", "switch") else "failed")
         assert ground.traffic.public["local"].table == ONE.table()
         assert set(running(ground)) == names(ONE)
         assert engine.standing.live == ONE
+        await engine.stop()
+
+    play(story)
+
+
+@pytest.mark.parametrize("step", FOR_GOOD)
+def test_each_step_failing_for_good_leaves_an_environment_down_that_was_down(step: str) -> None:
+    async def story(ground: Ground) -> None:
+        engine, view = await breaks(ground, step, TWO, down=True)
+        assert view.state == "failed" and summary(view).endswith("; `local` is down, as it was")
+        assert serving(view) is None and view.first_error and view.first_error["facts"].get("serving") != ONE.name
+        assert not ground.traffic.edges and not engine.standing.open and not running(ground)
+        assert engine.standing.live == ONE and engine.standing.down_alone
+        assert (await engine.over(await engine.submit(planning.start(engine.standing)))).state == "done"
+        assert set(running(ground)) == names(ONE) and ground.traffic.public["local"].table == ONE.table()
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_failed_check_in_an_environment_that_was_down_says_that_nothing_serves() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        ground.probes.broken_artifacts.add(artifact("front", "2"))
+        view = await engine.over(await engine.deploy(TWO))
+        assert view.first_error and view.first_error["facts"]["serving"] == "nothing"
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_first_release_that_fails_leaves_an_edge_that_says_so() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        ground.runtime.fail["start front"] = fault("for good", final=True)
+        view = await engine.over(await engine.deploy(ONE))
+        assert view.state == "failed" and summary(view).endswith("; nothing is live there: the edge answers 503")
+        assert ground.traffic.edges and engine.standing.open and not running(ground)
         await engine.stop()
 
     play(story)
@@ -583,8 +634,10 @@ async def _told(ground: Ground, kind: str, die_at: object) -> None:
     """One release after the other; of the second the engine dies once, and a new one goes on."""
     engine = Engine(ground)
     await first_release(engine)
+    if kind == "down":
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
     await engine.stop()
-    if kind == "broken":
+    if kind in ("broken", "down"):
         ground.probes.broken_artifacts.add(artifact("front", "2"))
     dying = Engine(ground, die_at=die_at)  # type: ignore[arg-type]
     id = ""
@@ -614,20 +667,28 @@ def _proven(ground: Ground, kind: str) -> None:
     world.apply_all(ground.ledger.read())
     standing = world.standing("local")
     last = next(view for view in reversed(world.runs.values()) if view.kind == "deploy")
-    wanted = {"good": ("done", TWO), "broken": ("failed", ONE), "breaks": ("rolled back", ONE)}[kind]
+    wanted = {
+        "good": ("done", TWO),
+        "broken": ("failed", ONE),
+        "breaks": ("rolled back", ONE),
+        "down": ("failed", ONE),
+    }[kind]
     if kind == "breaks" and last.state == "failed":  # it broke before the switch
         wanted = ("failed", ONE)
     assert (last.state, standing.live) == wanted
     assert ground.traffic.public["local"].table == wanted[1].table()
     now = set(running(ground))
-    assert names(wanted[1]) <= now
+    if kind == "down":
+        assert not now and not standing.open and not ground.traffic.edges
+    else:
+        assert names(wanted[1]) <= now
     if wanted[1] is ONE:
-        assert now == names(ONE) and set(standing.placements) == ONE.keys
+        assert now <= names(ONE) and set(standing.placements) == ONE.keys
     assert all(count == 1 for count in running(ground).values())
     assert isinstance(verify(ground.ledger.read()), Head)
 
 
-KINDS = ("good", "broken", "breaks")
+KINDS = ("good", "broken", "breaks", "down")
 COUNTS = {kind: appends(kind) for kind in KINDS}
 
 

@@ -269,6 +269,7 @@ def _turn_bad(standing: Standing, revision: Revision | None) -> None:
 _HANDLERS = {
     ("do", "open", "started"): _open_intended,
     ("do", "open", "done"): _opened,
+    ("undo", "open", "done"): _closed,
     ("do", "close", "done"): _closed,
     ("do", "place", "started"): _place_intended,
     ("undo", "place", "done"): _unplaced,

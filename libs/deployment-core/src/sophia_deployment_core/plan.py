@@ -38,7 +38,12 @@ class Step:
 
     @property
     def undoable(self) -> bool:
-        return self.verb in UNDOABLE
+        return self.verb in UNDOABLE or self.reopens
+
+    @property
+    def reopens(self) -> bool:
+        """It opens an edge that was taken down, so that going back means to close it again."""
+        return bool(self.args.get("was_down"))
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,11 @@ class Plan:
     @cached_property
     def hash(self) -> str:
         return digest(self.to_data())
+
+    @cached_property
+    def was_down(self) -> bool:
+        """Nothing answered in the environment before, though something is live there."""
+        return any(step.reopens for step in self.steps)
 
     @cached_property
     def by_id(self) -> dict[str, Step]:

@@ -63,7 +63,7 @@ def deploy(standing: Standing, target: Revision, *, kind: Literal["deploy", "rol
     if is_live and not any(part.differs for part in draft.parts):
         return draft.plan(kind, changes)
     early, late = _around_the_switch(draft.parts, kind)
-    draft.open()
+    draft.open(was_down=live is not None and not standing.open)
     draft.place((part.load, part.unplaced) for part in draft.parts)
     draft.prepare(part.load for part in draft.parts if part.unstarted or part.replaced)
     draft.check(part for part in early if kind == "deploy" or not _shared(live, part.load))
@@ -197,10 +197,11 @@ class _Draft:
         wanted = {f"verify {service}" for service in services}
         return [step.id for step in self.steps if step.id in wanted]
 
-    def open(self) -> None:
+    def open(self, *, was_down: bool = False) -> None:
+        """An edge that was taken down is closed again by going back; a first one stays, and answers 503."""
         settings = self.target.settings
         args = {"edge_port": settings["edge_port"], "strict": bool(settings.get("strict_port", False))}
-        self.add("open", "open", args, after=())
+        self.add("open", "open", args | ({"was_down": True} if was_down else {}), after=())
 
     def place(self, wanted: Iterable[tuple[Workload, Sequence[int]]]) -> None:
         placed = {

@@ -285,7 +285,7 @@ def _next_undo(view: View) -> list[Decision]:
 
 
 def _state_after_undo(view: View, kind: str) -> State:
-    if view.switched and view.plan.previous is not None:
+    if view.switched and view.plan.previous is not None and not view.plan.was_down:
         return "rolled back"
     return "failed" if kind == "failure" else "cancelled"
 

@@ -4,8 +4,8 @@ A run that an engine goes on with relies on what its earlier steps did, and its 
 gone when the machine was restarted. So before any run goes on, what was told to run is started again, and the proxy
 with it. Launchers restart what dies; this is for what died together with its launcher.
 
-Instances only at moments at which no step is under way; the proxy, which only `stop` ends, whenever it is gone. What a
-lost step was about (its intent is written, its outcome is not) is left to that step, which is begun again.
+Instances only at moments at which no step is under way; the proxy whenever it is gone, unless the run is about to end
+it. What a lost step was about (its intent is written, its outcome is not) is left to that step, which is begun again.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Restoring:
         """One environment (its proxy, and of its placements `keys` alone); whether anything was gone. What cannot be
         started is told, and found by whoever needs it."""
         holder = self.hands.world.holder(standing.name)
-        if not standing.open or (holder is not None and holder.kind == "stop"):
+        if not standing.open or (holder is not None and _closes(holder)):
             return False
         gone = {key: told for key, told in (await self._gone(standing)).items() if keys is None or key in keys}
         is_silent = await self._is_silent(standing)
@@ -115,6 +115,11 @@ class Restoring:
         except Exception as error:  # what cannot be brought back must not keep the engine from its work
             said = error.message if isinstance(error, SophiaError) else traceback.format_exc()
             self.tell("not restored", {"environment": call.environment, "step": call.step.id, "error": said})
+
+
+def _closes(view: View) -> bool:
+    """Whether the run ends the proxy: it takes the environment down, or down again."""
+    return view.kind == "stop" or any(view.plan.by_id[id].verb == "open" for id in view.undo)
 
 
 def _under_way(view: View) -> Iterator[tuple[str, int]]:

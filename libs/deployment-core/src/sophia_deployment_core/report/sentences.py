@@ -43,7 +43,9 @@ def serving(view: View) -> str | None:
         return release_name(view) if _verb_done(view, "restore", "do") or not view.plan.steps else None
     if view.kind not in ("deploy", "rollback"):
         return release_name(view)
-    return release_name(view) if _moved_for_good(view) or not view.plan.steps else view.plan.previous
+    if _moved_for_good(view) or not view.plan.steps:
+        return release_name(view)
+    return None if view.plan.was_down else view.plan.previous
 
 
 def edge_answers(view: View) -> tuple[Answers, ...]:
@@ -110,7 +112,7 @@ def _under_way(view: View) -> str:
 
 def _serves(view: View) -> str:
     name = serving(view)
-    return plain(f"`{name}` serves" if name else f"nothing is live{_answer_of_the_edge(view)}")
+    return plain(f"`{name}` serves" if name else f"nothing serves{_answer_of_the_edge(view)}")
 
 
 def _release(view: View) -> str:
@@ -123,14 +125,16 @@ def _release(view: View) -> str:
     if _moved_for_good(view):
         return plain(f"`{name}` took over in `{place}` and stays; {why(view)}")
     after = f"`{before}` went on serving" if before else f"nothing is live there{_answer_of_the_edge(view)}"
-    if view.switched and before is None:
+    if view.plan.was_down:
+        after = f"`{place}` is down, as it was"
+    if view.switched and (before is None or view.plan.was_down):
         return plain(f"`{name}` did not stay live in `{place}`{cause}; {after}")
     what = "was stopped before it went live" if view.state == "cancelled" else "did not go live"
     return plain(f"`{name}` {what} in `{place}`{cause}; {after}")
 
 
 def _answer_of_the_edge(view: View) -> str:
-    """What users get where nothing is live: nothing at all if the edge could not be opened."""
+    """What users get where nothing serves: nothing at all if the edge could not be opened."""
     opening = [view.do[step.id].state for step in view.plan.steps if step.verb == "open" and step.id in view.do]
     return "" if opening and opening[-1] != "done" else ": the edge answers 503"
 

@@ -146,7 +146,8 @@ class Call:
     def serving_now(self) -> str:
         """What users are answered by, in words, for a failure's facts."""
         live = self.standing.live
-        return live.name if live else "nothing"
+        answers = live is not None and (self.switched or not self.plan.was_down)
+        return live.name if live is not None and answers else "nothing"
 
     async def arrange(self, placements: Mapping[str, Placement]) -> None:
         """Make the proxy's list exactly these placements."""

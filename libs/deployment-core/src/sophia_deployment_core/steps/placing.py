@@ -87,6 +87,11 @@ class Open(Verb):
             await call.arrange(call.standing.placements)
         return ports
 
+    async def undo(self, call: Call) -> dict[str, Any]:
+        """Only where it was taken down before (`Step.reopens`)."""
+        await call.hands.traffic.close(call.environment, epoch=call.hands.epoch)
+        return {}
+
 
 class Place(Verb):
     """New workloads get a listener and a port for each instance; a workload that grows gets ports only."""
