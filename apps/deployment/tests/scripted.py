@@ -66,6 +66,7 @@ def run_out(**given: Any) -> RunOut:
         "submitted_ms": BEGAN_MS,
         "started_ms": BEGAN_MS,
         "ended_ms": BEGAN_MS + 17_200,
+        "serving": "3f2a9c41d0e1",
         "summary": "`local` moved from `77aa01b2c3d4` to `3f2a9c41d0e1`; 312 requests under watch, none failed",
     }
     return RunOut(**{**done, **given})
@@ -146,6 +147,7 @@ def failed_run() -> RunOut:
         status="failed",
         because=NOT_HEALTHY["message"],
         ended_ms=BEGAN_MS + 31_800,
+        serving="77aa01b2c3d4",
         summary="`3f2a9c41d0e1` did not go live in `local`: `api` was not healthy within 30 s: GET /health answered "
         "503; `77aa01b2c3d4` went on serving",
         steps=[StepOut(id="verify api", verb="verify", phase="do", state="failed", error=NOT_HEALTHY)],

@@ -144,6 +144,29 @@ def test_a_rollback_while_a_release_is_under_way_makes_that_one_go_back() -> Non
     play(story)
 
 
+def test_a_run_says_what_serves_in_the_end() -> None:
+    async def story(house: House) -> None:
+        one = await house.deployed("1")
+        house.ground.probes.broken_artifacts |= {artifact("front", "2")}
+        failed = await house.over(await house.submit(version="2"))
+        assert (failed.status, failed.serving) == ("failed", one.release)
+        house.ground.probes.broken_artifacts.clear()
+        bad = await house.submit(version="3")
+        await asyncio.sleep(2)
+        assert (await house.commands.run(str(bad.run))).switched_ms
+        house.ground.probes.broken_artifacts |= {artifact("front", "3")}
+        bad = await house.over(bad)
+        (watch,) = [step for step in bad.steps if step.verb == "watch" and step.phase == "do"]
+        assert watch.error is not None and watch.error["facts"]["serving"] == bad.release, "so it was then"
+        assert (bad.status, bad.serving) == ("rolled back", one.release)
+        held = await house.submit(version="5", watch_ms=4_000)
+        house.ground.traffic.unreachable = True
+        held = await house.over(held)
+        assert (held.status, held.serving) == ("needs you", held.release)
+
+    play(story)
+
+
 def test_a_rollback_goes_to_the_version_before_and_to_any_that_is_named() -> None:
     async def story(house: House) -> None:
         one, two = await house.deployed("1"), await house.deployed("2")

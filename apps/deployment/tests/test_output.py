@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sophia_deployment.output import cards, live
 from sophia_deployment.output.progress import Progress
 from sophia_deployment.output.text import ago, duration, paint, plain, several, table
+from sophia_deployment.wire import StepOut
 
 from apps.deployment.tests.scripted import BAD_RUN, BEGAN_MS, GOOD_RUN, failed_run, plan_data, run_out, step, submitted
 
@@ -182,7 +183,8 @@ def test_the_picture_never_grows_over_its_room():
 
 
 def test_a_failure_without_any_fact_still_says_what_serves_and_where_to_read_more():
-    bare = run_out(status="failed", because="the engine gave up", summary="", steps=[]).model_dump(mode="json")
+    given = {"status": "failed", "because": "the engine gave up", "serving": "77aa01b2c3d4", "summary": ""}
+    bare = run_out(**given, steps=[]).model_dump(mode="json")
     assert cards.failure_card(bare, paint=uncoloured) == [
         "error: deploy in `local`: failed: the engine gave up",
         "  run      #17, 17.2 s",
@@ -190,6 +192,14 @@ def test_a_failure_without_any_fact_still_says_what_serves_and_where_to_read_mor
         "  serving  77aa01b2c3d4",
         "more: `sophia report 17`",
     ]
+
+
+@pytest.mark.parametrize(("serves", "shown"), [("77aa01b2c3d4", "77aa01b2c3d4"), (None, "nothing")])
+def test_what_serves_is_told_as_it_is_after_going_back_and_not_as_it_was_when_the_step_failed(serves, shown):
+    error = {"code": "SPH-1220", "message": "it fails requests", "hint": "", "facts": {"serving": "3f2a9c41d0e1"}}
+    watch = StepOut(id="watch", verb="watch", phase="do", state="failed", error=error)
+    run = run_out(status="rolled back", serving=serves, steps=[watch]).model_dump(mode="json")
+    assert f"  serving  {shown}" in cards.failure_card(run, paint=uncoloured)
 
 
 def test_the_first_failure_is_the_cause():

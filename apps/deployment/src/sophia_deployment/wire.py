@@ -110,6 +110,9 @@ class RunOut(Wire):
     started_ms: int | None = None
     ended_ms: int | None = None
     switched_ms: int | None = Field(default=None, description="When traffic was moved.")
+    serving: str | None = Field(
+        default=None, description="The revision that answers as far as this run knows; null when none does."
+    )
     nothing_to_do: bool = False
     plan_hash: str | None = None
     changes: list[ChangeOut] = []

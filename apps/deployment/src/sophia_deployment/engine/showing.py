@@ -65,6 +65,7 @@ def run(view: View, world: World, *, whole: bool = False) -> RunOut:
         started_ms=view.lane_ms,
         ended_ms=view.ended_ms,
         switched_ms=switch.ended_ms if switch is not None and switch.state == "done" else None,
+        serving=report.serving(view),
         plan_hash=view.plan.hash,
         changes=_changes(view.plan) if whole else [],
         steps=_steps(view) if whole else [],
@@ -86,6 +87,7 @@ def nothing_to_do(plan: Plan, submission: Submission) -> RunOut:
         release=name,
         previous=plan.previous,
         reason=submission.reason,
+        serving=None if plan.kind == "stop" else name,
         nothing_to_do=True,
     )
 

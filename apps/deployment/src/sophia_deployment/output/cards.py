@@ -199,7 +199,7 @@ def failure_card(run: Answer, *, paint: Paint) -> list[str]:
             ("probe", _probe(told)),
             ("ended", f"with {ended}" if (ended := exit_words(told.get("exit"))) else None),
             ("restarts", str(told["restarts"]) if told.get("restarts") else None),
-            ("serving", told.get("serving") or run.get("previous")),
+            ("serving", run.get("serving", "unknown") or "nothing"),  # an engine of an older build does not say
         ]
     )
     lines += _log_lines(told.get("log") or (), paint=paint)

@@ -6,8 +6,8 @@
     told.to_data()       the same as JSON
 
 Works for every kind of run in every state, with any fact missing. Foreign text is made harmless and escaped; values of
-variables are left out, and `mask` is asked to take secrets out of everything else. `summary` and `next_step` say the
-same in one sentence to whoever shows runs elsewhere.
+variables are left out, and `mask` is asked to take secrets out of everything else. `summary`, `next_step` and `serving`
+say the same in a few words to whoever shows runs elsewhere.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sophia_deployment_core.ledger import Event
 from sophia_deployment_core.report import markdown, webpage
 from sophia_deployment_core.report.facts import Facts
 from sophia_deployment_core.report.gathering import gather
-from sophia_deployment_core.report.sentences import next_step, summary
+from sophia_deployment_core.report.sentences import next_step, serving, summary
 from sophia_deployment_core.report.text import Mask
 from sophia_deployment_core.run import View
 
 VERSION = 1
 
-__all__ = ["Facts", "Report", "next_step", "of", "summary"]
+__all__ = ["Facts", "Report", "next_step", "of", "serving", "summary"]
 
 
 @dataclass(frozen=True)
