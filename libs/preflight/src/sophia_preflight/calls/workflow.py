@@ -30,6 +30,7 @@ from sophia_preflight.readers.workflow import Job, Scope, Step, Workflow
 from sophia_preflight.text import ROOT, UNKNOWN, Word, is_known, joined
 
 _SHELLS = re.compile(r"(bash|sh)\b")
+_LOCAL = re.compile(r"(^|/)\.(github|gitea|forgejo)/")
 _MAKES_FILES = re.compile(r"actions/(download-artifact|cache)|dawidd6/action-download-artifact")
 
 
@@ -68,7 +69,7 @@ def as_if_checked_out(workflow: Workflow, job: Job) -> Trace:
 
 
 def _job(workflow: Workflow, job: Job, found: Trace, workspace: Workspace | None = None) -> None:
-    workspace = workspace or (Workspace(ROOT, checked_out=True) if workflow.action else Workspace())
+    workspace = workspace or (Workspace(ROOT, checked_out=True) if _is_local(workflow) else Workspace())
     owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
     if job.called.text.startswith("./"):
         _needed(workflow, job.called, "the reusable workflow", owner, found, file=True)
@@ -77,6 +78,11 @@ def _job(workflow: Workflow, job: Job, found: Trace, workspace: Workspace | None
             _action(workflow, job, step, workspace, owner, found)
         elif step.run and _SHELLS.match(step.shell or "bash"):
             _run(workflow, job, step, workspace, owner, found)
+
+
+def _is_local(workflow: Workflow) -> bool:
+    """Whether it is an action for workflows of this repository; others are used by others, in their directories."""
+    return workflow.action and bool(_LOCAL.search(workflow.path))
 
 
 def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Trace, *, file: bool) -> None:
@@ -200,6 +206,8 @@ def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: 
         }
         exact = {**_env_names(workflow.env), **_env_names(job.env), **_env_names(step.env)}
         named = {name: variables[name.lower()] for name in exact if name.lower() in variables}
+        if workflow.action:
+            named["GITHUB_ACTION_PATH"] = Held(scope.values["github.action_path"])
         follow(reader.snippet(workflow, step.run, scope), site, found, named)
 
 

@@ -1,0 +1,56 @@
+"""Actions of the repository itself (`uses: ./.github/actions/x`), and the steps that use them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sophia_preflight.calls.model import Caller, Site
+from sophia_preflight.context import Context
+from sophia_preflight.readers.workflow import Job, Step, Workflow
+
+
+@dataclass(frozen=True)
+class Use:
+    """A step that runs a local action."""
+
+    workflow: Workflow
+    job: Job
+    step: Step
+    action: Workflow
+
+    @property
+    def site(self) -> Site:
+        owner = self.workflow.name if self.workflow.action else f"{self.workflow.name} / {self.job.name}"
+        return Site(self.workflow.path, Caller.WORKFLOW, owner=owner)
+
+    @property
+    def before(self) -> list[Step]:
+        """The steps that run before it in its job."""
+        return self.job.steps[: self.job.steps.index(self.step)]
+
+
+def uses(context: Context) -> Iterator[Use]:
+    """Every use of a local action, but in jobs whose directory is not simply this repository."""
+    for workflow in context.workflows.values():
+        for job in workflow.jobs:
+            if not any(_is_elsewhere(step) for step in job.steps):
+                yield from _of_job(context, workflow, job)
+
+
+def _of_job(context: Context, workflow: Workflow, job: Job) -> Iterator[Use]:
+    for step in job.steps:
+        if step.uses.text.startswith("./"):
+            directory = posixpath.normpath(step.uses.text)
+            for name in ("action.yml", "action.yaml"):
+                action = context.workflows.get(posixpath.normpath(posixpath.join(directory, name)))
+                if action is not None and action.action:
+                    yield Use(workflow, job, step, action)
+                    break
+
+
+def _is_elsewhere(step: Step) -> bool:
+    """Whether a step checks out another repository, or this one into a folder."""
+    is_checkout = step.uses.text.partition("@")[0].lower() == "actions/checkout"
+    return is_checkout and ("repository" in step.with_ or "path" in step.with_)
