@@ -263,11 +263,49 @@ async def test_what_an_instance_uses_is_not_pruned(runtime, places):
         shutil.copy(SERVICE, bundle(places, digest) / "service.py")
         await runtime.prepare(digest, prepare=["true"], epoch=1)
     await runtime.start(service(places, prepare=("true",)), epoch=1)
-    assert await runtime.prune({OTHER}) == []
-    assert await runtime.prune([]) == [OTHER]
+    assert await runtime.prune({OTHER}, epoch=1) == []
+    assert await runtime.prune([], epoch=1) == [OTHER]
     await runtime.stop("local", WORKLOAD, 0, epoch=1)
-    assert await runtime.prune([]) == [DIGEST]
-    assert list(places.prepared.iterdir()) == [] == await runtime.prune([])
+    assert await runtime.prune([], epoch=1) == [DIGEST]
+    assert list(places.prepared.iterdir()) == [] == await runtime.prune([], epoch=1)
+
+
+async def test_an_engine_that_was_replaced_prunes_nothing(runtime, launchers, places, monkeypatch):
+    monkeypatch.setattr("sophia_infrastructure.runtime.OLD_LOGS_BYTES", 0)
+    shutil.copy(SERVICE, bundle(places) / "service.py")
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    log = runtime.log_path("local", "stock", WORKLOAD, 0)
+    log.parent.mkdir(parents=True)
+    log.write_text("said")
+    await launchers.once("routes/local", [], epoch=2)
+    with pytest.raises(Fenced):
+        await runtime.prune([], epoch=1)
+    assert log.exists()
+    log.unlink()
+    with pytest.raises(Fenced):
+        await runtime.prune([DIGEST], epoch=1)  # nothing to remove
+    await runtime.prepare(DIGEST, prepare=None, epoch=2)
+    await runtime.start(service(places), epoch=2)
+    await runtime.stop("local", WORKLOAD, 0, epoch=2)
+    assert await runtime.prune([], epoch=2) == [DIGEST] and not list(places.prepared.iterdir())
+    assert [path.name for path in places.run.iterdir()] == ["epoch"], "nothing is left to be kept"
+
+
+async def test_a_replaced_engine_that_was_about_to_remove_a_tree_leaves_it(runtime, launchers, places):
+    """The newer engine came between its look at the logs and its first removal."""
+    shutil.copy(SERVICE, bundle(places) / "service.py")
+    await runtime.prepare(DIGEST, prepare=None, epoch=1)
+    once = launchers.once
+
+    async def overtaken(resource, effects, *, epoch):
+        if resource.startswith("prepared/"):
+            await once("routes/local", [], epoch=2)
+        await once(resource, effects, epoch=epoch)
+
+    launchers.once = overtaken
+    with pytest.raises(Fenced):
+        await runtime.prune([], epoch=1)
+    assert len(list(places.prepared.iterdir())) == 2, "the tree and its marker"
 
 
 async def test_of_instances_that_are_gone_the_oldest_logs_go(runtime, places, monkeypatch):
@@ -281,7 +319,7 @@ async def test_of_instances_that_are_gone_the_oldest_logs_go(runtime, places, mo
     for age, name in enumerate([*names, f"{names[2]}.1", "envoy.log"]):
         (running.parent / name).write_text("0123456789")
         os.utime(running.parent / name, (1_000 - age, 1_000 - age))
-    await runtime.prune([])
+    await runtime.prune([], epoch=1)
     left = {path.name for path in running.parent.iterdir()}
     assert left == {running.name, f"{running.name}.1", "envoy.log", *names[:2]}
     await runtime.stop("local", WORKLOAD, 0, epoch=1)

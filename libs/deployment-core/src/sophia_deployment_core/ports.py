@@ -180,8 +180,10 @@ class Runtime(Protocol):
     def log_tail(self, environment: str, service: str, workload: str, number: int) -> Sequence[str]:
         """The last lines that the instance wrote, control codes made harmless; none if it wrote nothing."""
 
-    async def prune(self, keep: Collection[str]) -> Sequence[str]:
+    async def prune(self, keep: Collection[str], *, epoch: int) -> Sequence[str]:
         """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses.
+
+        Raises `Fenced` also where there is nothing to remove, so that its caller removes nothing else either.
 
         What instances that are gone have logged is kept within bounds, too.
         """

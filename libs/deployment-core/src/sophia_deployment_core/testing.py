@@ -228,7 +228,7 @@ class FakeRuntime:
     def log_tail(self, environment: str, service: str, workload: str, number: int) -> list[str]:
         return [f"{service} said something"]
 
-    async def prune(self, keep: Collection[str]) -> list[str]:
+    async def prune(self, keep: Collection[str], *, epoch: int) -> list[str]:
         gone = [digest for digest in self.prepared if digest not in keep]
         self.prepared -= set(gone)
         return gone

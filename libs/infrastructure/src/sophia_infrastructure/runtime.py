@@ -26,8 +26,7 @@ from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ports import Instance, InstanceSpec
 
 from sophia_infrastructure.codes import NOT_PREPARED, PREPARE_FAILED
-from sophia_infrastructure.launcher.files import remove
-from sophia_infrastructure.launchers import Kept, Launchers, Program
+from sophia_infrastructure.launchers import Effect, Kept, Launchers, Program, Remove
 from sophia_infrastructure.places import Places
 
 PREPARE_MS = 30 * 60_000
@@ -71,7 +70,7 @@ class LocalRuntime:
         program = Program(tuple(prepare), tree, preparing_environment(os.environ), log) if prepare else None
         async with self._preparing[digest]:
             exit = await self._launchers.prepare(
-                f"prepared/{digest}-{PLATFORM}",  # one after the other, and what a dead one left is ended
+                _preparation(digest),
                 source=self._places.artifacts / digest,
                 target=tree,
                 marker=_marker(tree),
@@ -86,21 +85,22 @@ class LocalRuntime:
         """What the last preparation of this bundle said. Beside the directories of environments, which have no dot."""
         return self._places.state / "logs" / f"prepare-{digest[:12]}.log"
 
-    async def prune(self, keep: Collection[str]) -> Sequence[str]:
+    async def prune(self, keep: Collection[str], *, epoch: int) -> Sequence[str]:
         """Remove what was prepared of bundles that are not in `keep`; their digests. Never what an instance uses.
 
         Of instances that are gone, the oldest logs go too, beyond `OLD_LOGS_BYTES` in an environment; and copies of
         programs that nothing runs from.
         """
-        await asyncio.to_thread(self._launchers.prune_code)
         kept = await asyncio.to_thread(self._launchers.list, "instance/")
-        await asyncio.to_thread(self._prune_logs, {self._log_of(each) for each in kept if each.state != "gone"})
+        old = await asyncio.to_thread(self._old_logs, {self._log_of(each) for each in kept if each.state != "gone"})
+        await self._launchers.once("logs", [Remove(path) for path in old], epoch=epoch)
+        await asyncio.to_thread(self._launchers.prune_code)
         used = {each.about.get("artifact") for each in kept if each.state != "gone"}
         removed = []
         for digest in await asyncio.to_thread(self._prepared):
             if digest not in keep and digest not in used:
                 async with self._preparing[digest]:
-                    await asyncio.to_thread(self._discard, digest)
+                    await self._launchers.once(_preparation(digest), self._discard(digest), epoch=epoch)
                 removed.append(digest)
         return removed
 
@@ -108,15 +108,17 @@ class LocalRuntime:
         one = _instance(kept)
         return self.log_path(one.environment, one.service, one.workload, one.number)
 
-    def _prune_logs(self, used: Collection[Path]) -> None:
-        """The newest stay, of each environment so many bytes."""
+    def _old_logs(self, used: Collection[Path]) -> list[Path]:
+        """All but the newest, of each environment so many bytes."""
         total: Counter[Path] = Counter()
+        oldest = []
         logs = [path for path in self._places.state.glob("logs/*/*.log*") if _LOG.fullmatch(path.name)]
         old = [path for path in logs if path.with_name(_LOG.sub(r"\1", path.name)) not in used]
         for path, found in sorted(((each, each.stat()) for each in old), key=lambda each: -each[1].st_mtime_ns):
             total[path.parent] += found.st_size
             if total[path.parent] > OLD_LOGS_BYTES:
-                path.unlink()
+                oldest.append(path)
+        return oldest
 
     def _tree(self, digest: str, prepare: Sequence[str] | None) -> Path:
         """Another command makes another tree of the same bundle."""
@@ -130,13 +132,10 @@ class LocalRuntime:
             return []
         return sorted(name for name in found if _DIGEST.fullmatch(name))
 
-    def _discard(self, digest: str) -> None:
-        """Of every platform; the marker first, so that what is half removed is not taken for prepared."""
-        for marker in self._places.prepared.glob(f"{digest}-*.ready"):
-            marker.unlink(missing_ok=True)
-        for tree in self._places.prepared.glob(f"{digest}-*"):
-            remove(str(tree))
-        self.prepare_log(digest).unlink(missing_ok=True)
+    def _discard(self, digest: str) -> list[Effect]:
+        """Of every platform; the markers first, so that what is half removed is not taken for prepared."""
+        found = sorted(self._places.prepared.glob(f"{digest}-*"), key=lambda path: path.suffix != ".ready")
+        return [Remove(path) for path in (*found, self.prepare_log(digest))]
 
     def _unprepared(self, digest: str, prepare: Sequence[str], exit: int | None) -> SophiaError:
         log = self.prepare_log(digest)
@@ -275,6 +274,11 @@ def _harmless(line: str) -> str:
 
 def _marker(tree: Path) -> Path:
     return tree.with_name(f"{tree.name}.ready")
+
+
+def _preparation(digest: str) -> str:
+    """The resource of a bundle's preparations: one after the other, and what a dead one left is ended."""
+    return f"prepared/{digest}-{PLATFORM}"
 
 
 def _resource(environment: str, workload: str, number: int) -> str:

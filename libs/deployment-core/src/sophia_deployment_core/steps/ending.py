@@ -60,7 +60,7 @@ class Prune(Verb):
     async def do(self, call: Call) -> dict[str, Any]:
         hands, now_ms = call.hands, call.hands.clock.now_ms()
         keep = hands.world.kept_artifacts(now_ms=now_ms)
-        unprepared = await hands.runtime.prune(keep)
+        unprepared = await hands.runtime.prune(keep, epoch=hands.epoch)
         removed = await asyncio.to_thread(_forget, hands.artifacts, keep, now_ms)
         forgotten = await asyncio.to_thread(hands.secrets.keep, hands.world.kept_secrets(now_ms=now_ms))
         return {"bundles": removed, "prepared": len(unprepared), "secrets": len(forgotten)}

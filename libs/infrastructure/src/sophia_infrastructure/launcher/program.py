@@ -50,5 +50,7 @@ def once(resource: Resource, document: dict[str, Any]) -> dict[str, Any]:
     resource.admit(document["epoch"])
     for effect in document["effects"]:
         act(effect)
+    if resource.standing(door) == "gone" and not resource.record():
+        resource.forget()  # nothing is kept under this name
     os.close(door)
     return {}
