@@ -174,7 +174,7 @@ sophia.yaml:12:24: environments.other.edge.port: port 8080 is the edge of `local
         ("health: {every: 5}", "services.api.health.every", "`5` is not a duration"),
         ("health: {every: 1ms}", "services.api.health.every", "too small"),
         ("health: {of: 2}", "services.api.health.of", "3 good answers out of 2 are impossible"),
-        ("health: {within: 1s}", "services.api.health.within", "3 probes take at least 2000 ms"),
+        ("health: {within: 400ms}", "services.api.health.within", "3 probes take at least 500 ms"),
         ("smoke: [{status: 200}]", "services.api.smoke[0]", "one of `get`, `post` and `run` is needed"),
         ("smoke: [{get: /, run: [x]}]", "services.api.smoke[0]", "only one of `get` and `run`"),
         ("smoke: [{run: [x], header: {a: b}}]", "services.api.smoke[0].header", "a command has no headers"),

@@ -169,7 +169,7 @@ def test_the_canonical_form_of_a_part_has_units_in_its_names_and_leaves_out_what
     assert service().resources.to_canonical() == {}
     assert service().health.to_canonical() == {
         "path": "/health",
-        "every_ms": 1000,
+        "every_ms": 250,
         "consecutive": 3,
         "within_ms": 30_000,
     }

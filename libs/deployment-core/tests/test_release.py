@@ -177,7 +177,8 @@ STORED = (
 
 def test_what_a_ledger_holds_reads_the_same_for_ever():
     """Change this only together with the `v` of what is hashed, and go on reading what older versions wrote."""
-    load = replace(PLAIN.workloads["mailer"], identity="i", artifact="a" * 8)
+    health = {"path": "/health", "every_ms": 1000, "consecutive": 3, "within_ms": 30_000}
+    load = replace(PLAIN.workloads["mailer"], identity="i", artifact="a" * 8, health=health)
     assert Workload.from_data(json.loads(STORED)) == load and canonical(load.to_data()) == STORED
     assert digest(load.identified()) == "f7e9f098d932eec8202005a461ce7aa0b619220b9d707dac4d69a519a4db2caa"
     release = Release({"v": 1, "platform": "shop"}, {"api": "b" * 64})

@@ -111,7 +111,7 @@ class Health(Shape):
     """When an instance counts as healthy."""
 
     path: RequestPath = Field(default="/health", description="Path that answers 2xx when the instance can serve.")
-    every_ms: Interval = Field(default=1_000, validation_alias="every", description="Time between two probes.")
+    every_ms: Interval = Field(default=250, validation_alias="every", description="Time between two probes.")
     consecutive: Count = Field(default=3, description="How many good answers in a row are needed.")
     of: Count | None = Field(
         default=None, description="With it, `consecutive` good answers out of this many are enough."
