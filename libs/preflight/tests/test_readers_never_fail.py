@@ -10,7 +10,7 @@ from sophia_preflight.readers import dockerfile, json, makefile, shell, yaml
 PIECES = st.sampled_from(
     ["$(", "${", "}", ")", "`", '"', "'", "\\", "\n", "<<EOF", "EOF", "|", "&&", "||", ";;", "case", "esac", "if",
      "then", "fi", "do", "done", "for", "in", "{", "[[", "]]", "#", ":", "-", "&x", "*x", "<<:", "[", "]", ",", "FROM",
-     "RUN", "COPY", "--from=", "define", "endef", "\t", " ", "=", "a", "é", "\ue100", "\x00", "%", "@", "!"]
+     "RUN", "COPY", "--from=", "define", "endef", "\t", " ", "=", "a", "é", "\ue100", "\x00", "%", "@", "!", "```bash\n", "```\n", "<!--", "$ ./x", "git clone a/b"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
 
@@ -27,6 +27,6 @@ def test_any_text_is_read(text: str) -> None:
 
 @settings(max_examples=150, deadline=4000)
 @given(TEXTS, st.sampled_from(["shell", "python", "make", "package", "workflow", "compose", "dockerfile", "yaml",
-                               "procfile", "systemd", "crontab", "agents"]))  # fmt: skip
+                               "procfile", "systemd", "crontab", "agents", "document"]))  # fmt: skip
 def test_facts_of_any_text_are_made(text: str, kind: str) -> None:
     facts.read(kind, "some/file.json", text)

@@ -40,7 +40,7 @@ def asked(context: Context) -> Iterator[Asked]:
     """Every build of the repository."""
     for each in used(context):
         yield from _of_service(context, each)
-    for call in context.calls:
+    for call in context.typed:
         if isinstance(call.target, ImageBuild):
             target = call.target
             severity, blocks = consequence(call.site)

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.finding import Finder, ImageView, Location
 from sophia_preflight.calls.matching import Misfit, misfits
 from sophia_preflight.calls.model import Call, Composition, ImageBuild, Script, Site, Trace
 from sophia_preflight.clusters.cluster import Cluster
+from sophia_preflight.documented import documented
+from sophia_preflight.entries import Entries
 from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, ShellFacts
 from sophia_preflight.images import Images
 from sophia_preflight.interfaces.model import Interface
@@ -64,12 +67,21 @@ class Context:
 
     @cached_property
     def traces(self) -> dict[str, Trace]:
-        return {path: each.trace for path, each in self.facts.items()}
+        """What files do; commands that pages only tell are not among it."""
+        return {path: each.trace for path, each in self.facts.items() if not isinstance(each.data, Page)}
 
     @cached_property
     def calls(self) -> list[Call]:
         """Every call of the repository, by file and place."""
         return [call for path in sorted(self.traces) for call in self.traces[path].calls]
+
+    @cached_property
+    def typed(self) -> list[Call]:
+        """Every call, and every command that a page tells people to type, placed where it is typed."""
+        found = list(self.calls)
+        for path, page in sorted(self._of(Page).items()):
+            found += documented(self, path, self.facts[path].trace, page)
+        return found
 
     @cached_property
     def dockerfiles(self) -> dict[str, Dockerfile]:
@@ -126,6 +138,11 @@ class Context:
     @cached_property
     def modules(self) -> Modules:
         return Modules(self)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """The commands that the repository's own projects bring."""
+        return Entries(self)
 
     def callers_directories(self, path: str) -> set[str]:
         """Directories from which somebody runs a script, where they are known."""

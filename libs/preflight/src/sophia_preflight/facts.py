@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls import compose as compose_calls
-from sophia_preflight.calls import docker, make, starting
+from sophia_preflight.calls import docker, documents, make, starting
 from sophia_preflight.calls import python as python_calls
 from sophia_preflight.calls import workflow as workflow_calls
+from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.model import Trace
 from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.interfaces import python as python_interfaces
@@ -76,7 +77,9 @@ class DataFacts:
     documents: Documents
 
 
-Data = PythonFacts | ShellFacts | Makefile | PackageFacts | Workflow | ComposeFile | Dockerfile | DataFacts | None
+Data = (
+    PythonFacts | ShellFacts | Makefile | PackageFacts | Workflow | ComposeFile | Dockerfile | DataFacts | Page | None
+)
 
 
 @dataclass
@@ -101,6 +104,8 @@ def kind_of(path: str, head: str) -> str:
         return "dockerfile"
     if _MAKEFILE.search(path):
         return "make"
+    if name.endswith((".md", ".markdown")):
+        return "document" if documents.is_page(path) else ""
     if name == "package.json":
         return "package"
     if name.endswith((".yml", ".yaml")):
@@ -205,6 +210,11 @@ def _dockerfile(path: str, text: str) -> Facts:
     return Facts("dockerfile", docker.trace_of(made), made)
 
 
+def _document(path: str, text: str) -> Facts:
+    trace, page = documents.read(path, text)
+    return Facts("document", trace, page)
+
+
 _READERS: dict[str, Callable[[str, str], Facts]] = {
     "python": _python,
     "shell": _shell,
@@ -213,6 +223,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "workflow": _workflow,
     "compose": _compose,
     "dockerfile": _dockerfile,
+    "document": _document,
     "yaml": lambda _, text: Facts("yaml", data=DataFacts(yaml.parse(text))),
     "procfile": lambda path, text: Facts("procfile", starting.procfile_trace(path, text)),
     "systemd": lambda path, text: Facts("systemd", starting.systemd_trace(path, text)),

@@ -52,6 +52,8 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_PAGES = re.compile(r"(^|/)(docs?([_-](src|source))?|documentation)(?=/)")
+"""Folders of pages: what lies there is read and typed, though it is no part of the product."""
 _DEPLOYING = re.compile(
     r"deploy|release|rollout|production|\bprod\b|[_-]prod|go[_-]?live|launch|publish", re.IGNORECASE
 )
@@ -95,7 +97,8 @@ def consequence(site: Site) -> tuple[Severity, str]:
     severity, blocks = _consequence(site)
     if site.guard.tolerated:
         severity = severity.at_most(Severity.MEDIUM)
-    return limited(severity, site.path), blocks
+    path = _PAGES.sub("", site.path) if site.caller is Caller.DOCUMENT else site.path
+    return limited(severity, path), blocks
 
 
 def _consequence(site: Site) -> tuple[Severity, str]:
@@ -119,6 +122,8 @@ def _consequence(site: Site) -> tuple[Severity, str]:
         case Caller.NPM:
             severity = Severity.CRITICAL if deploying or site.owner == "start" else Severity.HIGH
             return severity, f"`npm run {site.owner}` of `{site.path}`"
+        case Caller.DOCUMENT:
+            return Severity.HIGH, f"a command that `{site.path}` tells people to type"
         case Caller.AGENT:
             return Severity.HIGH, f"the tool server `{site.owner}`"
         case _:

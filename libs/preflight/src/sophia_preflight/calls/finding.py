@@ -133,9 +133,8 @@ class Finder:
         if ".." in places[0].split("/"):
             return NOWHERE
         where = posixpath.dirname(places[0]) or "."
-        return Location(
-            State.MISSING, places[0], Confidence.CERTAIN, f"`{where}`" if where != "." else "the repository"
-        )
+        confidence = Confidence.LIKELY if site.caller is Caller.DOCUMENT else Confidence.CERTAIN
+        return Location(State.MISSING, places[0], confidence, f"`{where}`" if where != "." else "the repository")
 
     def _directory_there(self, site: Site) -> bool:
         """Whether the call's own directory is there; if not, whoever goes there is told, not whoever follows."""

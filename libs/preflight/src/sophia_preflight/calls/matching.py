@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sophia_preflight.calls.model import Call, Module, Script
+from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
@@ -28,24 +28,23 @@ class Misfit:
 
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
-    for call in context.calls:
+    for call in context.typed:
         found = _callee(context, call)
         if found is None:
             continue
-        path, arguments = found
-        interface = context.interface(path)
+        path, arguments, interface = found
         if interface is not None and interface.known:
             for mismatch in mismatches(interface, arguments):
                 yield Misfit(call, path, interface, mismatch)
 
 
-def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word]] | None:
+def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interface | None] | None:
     match call.target:
         case Script(interpreter="source"):
             return None
         case Script(arguments=arguments):
             location = context.script(call)
-            return (location.path, arguments) if location.found else None
+            return (location.path, arguments, context.interface(location.path)) if location.found else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
             if not location.found:
@@ -55,9 +54,23 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word]] | None:
                 path = path.removesuffix("__init__.py") + "__main__.py"
             elif not path.endswith(".py"):
                 path += "/__main__.py"
-            return path, arguments
+            return path, arguments, context.interface(path)
+        case Program(name=name, arguments=arguments):
+            entry = context.entries.find(name.value)
+            return (entry[0], arguments, entry[1]) if entry is not None and _is_installed(context, call) else None
         case _:
             return None
+
+
+def _is_installed(context: Context, call: Call) -> bool:
+    """Whether a program by the name of one of our commands is that command; npm looks for one of its own first."""
+    match call.site.system:
+        case System.REPOSITORY:
+            return call.site.caller is not Caller.NPM
+        case System.IMAGE:
+            return any(view.files.installs() for view in context.filesystems(call.site))
+        case _:
+            return False
 
 
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:

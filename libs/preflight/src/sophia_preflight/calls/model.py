@@ -187,6 +187,8 @@ class Site:
     """Directories of PYTHONPATH, as values."""
     inside: Inside | None = None
     """For a command that Compose runs in a container."""
+    elsewhere: tuple[str, ...] = ()
+    """For a documented command: other directories that its reader may be in."""
     opaque: bool = False
     """Files may be there that nobody can name: downloaded artifacts, unpacked archives."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
@@ -23,6 +23,9 @@ _QUIET_CALLS = frozenset({"asyncio.run", "uvicorn.run", "sys.exit", "exit", "pri
                           "SystemExit", "trio.run", "multiprocessing.freeze_support", "load_dotenv"})  # fmt: skip
 
 
+_REWRITES = re.compile(
+    r"sys\.argv\s*(\[[^\]]*\]\s*)?=(?!=)|argv\.(insert|pop|append|remove)|\bdel sys\.argv|sys\.argv\[1\]"
+)
 _BUILTINS = frozenset(dir(builtins))
 
 
@@ -33,10 +36,44 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST]) -> Inter
     if "argparse" in text or "ArgumentParser" in text:
         return _Argparse(tree, nodes).interface()
     if re.search(r"\b(import|from)\s+typer\b", text):
-        return _Typer(tree, nodes).interface()
+        return _Typer(nodes, main_block(tree)).interface()
     if re.search(r"\b(import|from)\s+click\b", text):
-        return _Click(tree, nodes).interface()
+        return _Click(nodes, main_block(tree)).interface()
     return Interface("unknown")
+
+
+def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str) -> Interface:
+    """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
+    if _REWRITES.search(text):
+        return Interface("unknown")
+    functions = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    function = functions.get(entry)
+    start = function.body if function is not None and not function.decorator_list else ast.parse(f"{entry}()").body
+    if re.search(r"\b(import|from)\s+typer\b", text):
+        return _Typer(nodes, start).interface()
+    if re.search(r"\b(import|from)\s+click\b", text):
+        return _Click(nodes, start).interface()
+    if "ArgumentParser" not in text or function is None or not _parses_within(function, functions):
+        return Interface("unknown")
+    return _Argparse(tree, nodes).interface()
+
+
+def _parses_within(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]
+) -> bool:
+    """Whether a function, or one of the file that it calls, parses arguments."""
+    waiting, seen = [function], {function.name}
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            if not isinstance(node, ast.Call):
+                continue
+            name = _name(node.func)
+            if name.endswith(("parse_args", "parse_known_args")):
+                return True
+            if name in functions and name not in seen:
+                seen.add(name)
+                waiting.append(functions[name])
+    return False
 
 
 def main_block(tree: ast.Module) -> list[ast.stmt]:
@@ -465,8 +502,8 @@ class _Argparse:
 
 
 class _Click:
-    def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
-        self.tree, self.nodes = tree, nodes
+    def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
+        self.nodes, self.start = nodes, start
         self.constants = _Constants(nodes)
         self.parsers: dict[str, Parser] = {}
 
@@ -484,9 +521,7 @@ class _Click:
                         group.commands[name] = inner
                     else:
                         group.open_operands = True
-        called = {
-            _name(node.func) for each in main_block(self.tree) for node in ast.walk(each) if isinstance(node, ast.Call)
-        }
+        called = {_name(node.func) for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)}
         roots = [name for name in called if name in self.parsers]
         if len(roots) != 1:
             return Interface("unknown")
@@ -585,8 +620,8 @@ class _Click:
 
 
 class _Typer:
-    def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
-        self.tree, self.nodes = tree, nodes
+    def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
+        self.nodes, self.start = nodes, start
         self.constants = _Constants(nodes)
 
     def interface(self) -> Interface:
@@ -643,7 +678,7 @@ class _Typer:
         nested: set[str],
         functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef],
     ) -> Interface:
-        for each in main_block(self.tree):
+        for each in self.start:
             for node in ast.walk(each):
                 if not isinstance(node, ast.Call):
                     continue

@@ -51,6 +51,25 @@ BAD = [
               - uses: actions/checkout@v4
               - run: ./backup.sh
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--shelf", required=True)
+            parser.add_argument("--form", choices=["csv", "json"])
+            parser.parse_args()
+        === deploy.sh
+        shop --form csv
+    """),
 ]
 GOOD = [
     tree("""

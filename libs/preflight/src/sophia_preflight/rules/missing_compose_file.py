@@ -23,7 +23,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         if isinstance(call.target, Composition):
             yield from _missing(context, call, call.target)
 
@@ -79,6 +79,16 @@ BAD = [
         up:
         \tcd infra && docker-compose up -d
         === infra/main.tf
+    """),
+    tree("""
+        === README.md
+        # Shop
+
+        ```bash
+        docker compose -f docker/production.yml up -d
+        ```
+        === docker/compose.yml
+        services: {}
     """),
 ]
 GOOD = [

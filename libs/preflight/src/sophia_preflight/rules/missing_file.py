@@ -26,7 +26,7 @@ _FRAGILE = ("the file that is copied", "the tests that pytest runs")
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         if isinstance(call.target, Needed):
             yield from _missing(context, call, call.target)
 
@@ -97,6 +97,15 @@ BAD = [
         === frontend/package.json
         {"name": "front"}
     """),
+    tree("""
+        === README.md
+        # Shop
+
+        ```bash
+        pip install -r requirements/dev.txt
+        ```
+        === requirements/test.txt
+    """),
 ]
 GOOD = [
     tree("""
@@ -121,5 +130,24 @@ GOOD = [
         helm template . > rendered.yaml
         kubectl apply -f rendered.yaml
         === k8s/api.template
+    """),
+    tree("""
+        === README.md
+        # Shop
+
+        ```bash
+        cd shop
+        pip install -r requirements/test.txt
+        curl -LO https://example.org/data.tar.gz && tar xf data.tar.gz
+        cd data
+        ```
+
+        In a project of your own:
+
+        ```bash
+        pip install -r path/to/requirements.txt
+        cp config.toml settings.toml
+        ```
+        === requirements/test.txt
     """),
 ]

@@ -27,7 +27,7 @@ _NAMES = ("GNUmakefile", "makefile", "Makefile")
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         if isinstance(call.target, MakeTarget):
             yield from _missing(context, call, call.target)
     for path in context.makefiles:
@@ -163,6 +163,15 @@ BAD = [
               - uses: actions/checkout@v4
               - run: make lint build
     """),
+    tree("""
+        === Makefile
+        install:
+        \ttrue
+        === CONTRIBUTING.md
+        # Contributing
+
+            $ make setup
+    """),
 ]
 GOOD = [
     tree("""
@@ -177,5 +186,25 @@ GOOD = [
         === deploy.sh
         cd "$(dirname "$0")"
         make lint run-api VERSION=1 -j4
+    """),
+    tree("""
+        === Makefile
+        install:
+        \ttrue
+        === web/Makefile
+        serve:
+        \ttrue
+        === CONTRIBUTING.md
+        # Contributing
+
+        ```
+        make install
+        cd web
+        make serve
+        ```
+
+        1. First
+
+            make sure that nothing else runs
     """),
 ]

@@ -21,7 +21,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         yield from _missing(context, call)
 
 
@@ -77,6 +77,19 @@ BAD = [
         === jobs/__init__.py
         === jobs/tasks.py
     """),
+    tree("""
+        === docs/running.md
+        # Running it
+
+        ```console
+        $ python -m shop.worker
+        ```
+        === pyproject.toml
+        [project]
+        name = "shop"
+        === shop/__init__.py
+        === shop/workers.py
+    """),
 ]
 GOOD = [
     tree("""
@@ -110,5 +123,17 @@ GOOD = [
         === pyproject.toml
         [project]
         name = "tool"
+    """),
+    tree("""
+        === docs/running.md
+        # Running it
+
+        ```console
+        $ cd backend
+        $ python -m shop.worker --all
+        $ python -m http.server
+        ```
+        === backend/shop/__init__.py
+        === backend/shop/worker.py
     """),
 ]

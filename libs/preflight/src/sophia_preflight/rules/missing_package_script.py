@@ -25,7 +25,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         if isinstance(call.target, PackageScript) and not call.target.optional:
             yield from _missing(context, call, call.target)
 
@@ -89,10 +89,37 @@ BAD = [
         {"scripts": {"start": "node index.js"}}
         === index.js
     """),
+    tree("""
+        === web/README.md
+        # The pages
+
+        ```sh
+        npm run preview
+        ```
+        === web/package.json
+        {"scripts": {"build": "vite build"}}
+    """),
 ]
 GOOD = [
     tree("""
         === package.json
         {"scripts": {"build": "tsc", "all": "npm run build && npm run lint --if-present && yarn eslint ."}}
+    """),
+    tree("""
+        === README.md
+        # All of it
+
+        ```sh
+        cd web && npm run build
+        ```
+
+        ```sh
+        npm run check
+        npm run lint
+        ```
+        === package.json
+        {"scripts": {"check": "eslint ."}}
+        === web/package.json
+        {"scripts": {"build": "vite build", "lint": "eslint ."}}
     """),
 ]

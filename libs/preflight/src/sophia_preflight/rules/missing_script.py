@@ -24,7 +24,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         if isinstance(call.target, Script):
             yield from _missing(context, call, call.target)
 
@@ -127,6 +127,17 @@ BAD = [
         === package.json
         {"scripts": {"start": "node server/index.js"}}
     """),
+    tree("""
+        === README.md
+        # Shop
+
+        ```bash
+        git clone https://example.org/team/shop.git
+        cd shop
+        ./scripts/setup.sh
+        ```
+        === scripts/set_up.sh
+    """),
 ]
 GOOD = [
     tree("""
@@ -189,5 +200,42 @@ GOOD = [
         RUN echo 'print(1)' > made.py && python made.py
         CMD ["python", "main.py"]
         === src/main.py
+    """),
+    tree("""
+        === README.md
+        # Shop
+
+        ```bash
+        cd api
+        python tools/<name>.py
+        python tools/load.py
+        ```
+
+        Write `mine.py`, then:
+
+            $ python mine.py
+            scripts/printed.sh: done
+
+        Another program:
+
+        ```bash
+        git clone https://github.com/others/engine
+        cd engine
+        ./scripts/build.sh
+        ```
+
+        ## Legacy
+
+        ```bash
+        ./scripts/old.sh
+        ```
+
+        <!--
+        ```bash
+        ./scripts/hidden.sh
+        ```
+        -->
+        === api/tools/load.py
+        === scripts/new.sh
     """),
 ]

@@ -86,6 +86,27 @@ BAD = [
         if __name__ == "__main__":
             main()
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--shelf", required=True)
+            parser.add_argument("--form", choices=["csv", "json"])
+            parser.parse_args()
+        === README.md
+        ```bash
+        shop --shelf 3 --all
+        ```
+    """),
 ]
 GOOD = [
     tree("""
@@ -131,5 +152,35 @@ GOOD = [
             parser = argparse.ArgumentParser()
             add_options(parser)
             parser.parse_args()
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--shelf", required=True)
+            parser.add_argument("--form", choices=["csv", "json"])
+            parser.parse_args()
+        === README.md
+        Usage:
+
+        ```bash
+        shop --shelf SHELF [--form FORM] [--more]
+        shop --shelf 3 --form json
+        ```
+
+        It does not take everything:
+
+        ```bash
+        shop --shelf 3 --all
+        ```
     """),
 ]

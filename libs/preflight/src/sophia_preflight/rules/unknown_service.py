@@ -22,7 +22,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.calls:
+    for call in context.typed:
         if not isinstance(call.target, Composition) or not call.target.services:
             continue
         projects = context.projects_of(call)
@@ -54,6 +54,17 @@ BAD = [
         \tdocker compose up -d webb
         === docker-compose.yml
         services: {web: {image: "nginx:1.29"}}
+    """),
+    tree("""
+        === README.md
+        # Shop
+
+        ```bash
+        docker compose up -d database
+        ```
+        === docker-compose.yml
+        services:
+          db: {image: "postgres:17.2"}
     """),
 ]
 GOOD = [

@@ -49,6 +49,26 @@ BAD = [
         cd "$(dirname "$0")"
         ./service.sh restart
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--shelf", required=True)
+            parser.add_argument("--form", choices=["csv", "json"])
+            parser.parse_args()
+        === Makefile
+        listing:
+        \tshop --shelf 3 --form xml
+    """),
 ]
 GOOD = [
     tree("""

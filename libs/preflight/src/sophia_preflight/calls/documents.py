@@ -1,0 +1,217 @@
+"""Commands that pages tell people to type: fenced and indented code of READMEs and guides.
+
+Only what surely is meant to be typed is taken: text of a block that says it is a shell's, lines after a prompt, and
+blocks without a language in which every line begins like a command. Placeholders are unknown; output, usage lines and
+blocks that are told as wrong or past are left out. A page does not say where it is read: its directory is `CWD`, and
+where an earlier block left its reader somewhere, that is noted beside it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from sophia_preflight.calls.model import Call, Caller, Site, Trace
+from sophia_preflight.calls.shell import follow
+from sophia_preflight.readers.snippet import Snippet
+from sophia_preflight.text import CWD, PAD, UNKNOWN, plain
+
+_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(md|markdown)", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(DEVELOP|HACKING|INSTALL|DEPLOY|RUNBOOK|GETTING|QUICK|SETUP|TESTING|OPERATI|RELEASING|USAGE|AGENTS|CLAUDE)[^/]*"
+    r"\.(md|markdown)"
+)
+_PAGES = re.compile(r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(md|markdown)$", re.IGNORECASE)
+_PAST = re.compile(
+    r"(^|/)[^/]*(decision|adrs?/|rfcs?/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
+    r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([^`]*)$")
+_SHELLS = frozenset({"bash", "sh", "shell", "zsh", "shellscript", "ksh"})
+_SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal", "sh-session", "bash-session"})
+_PLAIN = frozenset({"", "text", "txt", "plaintext"})
+_PROMPT = re.compile(r"^\s*(\([\w.-]+\)\s*)?[$%❯➜]\s+(?=\S)")
+_COMMAND = re.compile(
+    r"\s*(#|$|((sudo|uv run|poetry run|pipenv run|npx)\s+)?(cd|make(?! (?:sure|it|an?|the|your|any|use)\b)|npm|yarn|"
+    r"pnpm|python3?|pip3?|bash|sh|docker|git|docker-compose|uvicorn|gunicorn|pytest|node|cp|mkdir|source|chmod|kubectl|"
+    r"helm|terraform|\.{1,2}/[\w./-]+)(\s|$))"
+)
+_BARE = re.compile(r"\s*(make|npm run|yarn|pnpm|python3? [\w./-]+\.py|bash [\w./-]+|sh [\w./-]+|\.{1,2}/[\w./-]+)\b")
+_HOLE = re.compile(
+    r"<[A-Za-z][^<>\n]*>|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
+    r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
+)
+_USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|\bpath/to\b|/path/")
+_WINDOWS = re.compile(r"[\w.]\\\w")
+"""A path of another shell, in a block that says it is a shell's."""
+_TOLD_AGAINST = re.compile(
+    r"\b((do|does|did|will|would|should|must|can|could) not|\w+n't|cannot|never|no longer|used to|instead of|"
+    r"previously|formerly|before this|will fail|fails with|removed|deprecated|legacy|obsolete|planned|future|not yet|"
+    r"for example, if|wrong|outputs?|prints?|would)\b",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"(#+)\s")
+_OBSOLETE = re.compile(r"\b(deprecated|legacy|removed|obsolete|planned|roadmap|changelog|history|old)\b", re.IGNORECASE)
+_HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
+_FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
+_CREATED = re.compile(r"\b(creat|writ|sav|add|put|nam|call|past|mak|edit|follow|content|fill)\w*", re.IGNORECASE)
+
+
+def is_page(path: str) -> bool:
+    """Whether a file is a page whose commands people type."""
+    if _PAST.search(path) or path.startswith(".github/"):
+        return False
+    name = posixpath.basename(path)
+    return bool(_FRONT.fullmatch(name) or _NAMED.fullmatch(name) or _PAGES.search(path))
+
+
+def is_front(path: str) -> bool:
+    """Whether a page speaks of the very repository, or the part of it that it lies in."""
+    return bool(_FRONT.fullmatch(posixpath.basename(path)) or _NAMED.fullmatch(posixpath.basename(path)))
+
+
+@dataclass
+class Page:
+    """What a page says beside its commands: names of files that its reader writes, its words, what it has cloned."""
+
+    written: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    clones: dict[str, bool] = field(default_factory=dict)
+    """By the directory that a clone makes: whether its address is only a placeholder."""
+
+
+@dataclass
+class _Block:
+    language: str
+    line: int
+    indent: int
+    lines: list[str]
+    lead: str
+    obsolete: bool
+
+
+def read(path: str, text: str) -> tuple[Trace, Page]:
+    """The commands of a page, and what else decides about them."""
+    text = _HIDDEN.sub(lambda match: "\n" * match[0].count("\n"), plain(text))
+    found = Trace()
+    carried = CWD
+    clones: dict[str, bool] = {}
+    for block in _blocks(text):
+        if block.obsolete or _TOLD_AGAINST.search(block.lead):
+            continue
+        script = _script(block)
+        if not script.strip():
+            continue
+        for match in re.finditer(r"\bgit clone\s+(?:-\S+\s+(?:\d+\s+)?)*(\S+)(?:[ \t]+([\w.-]+))?", script):
+            name = match[2] or posixpath.basename(match[1].rstrip("/")).removesuffix(".git")
+            clones[name] = bool(re.search(rf"{UNKNOWN}|your|example\.(com|org)", match[1], re.IGNORECASE))
+        carried = _follow(path, script, block, carried, found)
+    return found, Page(_written(text), frozenset(re.findall(r"[\w.-]+", text)), clones)
+
+
+def _follow(path: str, script: str, block: _Block, carried: str, found: Trace) -> str:
+    """Follow a block from where a reader begins, and from where the blocks before left them; where it ends."""
+    fresh, after = Trace(), Trace()
+    snippet = Snippet(path, script, block.line, block.indent + 1, block.indent)
+    end = follow(snippet, Site(path, Caller.DOCUMENT, CWD), fresh).directory
+    found.produced += fresh.produced
+    if carried == CWD:
+        found.calls += fresh.calls
+        return end
+    later = follow(replace(snippet), Site(path, Caller.DOCUMENT, carried), after).directory
+    if len(fresh.calls) == len(after.calls):
+        found.calls += [_either(one, other) for one, other in zip(fresh.calls, after.calls, strict=True)]
+    return later
+
+
+def _either(one: Call, other: Call) -> Call:
+    elsewhere = (other.site.directory,) if other.site.directory != one.site.directory else ()
+    return replace(one, site=replace(one.site, elsewhere=elsewhere))
+
+
+# --- blocks ---------------------------------------------------------------------------------------------------------
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    lines = text.split("\n")
+    lead, index = "", 0
+    obsolete = 0
+    """The level of the heading that says so of all below it."""
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        if fence := _FENCE.match(line):
+            start, closing = index, re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
+            while index < len(lines) and not closing.match(lines[index]):
+                index += 1
+            indent = len(fence[1])
+            inner = [each[indent:] if not each[:indent].strip() else each.lstrip() for each in lines[start:index]]
+            language = re.sub(r"[{}.]", " ", fence[3]).split()
+            yield _Block(language[0].lower() if language else "", start + 1, indent, inner, lead, bool(obsolete))
+            index += 1
+            lead = ""
+        elif line.startswith(("    ", "\t")) and not lines[index - 2].strip():
+            start = index - 1
+            while index < len(lines) and (lines[index].startswith(("    ", "\t")) or not lines[index].strip()):
+                index += 1
+            width = 1 if line.startswith("\t") else 4
+            inner = [each[width:] for each in lines[start:index]]
+            yield _Block("", start + 1, width, inner, lead, bool(obsolete))
+        elif heading := _HEADING.match(line):
+            level = len(heading[1])
+            if not obsolete or level <= obsolete:
+                obsolete = level if _OBSOLETE.search(line) else 0
+            lead = line
+        elif line.strip():
+            lead = line
+
+
+def _script(block: _Block) -> str:
+    """The block as a script of the same lines; what is not typed is blank."""
+    if block.language not in _SHELLS | _SESSIONS | _PLAIN:
+        return ""
+    prompted = any(_PROMPT.match(line) for line in block.lines)
+    if prompted or block.language in _SESSIONS:
+        lines = list(_typed(block.lines))
+    elif block.language in _SHELLS or (
+        all(_COMMAND.match(line) for line in block.lines) and any(_BARE.match(line) for line in block.lines)
+    ):
+        lines = block.lines
+    else:
+        return ""
+    return "\n".join(
+        "" if _USAGE.search(line) or _WINDOWS.search(line) else _HOLE.sub(_unknown, line) for line in lines
+    )
+
+
+def _unknown(match: re.Match[str]) -> str:
+    return UNKNOWN + PAD * (len(match[0]) - 1)
+
+
+def _typed(lines: list[str]) -> Iterator[str]:
+    """Lines after a prompt and what continues them; the prompt is blank."""
+    continued = False
+    for line in lines:
+        prompt = re.match(r"\s*>\s", line) if continued else _PROMPT.match(line)
+        typed = continued or prompt is not None
+        yield " " * prompt.end() + line[prompt.end() :] if prompt else line if typed else ""
+        continued = typed and line.rstrip().endswith("\\")
+
+
+def _written(text: str) -> frozenset[str]:
+    """Names of files that the page lets its reader write: named where it says so, or as the title of a block."""
+    found: set[str] = set()
+    lines, fenced = text.split("\n"), False
+    for index, line in enumerate(lines):
+        if _FENCE.match(line):
+            fenced = not fenced
+            found.update(_FILE_NAME.findall(line))
+        elif fenced:
+            if lines[index - 1].lstrip().startswith(("```", "~~~")) and line.lstrip().startswith(("# ", "// ")):
+                found.update(_FILE_NAME.findall(line))
+        elif _CREATED.search(line) or line.rstrip().endswith(":") or line.startswith(("**", "`")):
+            found.update(_FILE_NAME.findall(line))
+    return frozenset(found)

@@ -1,0 +1,257 @@
+"""Where a documented command is typed: a page does not say, so people type it where it works.
+
+A command is placed in the directory in which its target is found. Only if there is none, it stays where a reader would
+first try it, and the rules say what it lacks there. What belongs to another repository, to a host, or to a file that
+the reader makes is left out.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.documents import Page, is_front
+from sophia_preflight.calls.model import (
+    Call,
+    Composition,
+    ImageBuild,
+    MakeTarget,
+    Module,
+    Needed,
+    PackageScript,
+    Program,
+    Script,
+    Site,
+    System,
+    Trace,
+)
+from sophia_preflight.text import CWD, ROOT, Word, is_known, joined
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_STAND_IN = re.compile(
+    r"(^|[/_.-])(your|my|path|some|foo|bar|baz|xxx?|dummy)s?([/_.-]|$)"
+    r"|(^|/)(example|name|file|script|hello|hello_world|test_file|test_example|test_something)\.\w+$",
+    re.IGNORECASE,
+)
+_USUAL = re.compile(r"(app|main|server|run|demo|client|worker|tasks|code|program)\.\w+")
+_SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+_COMPOSES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+
+
+def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterator[Call]:
+    """The commands of a page that are about this repository, each where it is typed."""
+    placing = _Placing(context, path, trace, page)
+    for call in trace.calls:
+        if call.site.system is System.REPOSITORY and call.site.inside is None:
+            placed = placing.placed(call)
+            if placed is not None:
+                yield placed
+
+
+class _Placing:
+    def __init__(self, context: Context, path: str, trace: Trace, page: Page) -> None:
+        self.context, self.repository, self.path, self.page = context, context.repository, path, page
+        self.front = is_front(path)
+        self.unpacks = any(each.tree and each.path in (ROOT, CWD) for each in trace.produced)
+        self.made = {posixpath.basename(each.path) for each in trace.produced} - {""}
+        self.own = self._own(trace)
+
+    # --- where a reader is -------------------------------------------------------------------------------------------
+
+    def _own(self, trace: Trace) -> set[str]:
+        """Directories that a clone of this repository makes: those named like it, or in which what is ours is run."""
+        names = self._names()
+        own = {name for name, placeholder in self.page.clones.items() if placeholder or name.lower() in names}
+        for call in trace.calls:
+            name, _, rest = call.site.directory.removeprefix(CWD).lstrip("/").partition("/")
+            if name in self.page.clones and self._is_ours(call, rest):
+                own.add(name)
+        return own
+
+    def _names(self) -> set[str]:
+        """What the repository may be called, in small letters."""
+        project = self.context.modules.projects.by_directory.get("")
+        package = self.context.packages.get("package.json")
+        said = [project.name, project.name.replace("_", "-")] if project is not None else []
+        said += [posixpath.basename(package.documents.root["name"].text).lower()] if package is not None else []
+        return {self.repository.root.name.lower(), *said} - {""}
+
+    def _is_ours(self, call: Call, directory: str) -> bool:
+        match call.target:
+            case Script(path=word):
+                return word.known and self.repository.is_file(_below(directory, word.value))
+            case MakeTarget(names=names, file=None):
+                return bool(names) and self._makes(directory, names)
+            case PackageScript(name=word):
+                package = self.context.packages.get(_below(directory, "package.json"))
+                return package is not None and word.value in package.scripts
+            case _:
+                return False
+
+    def directories(self, site: Site) -> list[str]:
+        """Directories of the repository in which the reader may be."""
+        found: list[str] = []
+        for value in (site.directory, *site.elsewhere):
+            if not value.startswith(CWD) or not is_known(value):
+                continue
+            inner = value.removeprefix(CWD).lstrip("/")
+            first, _, rest = inner.partition("/")
+            if first in self.own:
+                inner = rest
+            elif first in self.page.clones:
+                continue
+            for base in self._bases():
+                place = posixpath.normpath(posixpath.join(base, inner or "."))
+                if place not in found and not place.startswith("..") and self.repository.is_directory(place):
+                    found.append(place)
+        return found
+
+    def _bases(self) -> Iterator[str]:
+        directory = posixpath.dirname(self.path)
+        while directory:
+            yield directory
+            directory = posixpath.dirname(directory)
+        yield "."
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def placed(self, call: Call) -> Call | None:
+        directories = self.directories(call.site)
+        if not directories:
+            return None
+        match call.target:
+            case Script(interpreter="source"):
+                return None
+            case Script(path=word):
+                return self._file(call, word, directories)
+            case Needed(path=word, directory=is_directory):
+                return self._file(call, word, directories, is_directory=is_directory)
+            case Module():
+                return self._module(call, call.target, directories)
+            case MakeTarget():
+                return self._make(call, call.target, directories)
+            case PackageScript():
+                return self._package(call, call.target, directories)
+            case Composition(files=files):
+                return self._compose(call, files, directories)
+            case ImageBuild(context=word):
+                return self._build(call, word, directories)
+            case Program():
+                return self._at(call, directories[0])
+            case _:
+                return None
+
+    @staticmethod
+    def _at(call: Call, directory: str) -> Call:
+        return replace(call, site=replace(call.site, directory=joined(ROOT, directory), elsewhere=()))
+
+    @staticmethod
+    def _nowhere(call: Call) -> Call:
+        """From wherever its reader begins: no directory has what it needs."""
+        return replace(call, site=replace(call.site, directory=CWD, elsewhere=()))
+
+    def _file(self, call: Call, word: Word, directories: list[str], *, is_directory: bool = False) -> Call | None:
+        value = word.value
+        if not word.known or value.startswith(("/", "~")) or _STAND_IN.search(value):
+            return None
+        for directory in directories:
+            if self.context.finder.path(word, self._at(call, directory).site, directory=is_directory).found:
+                return self._at(call, directory)
+        name, folder = posixpath.basename(value.rstrip("/")), posixpath.dirname(posixpath.normpath(value))
+        if name in self.made or name in self.page.written or name.partition(".")[0] in self.made:
+            return None
+        if self.unpacks or value.split("/")[0] in self.made or (not folder and not self._is_said_plainly(call, value)):
+            return None
+        there = [each for each in directories if not folder or self.repository.is_directory(_below(each, folder))]
+        if not there and (not self.front or isinstance(call.target, Needed)):
+            return None
+        return self._nowhere(call)
+
+    def _is_said_plainly(self, call: Call, value: str) -> bool:
+        """A file without a directory: pages name many that their readers have; ours are named by front pages."""
+        if not self.front or _USUAL.fullmatch(posixpath.basename(value)):
+            return False
+        if isinstance(call.target, Needed):
+            return call.target.purpose.startswith("the requirements") or bool(_SAMPLE.search(value))
+        return True
+
+    def _module(self, call: Call, target: Module, directories: list[str]) -> Call | None:
+        name = target.name.value
+        if not is_known(name) or not self.context.module_roots(name.partition(".")[0]):
+            return None
+        for directory in directories:
+            place = joined(ROOT, directory)
+            if self.context.finder.module(name, replace(call.site, directory=place), (place,)).found:
+                return replace(self._at(call, directory), target=replace(target, search=(place,)))
+        return replace(call, target=replace(target, search=(CWD,))) if "." in name else None
+
+    def _make(self, call: Call, target: MakeTarget, directories: list[str]) -> Call | None:
+        if target.file is not None or not all(word.known for word in target.names):
+            return None
+        if any(self._makes(directory, target.names) for directory in self._all(directories, _MAKEFILES)):
+            return None
+        for directory in directories:
+            if any(self.repository.is_file(_below(directory, name)) for name in _MAKEFILES):
+                return self._at(call, directory)
+        return None
+
+    def _makes(self, directory: str, names: tuple[Word, ...]) -> bool:
+        """Whether a directory's makefile may have the targets; one that includes others may have any."""
+        for name in _MAKEFILES:
+            made = self.context.makefiles.get(_below(directory, name))
+            if made is not None:
+                return made.dynamic or all(word.value in made.names() for word in names)
+        return False
+
+    def _package(self, call: Call, target: PackageScript, directories: list[str]) -> Call | None:
+        if target.optional or target.workspace or not target.name.known:
+            return None
+        for directory in self._all(directories, ("package.json",)):
+            package = self.context.packages.get(_below(directory, "package.json"))
+            if package is None or target.name.value in package.scripts:
+                return None
+        for directory in directories:
+            if _below(directory, "package.json") in self.context.packages:
+                return self._at(call, directory)
+        return None
+
+    def _all(self, directories: list[str], names: tuple[str, ...]) -> list[str]:
+        """Directories that have such a file: where the reader may be, and those that the page names."""
+        there = {posixpath.dirname(path) or "." for name in names for path in self.repository.by_name.get(name, [])}
+        named = {each for each in there if posixpath.basename(each) in self.page.words}
+        return sorted(there & set(directories) | named)
+
+    def _compose(self, call: Call, files: tuple[Word, ...], directories: list[str]) -> Call | None:
+        if any(not word.known or _STAND_IN.search(word.value) for word in files):
+            return None
+        for directory in directories:
+            wanted = [word.value for word in files]
+            if wanted and all(self.repository.is_file(_below(directory, each)) for each in wanted):
+                return self._at(call, directory)
+            if not wanted and any(self.repository.is_file(_below(directory, name)) for name in _COMPOSES):
+                return self._at(call, directory)
+        gone = [word for word in files if posixpath.basename(word.value) not in self.made | self.page.written]
+        return self._nowhere(call) if gone and self.front else None
+
+    def _build(self, call: Call, context: Word, directories: list[str]) -> Call | None:
+        if not context.known or _STAND_IN.search(context.value):
+            return None
+        there = [each for each in directories if self.repository.is_directory(_below(each, context.value))]
+        target = call.target
+        assert isinstance(target, ImageBuild)
+        if target.dockerfile is None or not there or not target.dockerfile.known:
+            return None
+        if "Dockerfile" in self.page.written or posixpath.basename(target.dockerfile.value) in self.made:
+            return None
+        holds = [each for each in there if self.repository.is_file(_below(each, target.dockerfile.value))]
+        return self._at(call, (holds or there)[0])
+
+
+def _below(directory: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(directory, path))

@@ -1,0 +1,74 @@
+"""Commands that the repository's own Python projects bring, as callees: from a program's name to what it accepts."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.interfaces.python import entry_interface
+from sophia_preflight.readers.python import nodes_of
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_REFERENCE = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_]\w*)")
+_ADDS = re.compile(r"\.(add_command|add_typer|command|group)\(")
+
+
+class Entries:
+    """The commands by name. One that two projects bring, or that other files may add to, is not known."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._known: dict[str, tuple[str, Interface] | None] = {}
+        self._points: dict[str, set[tuple[str, str]]] = {}
+        for project in context.modules.projects.by_directory.values():
+            for point in project.entry_points:
+                if point.is_command:
+                    self._points.setdefault(point.name, set()).add((project.directory, point.value.strip()))
+
+    def find(self, name: str) -> tuple[str, Interface] | None:
+        """The file and the interface of a command; None where nobody can tell."""
+        if name not in self._points:
+            return None
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def _read(self, name: str) -> tuple[str, Interface] | None:
+        (directory, value), *others = self._points[name]
+        match = _REFERENCE.fullmatch(value)
+        if others or match is None:
+            return None
+        roots = self.context.module_roots(match[1].partition(".")[0])
+        inside = {each for each in roots if not directory or each == directory or each.startswith(directory + "/")}
+        found = {file for each in inside if (file := self.context.finder.module_file(each, match[1].replace(".", "/")))}
+        if len(found) != 1:
+            return None
+        (path,) = found
+        text = self.context.repository.text(path)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text, path)
+            interface = entry_interface(tree, text, nodes_of(tree), match[2])
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if not interface.known or (interface.kind != "argparse" and self._is_extended(path)):
+            return None
+        return path, interface
+
+    def _is_extended(self, path: str) -> bool:
+        """Whether another file of the package may add commands to it."""
+        folder, name = posixpath.split(path)
+        word = re.compile(rf"\bimport\b.*\b{re.escape(name[:-3])}\b|\bfrom\b.*\b{re.escape(name[:-3])}\s+import\b")
+        for other in self.context.repository.inside(folder):
+            if other.endswith(".py") and other != path:
+                text = self.context.repository.text(other)
+                if _ADDS.search(text) and (name == "__init__.py" or word.search(text)):
+                    return True
+        return False

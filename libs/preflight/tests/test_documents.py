@@ -1,0 +1,209 @@
+"""What pages tell people to type: which text of them is a command, and where it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.calls import documents
+from sophia_preflight.calls.model import Script
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence
+from sophia_preflight.text import shown
+
+
+def typed(text: str) -> list[str]:
+    """The scripts that a page tells people to run."""
+    trace, _ = documents.read("README.md", dedent(text))
+    return [shown(call.target.path.value) for call in trace.calls if isinstance(call.target, Script)]
+
+
+def findings(text: str, root: Path) -> list[str]:
+    for path, content in tree(text).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+    return [f"{each.rule} {each.place}" for each in engine.check(root).blocking]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```bash\n./x.sh\n```",
+        "~~~ {.sh}\n./x.sh\n~~~",
+        "```console\n(venv) $ ./x.sh\n./printed.sh\n```",
+        "```text\n$ ./x.sh\n```",
+        "```\n# first\n./x.sh\n```",
+        "Do:\n\n    $ ./x.sh\n    ./printed.sh",
+        "- one\n\n  ```sh\n  ./x.sh\n  ```",
+    ],
+)
+def test_text_of_a_block_that_is_a_shells_is_typed(block: str) -> None:
+    assert typed(block) == ["./x.sh"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Run `./x.sh` some day.",
+        "```python\n./x.sh\n```",
+        "```console\n./x.sh\n```",
+        "```\nusage: tool\n./x.sh\n```",
+        "```bash\n./x.sh ...\n./path/to/x.sh\n./x.sh [--more]\n```",
+        "```bash\n# ./x.sh\n```",
+        "```bash\npython tools\\x.py\n```",
+        "It no longer works:\n\n```bash\n./x.sh\n```",
+        "# Old ways\n\n## First\n\n```bash\n./x.sh\n```",
+        "<!--\n```bash\n./x.sh\n```\n-->",
+    ],
+)
+def test_other_text_is_not_typed(text: str) -> None:
+    assert typed(text) == []
+
+
+def test_a_heading_of_the_same_level_ends_what_is_told_as_past() -> None:
+    assert typed("## Legacy\n\n### One\n\n## Today\n\n```sh\n./x.sh\n```") == ["./x.sh"]
+
+
+def test_placeholders_are_unknown() -> None:
+    assert typed("```sh\n./<name>.sh\n./{name}.sh\n./your-script.sh\n```") == ["./….sh", "./….sh", "./….sh"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("README.md", True),
+        ("services/api/README.markdown", True),
+        ("docs/guides/deploy.md", True),
+        ("AGENTS.md", True),
+        ("CHANGELOG.md", False),
+        ("docs/decisions/0001-use-make.md", False),
+        ("docs/releases/2.0.md", False),
+        ("notes/today.md", False),
+    ],
+)
+def test_pages_are_what_people_follow_and_not_what_tells_of_the_past(path: str, expected: bool) -> None:
+    assert documents.is_page(path) is expected
+
+
+def test_a_command_is_typed_where_it_works(tmp_path: Path) -> None:
+    assert (
+        findings(
+            """
+            === docs/start.md
+            ```sh
+            cd web
+            ./build.sh
+            ```
+
+            ```sh
+            ./serve.sh
+            ./deploy/all.sh
+            ```
+            === web/build.sh
+            === web/serve.sh
+            === deploy/all.sh
+            """,
+            tmp_path,
+        )
+        == []
+    )
+
+
+def test_what_is_missing_is_told_where_the_page_says_it_and_as_likely(tmp_path: Path) -> None:
+    said = findings("=== README.md\n```sh\ncd web\n./tools/gone.sh\n```\n=== web/tools/here.sh\n", tmp_path)
+    assert said == ["missing-script README.md:3:1"]
+    assert {each.confidence for each in engine.check(tmp_path).blocking} == {Confidence.LIKELY}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "git clone https://github.com/others/engine && cd engine",
+        "curl -L https://example.org/all.tar.gz | tar xz",
+        "ssh host",
+        "cd /srv/shop",
+    ],
+)
+def test_a_command_that_is_typed_elsewhere_is_not_told(before: str, tmp_path: Path) -> None:
+    remote = f"{before} ./tools/gone.sh" if before.startswith("ssh") else f"{before}\n./tools/gone.sh"
+    ours = "=== tools/here.sh\n=== engine/tools/here.sh\n"
+    assert findings(f"=== README.md\n```sh\n{remote}\n```\n{ours}", tmp_path) == []
+
+
+PROJECT = """
+=== pyproject.toml
+[project]
+name = "shop"
+[project.scripts]
+shop = "shop.cli:main"
+=== shop/__init__.py
+"""
+COMMAND = """
+=== shop/cli.py
+import click
+
+
+@click.group()
+def main():
+    pass
+
+
+@main.command()
+@click.option("--port", type=int)
+def serve(port):
+    print(port)
+"""
+
+
+def test_an_installed_command_is_called_as_its_entry_point_allows(tmp_path: Path) -> None:
+    said = findings(f"{PROJECT}{COMMAND}=== run.sh\nshop serve --port 80\nshop serve --host 0.0.0.0\n", tmp_path)
+    assert said == ["unknown-argument run.sh:2:12"]
+
+
+@pytest.mark.parametrize(("install", "expected"), [("pip install .", 1), ("pip install shop==1.0", 0)])
+def test_an_image_has_the_command_as_it_is_here_if_it_installs_the_project(
+    install: str, expected: int, tmp_path: Path
+) -> None:
+    image = f"=== Dockerfile\nFROM python:3.12\nWORKDIR /app\nCOPY . .\nRUN {install}\nUSER 1\nCMD shop stop\n"
+    assert len(findings(f"{PROJECT}{COMMAND}{image}", tmp_path)) == expected
+
+
+ADDS = "=== shop/more.py\nfrom shop.cli import main\n\n\n@main.command()\ndef stop():\n    pass\n"
+OTHER = """
+=== other/pyproject.toml
+[project]
+name = "other"
+[project.scripts]
+shop = "cart:main"
+=== other/cart.py
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.parse_args()
+"""
+NPM = '=== package.json\n{"scripts": {"go": "shop stop"}}\n'
+
+
+@pytest.mark.parametrize("more", [ADDS, OTHER, NPM])
+def test_a_command_that_may_be_another_or_more_refuses_nothing(more: str, tmp_path: Path) -> None:
+    caller = "" if more == NPM else "=== run.sh\nshop stop\n"
+    assert findings(f"{PROJECT}{COMMAND}{caller}{more.lstrip()}", tmp_path) == []
+
+
+def test_an_entry_point_that_rewrites_its_arguments_refuses_nothing(tmp_path: Path) -> None:
+    argparse = """
+=== shop/cli.py
+import argparse, sys
+
+
+def main():
+    sys.argv = [sys.argv[0], *shell()]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port")
+    parser.parse_args()
+"""
+    assert findings(f"{PROJECT}{argparse}=== run.sh\nshop --host x\n", tmp_path) == []
