@@ -225,7 +225,7 @@ def _releases(stage: Stage, count: int) -> tuple[dict[str, Any], list[dict[str, 
 
 
 def at_rest(stage: Stage, _given: argparse.Namespace) -> list[Row]:
-    stage.graph.configure({"services": {name: {"replicas": 3} for name in ("front", "orders")}})
+    stage.graph.configure({"services": {name: {"replicas": 4} for name in ("front", "orders")}})
     stage.deploy("--watch", "0")
     stage.over(stage.submit("retire"))
     instances = sum(len(service["instances"]) for service in stage.owner.environment()["services"])
