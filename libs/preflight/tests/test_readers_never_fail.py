@@ -10,7 +10,8 @@ from sophia_preflight.readers import dockerfile, json, makefile, shell, yaml
 PIECES = st.sampled_from(
     ["$(", "${", "}", ")", "`", '"', "'", "\\", "\n", "<<EOF", "EOF", "|", "&&", "||", ";;", "case", "esac", "if",
      "then", "fi", "do", "done", "for", "in", "{", "[[", "]]", "#", ":", "-", "&x", "*x", "<<:", "[", "]", ",", "FROM",
-     "RUN", "COPY", "--from=", "define", "endef", "\t", " ", "=", "a", "é", "\ue100", "\x00", "%", "@", "!", "```bash\n", "```\n", "<!--", "$ ./x", "git clone a/b"]
+     "RUN", "COPY", "--from=", "define", "endef", "\t", " ", "=", "a", "é", "\ue100", "\x00", "%", "@", "!",
+     "```bash\n", "```\n", "<!--", "$ ./x", "git clone a/b"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
 

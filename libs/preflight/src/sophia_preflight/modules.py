@@ -192,13 +192,18 @@ class Modules:
             if self.repository.is_file(_below(root, "__init__.py")) and not self._is_project(root):
                 continue  # inside a package, whose modules go by its name
             package = self.repository.is_file(_below(root, f"{top}/__init__.py"))
-            sibling = root == here and not self.repository.is_file(_below(here, "__init__.py"))
+            sibling = root == here and not self._is_packaged(here)
             above = root == "." or path.startswith(root + "/")
             if self._used(top, root) and (above or self._is_project(root)):
                 likely.append((not above, -len(root), root))
             elif sibling and (package or self.repository.is_file(_below(root, f"{top}.py"))):
                 likely.append((False, -len(root), root))
         return min(likely)[2] if likely else None
+
+    def _is_packaged(self, directory: str) -> bool:
+        """Whether modules of a directory go by the name of a package: its own, or one above whose part it is."""
+        above = posixpath.dirname(directory)
+        return any(self.repository.is_file(_below(each, "__init__.py")) for each in {directory, above} - {""})
 
     def _used(self, top: str, root: str) -> bool:
         """Whether some other import finds a part of `top` in this directory: so that it is on somebody's path."""

@@ -498,7 +498,8 @@ def _package_manager(words: Sequence[Word], run: Run) -> None:
     base = before.first("--prefix", "-C", "--dir", "--cwd")
     if manager == "yarn" and len(rest) > 1 and rest[0].value == "workspace":
         return
-    verb = rest[0].value if rest else ("install" if manager == "yarn" else "")
+    told = before.has("-v", "--version", "-h", "--help")
+    verb = rest[0].value if rest else ("install" if manager == "yarn" and not told else "")
     inner = part(rest[1:], _NPM_VALUED)
     base = base or inner.first("--prefix", "-C", "--dir", "--cwd")
     elsewhere = before.has("-w", "--workspace", "--workspaces", "-ws", "--filter", "-F", "-r", "--recursive")

@@ -120,6 +120,7 @@ GOOD = [
                   if [ -f requirements.txt ]; then pip install -r requirements.txt; fi
                   pip install -r <(pip-compile)
                   pip install -r "$EXTRA"
+                  echo "Yarn $(yarn --version)"
                   mkdir -p out && cd out
     """),
     tree("""

@@ -150,4 +150,10 @@ GOOD = [
         from index.llms.local import Model
         === index/core/tools.py
     """),
+    tree("""
+        === src/chat/__init__.py
+        === src/chat/providers/google.py
+        === src/chat/providers/grok.py
+        from google.protobuf.json_format import ParseDict
+    """),
 ]

@@ -149,6 +149,7 @@ GOOD = [
     tree("""
         === .github/workflows/ci.yml
         name: CI
+        description: Tests and calls
         on:
           push: {branches: [main], tags: null, paths: ["**.py"]}
           pull_request:

@@ -129,8 +129,9 @@ JOB = Shape(
 )  # fmt: skip
 WORKFLOW = Shape(
     keys={
-        "name": SCALAR, "run-name": SCALAR, "on": ON, "permissions": replace(PERMISSIONS, null=True), "env": VALUES,
-        "defaults": DEFAULTS, "concurrency": CONCURRENCY, "jobs": Shape(values=JOB),
+        "name": SCALAR, "description": SCALAR, "run-name": SCALAR, "on": ON,
+        "permissions": replace(PERMISSIONS, null=True), "env": VALUES, "defaults": DEFAULTS, "concurrency": CONCURRENCY,
+        "jobs": Shape(values=JOB),
     },
     required=named("jobs on"),
     extensions=False,
