@@ -85,6 +85,7 @@ def test_an_engine_that_is_killed_on_the_way_is_back_by_itself_and_ends_what_it_
         process = owner.start("deploy", "-o", "json")
         until(lambda: owner.call("status", "-o", "json").json["environments"][0]["state"] == "rolling out")
         os.kill(owner.does("status", "-o", "json").json["engine"]["pid"], signal.SIGKILL)
+        assert owner.does("status").code == 0, "who asks meanwhile waits for it"
         out, err = process.communicate(timeout=90)
     assert process.returncode == 0 and json.loads(out)["status"] == "done", err
     assert load.result.lost == 0 and load.result.mixed() == 0, load.result.table()

@@ -34,7 +34,7 @@ from typing import Any, Self
 
 from sophia_deployment.build import build
 from sophia_deployment.client import Engine
-from sophia_deployment.codes import ENGINE_UNREACHABLE
+from sophia_deployment.codes import ENGINE_LOST, ENGINE_UNREACHABLE
 from sophia_deployment.starting import command
 from sophia_deployment_core import loading
 from sophia_deployment_core.environment import Placement, Standing
@@ -244,7 +244,7 @@ class Site:
             try:
                 sent = self.client.submit(wish)
             except SophiaError as error:
-                if error.code is not ENGINE_UNREACHABLE:
+                if error.code not in (ENGINE_LOST, ENGINE_UNREACHABLE):
                     raise AssertionError(f"refused: {error.message}") from error
                 raise
             return str(sent["run"] or wish["id"])

@@ -10,7 +10,7 @@ from sophia_deployment.client import Engine
 from sophia_deployment.codes import ENGINE_LOST, ENGINE_SILENT, ENGINE_UNREACHABLE
 from sophia_deployment_core.errors import CATALOG, INTERNAL, NOT_FOUND, SophiaError
 
-from apps.deployment.tests.scripted import GOOD_RUN, RUN, Running, run_out
+from apps.deployment.tests.scripted import GOOD_RUN, RUN, Running, Scripted, run_out
 
 
 def refused(call, *args, **named) -> SophiaError:
@@ -61,6 +61,115 @@ def test_an_engine_that_accepts_and_does_not_answer_is_called_silent(tmp_path):
         listener.listen()
         error = refused(Engine(tmp_path / "s", answer_seconds=0.05).answers)
     assert (error.code, error.code.exit) == (ENGINE_SILENT, 3)
+
+
+# --- an engine that is away for a moment ----------------------------------------------------------------------------
+
+
+class Dying:
+    """An engine that takes requests, and is gone before it answers them, so many times; then the scripted one is there.
+
+    What reached it is kept in `heard`, its first line and its body.
+    """
+
+    def __init__(self, commands: Scripted, *, deaths: int = 1, midway: bool = False) -> None:
+        self.heard: list[str] = []
+        self.running: Running | None = None
+        self._commands = commands
+        self._deaths = deaths
+        self._midway = midway
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(commands.place))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._die, daemon=True)
+        self._thread.start()
+
+    def _die(self) -> None:
+        for _ in range(self._deaths):
+            connection, _ = self._listener.accept()
+            with connection:
+                self.heard.append(connection.recv(65_536).decode())
+                if self._midway:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{")
+        self._listener.close()
+        self._commands.place.unlink()
+        self.running = Running(self._commands, self._commands.place)
+
+    def __enter__(self) -> "Dying":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._thread.join(10)
+        if self.running is not None:
+            self.running.stop()
+
+
+def kept(path: Path) -> Engine:
+    return Engine(path, is_kept=lambda: True)
+
+
+def test_an_engine_that_is_starting_again_is_waited_for(commands):
+    commands.known[RUN] = run_out()
+    running: list[Running] = []
+    later = threading.Timer(0.3, lambda: running.append(Running(commands, commands.place)))
+    later.start()
+    try:
+        assert kept(commands.place).run("17")["number"] == 17
+        assert refused(kept(commands.place).cancel, "99").code is NOT_FOUND, "a refusal is an answer"
+    finally:
+        later.join()
+        running[0].stop()
+
+
+def test_waiting_has_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "RESTART_SECONDS", 0.2)
+    asked: list[bool] = []
+    away = Engine(tmp_path / "none", is_kept=lambda: asked.append(True) is None)
+    assert refused(away.status).code is ENGINE_UNREACHABLE
+    assert len(asked) > 1
+
+
+def test_nobody_waits_for_an_engine_that_was_ended_nor_to_learn_whether_one_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(client.time, "sleep", lambda _: pytest.fail("waited"))
+    assert refused(Engine(tmp_path / "none").status).code is ENGINE_UNREACHABLE
+    assert kept(tmp_path / "none").answers() is None
+    assert refused(kept(tmp_path / "none").metrics).code is ENGINE_UNREACHABLE
+    assert refused(kept(tmp_path / "none").stop).code is ENGINE_UNREACHABLE
+
+
+@pytest.mark.parametrize("midway", [False, True])
+def test_what_makes_no_difference_is_asked_again_when_the_answer_was_lost(commands, midway):
+    commands.known[RUN] = run_out()
+    with Dying(commands, deaths=2, midway=midway) as dying:
+        assert kept(commands.place).run("17")["number"] == 17
+        assert len(dying.heard) == 2
+
+
+def test_a_submission_is_sent_again_under_its_id(commands):
+    commands.outcomes.append((run_out(), GOOD_RUN))
+    submission = {"id": RUN, "kind": "start", "environment": "local"}
+    with Dying(commands) as dying:
+        assert kept(commands.place).submit(submission)["run"] == RUN
+    assert RUN in dying.heard[0] and [asked.id for _, asked in commands.asked] == [RUN]
+
+
+@pytest.mark.parametrize("verb", ["rollback", "cancel", "resume"])
+def test_a_wish_that_may_have_been_granted_is_not_sent_twice(commands, verb):
+    commands.known[RUN] = run_out()
+    with Dying(commands) as dying:
+        asked = kept(commands.place)
+        submission = {"id": RUN, "kind": "rollback", "environment": "local", "reason": "slow"}
+        call, given = (asked.submit, submission) if verb == "rollback" else (getattr(asked, verb), "17")
+        error = refused(call, given)
+    assert (error.code, error.code.exit, len(dying.heard), commands.asked) == (ENGINE_LOST, 3, 1, [])
+    assert "may still happen" in str(error.hint)
+
+
+def test_a_command_that_finds_no_engine_leaves_nothing_behind(sophia, places):
+    before = sorted(places.state.rglob("*"))
+    assert sophia("queue").exit == 3
+    assert sorted(places.state.rglob("*")) == before
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

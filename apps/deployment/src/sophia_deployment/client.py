@@ -3,6 +3,9 @@ take longer than most of what the command line does.
 
 Answers are plain JSON of the shapes in `wire`. Whatever goes wrong is a `SophiaError`: the engine's own problems with
 their code, hint and exit code; no engine, a silent one and a lost one with a code of this room (exit 3).
+
+An engine that is kept by a launcher and is away for a moment, because it died, is waited for. What never reached it is
+sent again then; what may have reached it only if that makes no difference.
 """
 
 from __future__ import annotations
@@ -27,15 +30,32 @@ SILENCE_SECONDS = 20.0
 """A stream of events without even a heartbeat for so long has lost its engine."""
 PATIENCE_SECONDS = 60.0
 """How long a reader of events waits for an engine to come back."""
+RESTART_SECONDS = 5.0
+"""How long everybody else does."""
 _PAUSES = (0.1, 0.2, 0.5, 1.0)
 
 
-class Engine:
-    """The engine behind a socket. Every call is a connection of its own; nothing is kept open between calls."""
+class _Lost(Exception):
+    """No answer. `sent`: the request may have reached an engine."""
 
-    def __init__(self, path: Path, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, error: OSError | http.client.HTTPException, *, sent: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.sent = sent
+
+
+class Engine:
+    """The engine behind a socket. Every call is a connection of its own; nothing is kept open between calls.
+
+    `is_kept`: whether an engine that does not answer will be back by itself.
+    """
+
+    def __init__(
+        self, path: Path, *, answer_seconds: float = ANSWER_SECONDS, is_kept: Callable[[], bool] = lambda: False
+    ) -> None:
         self._path = path
         self._answer_seconds = answer_seconds
+        self._is_kept = is_kept
 
     # --- verbs -------------------------------------------------------------------------------------------------------
 
@@ -44,11 +64,11 @@ class Engine:
         return self._json("GET", "/v1/engine")
 
     def answers(self) -> dict[str, Any] | None:
-        """`EngineOut`, or None where no engine answers. A silent or strange engine raises all the same."""
+        """`EngineOut`, or None where no engine answers now. A silent or strange engine raises all the same."""
         try:
-            return self.engine()
+            return self._json("GET", "/v1/engine", patient=False)
         except SophiaError as error:
-            if error.code is ENGINE_UNREACHABLE:
+            if error.code in (ENGINE_UNREACHABLE, ENGINE_LOST):
                 return None
             raise
 
@@ -61,40 +81,38 @@ class Engine:
         return self._json("POST", "/v1/plan", submission)
 
     def submit(self, submission: Mapping[str, Any]) -> dict[str, Any]:
-        """`RunOut` of a `Submission`. Its id makes it safe to send it again."""
-        return self._json("POST", "/v1/runs", submission)
+        """`RunOut` of a `Submission`. Its id makes it safe to send it again; but a rollback may have made another run
+        go back, and would be one more step back if that one has ended by then.
+        """
+        return self._json("POST", "/v1/runs", submission, again=submission["kind"] != "rollback")
 
     def runs(self, *, limit: int = 50, environment: str | None = None) -> list[dict[str, Any]]:
         """`RunOut`s without steps, newest first."""
         wanted = {"limit": str(limit)} | ({"environment": environment} if environment else {})
-        with self._request("GET", f"/v1/runs?{urlencode(wanted)}") as response:
-            found: list[dict[str, Any]] = json.loads(response.read())
-            return found
+        found: list[dict[str, Any]] = json.loads(self._answer("GET", f"/v1/runs?{urlencode(wanted)}"))
+        return found
 
     def run(self, name: str) -> dict[str, Any]:
         """`RunOut` with steps, by id, the id's beginning, `17` or `#17`."""
         return self._json("GET", f"/v1/runs/{quote(name, safe='')}")
 
     def cancel(self, name: str, *, reason: str | None = None) -> dict[str, Any]:
-        return self._json("POST", f"/v1/runs/{quote(name, safe='')}/cancel", {"reason": reason})
+        return self._json("POST", f"/v1/runs/{quote(name, safe='')}/cancel", {"reason": reason}, again=False)
 
     def resume(self, name: str, *, reason: str | None = None) -> dict[str, Any]:
-        return self._json("POST", f"/v1/runs/{quote(name, safe='')}/resume", {"reason": reason})
+        return self._json("POST", f"/v1/runs/{quote(name, safe='')}/resume", {"reason": reason}, again=False)
 
     def report(self, name: str, *, form: str = "md") -> str:
         """A run's report as `md`, `html` or `json`."""
-        with self._request("GET", f"/v1/runs/{quote(name, safe='')}/report?form={form}") as response:
-            return response.read().decode("utf-8", "replace")
+        return self._answer("GET", f"/v1/runs/{quote(name, safe='')}/report?form={form}").decode("utf-8", "replace")
 
     def metrics(self) -> str:
-        """The engine's figures in Prometheus' text format."""
-        with self._request("GET", "/metrics") as response:
-            return response.read().decode("utf-8", "replace")
+        """The engine's figures in Prometheus' text format, as far as it answers now."""
+        return self._answer("GET", "/metrics", patient=False).decode("utf-8", "replace")
 
     def stop(self) -> None:
         """The engine ends; what serves goes on serving."""
-        with self._request("POST", "/v1/engine/stop") as response:
-            response.read()
+        self._answer("POST", "/v1/engine/stop", patient=False)
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -123,9 +141,8 @@ class Engine:
                     if event is not None:
                         after = event["seq"]
                         yield event
-            except (OSError, http.client.HTTPException, SophiaError) as error:
-                if isinstance(error, SophiaError) and error.code not in (ENGINE_UNREACHABLE, ENGINE_SILENT):
-                    raise
+            except (_Lost, OSError, http.client.HTTPException):
+                pass
             if lost_at is None:
                 lost_at = time.monotonic()
                 on_break("the engine is gone; waiting for it to come back")
@@ -147,10 +164,33 @@ class Engine:
 
     # --- one request -------------------------------------------------------------------------------------------------
 
-    def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _json(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, patient: bool = True, again: bool = True
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._answer(method, path, body, patient=patient, again=again))
+        return found
+
+    def _answer(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, patient: bool = True, again: bool = True
+    ) -> bytes:
+        """The whole of a good answer. `patient`: wait for an engine that is starting again; `again`: send once more
+        what may have reached the one before."""
+        give_up = time.monotonic() + (RESTART_SECONDS if patient else 0)
+        while True:
+            try:
+                return self._asked(method, path, body)
+            except _Lost as lost:
+                is_away = not isinstance(lost.error, TimeoutError | PermissionError) and (again or not lost.sent)
+                if not is_away or time.monotonic() >= give_up or not self._is_kept():
+                    raise self._unanswered(lost) from lost.error
+            time.sleep(_PAUSES[0])
+
+    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
         with self._request(method, path, body) as response:
-            found: dict[str, Any] = json.loads(response.read())
-            return found
+            try:
+                return response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise _Lost(error, sent=True) from error
 
     @contextmanager
     def _request(
@@ -162,28 +202,38 @@ class Engine:
         headers: Mapping[str, str] = {},
         within_seconds: float | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """The answer, if it is a good one; `within_seconds` bounds every read."""
+        """The answer, if it is a good one; `within_seconds` bounds every read. Raises `_Lost` where there is none."""
         connection = _UnixConnection(self._path, timeout=within_seconds or self._answer_seconds)
         sent = dict(headers)
         if body is not None:
             sent["Content-Type"] = "application/json"
         with closing(connection):
             try:
+                connection.connect()
+            except OSError as error:
+                raise _Lost(error, sent=False) from error
+            try:
                 connection.request(method, path, json.dumps(body) if body is not None else None, sent)
                 response = connection.getresponse()
+                problem = response.read() if response.status >= 400 else None
             except (OSError, http.client.HTTPException) as error:
-                raise self._unanswered(error) from error
-            if response.status >= 400:
-                raise as_error(response.read())
+                raise _Lost(error, sent=True) from error
+            if problem is not None:
+                raise as_error(problem)
             yield response
 
-    def _unanswered(self, error: OSError | http.client.HTTPException) -> SophiaError:
+    def _unanswered(self, lost: _Lost) -> SophiaError:
+        error = lost.error
         if isinstance(error, TimeoutError):
             said = f"the engine has not answered for {self._answer_seconds:.0f} s"
             return SophiaError(ENGINE_SILENT, said, hint="`sophia doctor` looks at its process")
         if isinstance(error, PermissionError):
             said = f"the engine's socket `{self._path}` is not yours to open"
             return SophiaError(ENGINE_UNREACHABLE, said, hint="call `sophia` as the user who started the engine")
+        if lost.sent:
+            said = "the engine went away before it answered"
+            hint = "`sophia up` starts it; what was asked for may still happen: `sophia queue` shows it"
+            return SophiaError(ENGINE_LOST, said, hint=hint)
         return SophiaError(ENGINE_UNREACHABLE, "no engine answers here", hint="start it: `sophia up`")
 
 

@@ -31,9 +31,10 @@ ENGINE_SILENT = declare(
 )
 ENGINE_LOST = declare(
     "SPH-5003",
-    "the engine went away while a run was followed",
-    "The engine ended and did not come back for as long as we wait. The run is in the ledger: the next engine goes on "
-    "with it from where it stood. `sophia up` starts one, `sophia queue` shows the run.",
+    "the engine went away in the middle",
+    "The engine ended while it was asked for something, or while a run was followed, and did not come back for as long "
+    "as we wait. A run that reached it is in the ledger: the next engine goes on with it from where it stood. "
+    "`sophia up` starts one, `sophia queue` shows the run.",
     exit=3,
 )
 ENGINE_DIED = declare(

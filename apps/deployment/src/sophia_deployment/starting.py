@@ -44,6 +44,11 @@ def launchers(places: Places) -> Launchers:
     return Launchers(Places(places.state / "engine"))
 
 
+def is_kept(places: Places) -> bool:
+    """Whether a launcher keeps the engine: one that died is started again by itself."""
+    return launchers(places).look(RESOURCE).state in ("starting", "running", "waiting")
+
+
 def ensure(places: Places, engine: Engine, console: Console) -> dict[str, Any]:
     """An engine of this build answers: the one that does already, or a new one. Its `EngineOut`."""
     found = engine.answers()

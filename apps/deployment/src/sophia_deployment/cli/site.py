@@ -67,7 +67,12 @@ class Site:
     def engine(self) -> Engine:
         from sophia_deployment.client import Engine
 
-        return Engine(self.places.engine_socket)
+        return Engine(self.places.engine_socket, is_kept=self._keeps_engine)
+
+    def _keeps_engine(self) -> bool:
+        from sophia_deployment import starting
+
+        return starting.is_kept(self.places)
 
     def platform(self) -> Platform:
         """What sophia.yaml describes, checked together with the repository; takes a fifth of a second to import."""
