@@ -174,7 +174,9 @@ def test_whatever_happens_a_run_ends_everywhere_or_nowhere(life, badness, wishes
         assert (set(play.machine.running), play.machine.table) == (set(was[0]), was[2])
         assert {key: told for key, told in play.machine.backends.items() if told} == was[1]
         assert play.standing.live == was_live and play.standing.placements.keys() == was_placed.keys()
-        assert view.state == ("rolled back" if view.switched and plan.previous else _word(view))
+        assert not (plan.was_down and play.machine.open), "it is down again"
+        stood = plan.previous and not plan.was_down
+        assert view.state == ("rolled back" if view.switched and stood else _word(view))
 
 
 def _word(view: View) -> str:
