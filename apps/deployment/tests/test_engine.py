@@ -261,6 +261,32 @@ def test_a_proxy_that_cannot_be_reached_is_opened_again() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("file", ["lost", "older"])
+def test_a_route_file_that_is_not_the_committed_one_is_written_again(file: str) -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        routes = house.ground.traffic.public.pop("local")
+        if file == "older":
+            house.ground.traffic.public["local"] = replace(routes, generation=0)
+        await asyncio.sleep(15)
+        assert house.ground.traffic.public["local"] == routes
+        assert [view.kind for view in house.hands.world.runs.values()] == ["deploy", "start"]
+
+    play(story)
+
+
+def test_a_route_file_that_is_newer_than_the_ledger_is_not_touched_by_itself() -> None:
+    async def story(house: House) -> None:
+        await house.deployed()
+        routes = house.ground.traffic.public["local"]
+        newer = house.ground.traffic.public["local"] = replace(routes, generation=routes.generation + 7)
+        await asyncio.sleep(60)
+        assert house.ground.traffic.public["local"] == newer
+        assert [view.kind for view in house.hands.world.runs.values()] == ["deploy"]
+
+    play(story)
+
+
 def test_what_cannot_be_brought_back_is_tried_less_and_less_often() -> None:
     async def story(house: House) -> None:
         await house.deployed()

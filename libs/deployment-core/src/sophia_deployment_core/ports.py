@@ -254,7 +254,7 @@ class Traffic(Protocol):
         """Validate, write the way back, rename, wait for the proxy's confirmation. Idempotent by generation."""
 
     async def generation(self, environment: str) -> int | None:
-        """What the route file on disk says now; `None` when there is none."""
+        """What the route file on disk says now; `None` when there is none that can be read."""
 
     async def read(self, environment: str) -> Reading:
         """Raises `SophiaError` when the proxy's statistics cannot be reached: unknown, not bad."""
