@@ -14,9 +14,9 @@ from sophia_preflight.model import Confidence
 from sophia_preflight.text import shown
 
 
-def typed(text: str) -> list[str]:
+def typed(text: str, path: str = "README.md") -> list[str]:
     """The scripts that a page tells people to run."""
-    trace, _ = documents.read("README.md", dedent(text))
+    trace, _ = documents.read(path, dedent(text))
     return [shown(call.target.path.value) for call in trace.calls if isinstance(call.target, Script)]
 
 
@@ -64,6 +64,41 @@ def test_other_text_is_not_typed(text: str) -> None:
 
 def test_a_heading_of_the_same_level_ends_what_is_told_as_past() -> None:
     assert typed("## Legacy\n\n### One\n\n## Today\n\n```sh\n./x.sh\n```") == ["./x.sh"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        ".. code-block:: bash\n\n   ./x.sh\n\nText.",
+        ".. code:: console\n   :caption: so\n\n   $ ./x.sh\n   ./printed.sh",
+        ".. code::\n   :number-lines:\n\n   ./x.sh",
+        ".. note::\n\n   .. prompt:: bash $\n\n      ./x.sh",
+        "Do this::\n\n    $ ./x.sh\n    ./printed.sh\n\n./prose.sh",
+        "Old\n===\n\nFirst\n-----\n\n::\n\n  $ ./a.sh\n\nNew\n===\n\n::\n\n  $ ./x.sh",
+    ],
+)
+def test_text_of_a_literal_block_is_typed(block: str) -> None:
+    assert typed(block, "docs/start.rst") == ["./x.sh"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Run ``./x.sh``.",
+        ".. code-block:: python\n\n   ./x.sh",
+        "..\n   .. code-block:: bash\n\n      ./x.sh",
+        ".. a comment\n\n   $ ./x.sh",
+        "This no longer works::\n\n    $ ./x.sh",
+        "Prints::\n\n    ./x.sh\n    done",
+    ],
+)
+def test_other_text_of_restructured_pages_is_not_typed(text: str) -> None:
+    assert typed(text, "README.rst") == []
+
+
+def test_a_command_of_a_literal_block_is_shown_where_it_stands(tmp_path: Path) -> None:
+    page = "=== README.rst\nShop\n====\n\nDo::\n\n    $ cd .\n    $ ./tools/gone.sh\n"
+    assert findings(page + "=== tools/here.sh\n", tmp_path) == ["missing-script README.rst:7:7"]
 
 
 def test_placeholders_are_unknown() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sophia_preflight import facts
 from sophia_preflight.readers import dockerfile, json, makefile, shell, yaml
@@ -18,6 +18,7 @@ TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
 
 @settings(max_examples=300, deadline=2000)
 @given(TEXTS)
+@example("define ")
 def test_any_text_is_read(text: str) -> None:
     shell.parse(text)
     dockerfile.parse("Dockerfile", text)

@@ -58,6 +58,9 @@ class _Placing:
     def __init__(self, context: Context, path: str, trace: Trace, page: Page) -> None:
         self.context, self.repository, self.path, self.page = context, context.repository, path, page
         self.front = is_front(path)
+        shelf = None if self.front else re.match(r"(?:.*/)?docs?(?:umentation)?(?=/)", path, re.IGNORECASE)
+        self.shelf = shelf[0] if shelf else ""
+        """The folder of pages that a page lies in; how it is made is rarely what a page in it tells."""
         self.unpacks = any(each.tree and each.path in (ROOT, CWD) for each in trace.produced)
         self.made = {posixpath.basename(each.path) for each in trace.produced} - {""}
         self.own = self._own(trace)
@@ -196,7 +199,7 @@ class _Placing:
             return None
         if any(self._makes(directory, target.names) for directory in self._all(directories, _MAKEFILES)):
             return None
-        for directory in directories:
+        for directory in self._off_the_shelf(directories):
             if any(self.repository.is_file(_below(directory, name)) for name in _MAKEFILES):
                 return self._at(call, directory)
         return None
@@ -216,10 +219,13 @@ class _Placing:
             package = self.context.packages.get(_below(directory, "package.json"))
             if package is None or target.name.value in package.scripts:
                 return None
-        for directory in directories:
+        for directory in self._off_the_shelf(directories):
             if _below(directory, "package.json") in self.context.packages:
                 return self._at(call, directory)
         return None
+
+    def _off_the_shelf(self, directories: list[str]) -> list[str]:
+        return [each for each in directories if not self.shelf or not f"{each}/".startswith(f"{self.shelf}/")]
 
     def _all(self, directories: list[str], names: tuple[str, ...]) -> list[str]:
         """Directories that have such a file: where the reader may be, and those that the page names."""

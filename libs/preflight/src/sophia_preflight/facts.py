@@ -104,7 +104,7 @@ def kind_of(path: str, head: str) -> str:
         return "dockerfile"
     if _MAKEFILE.search(path):
         return "make"
-    if name.endswith((".md", ".markdown")):
+    if name.endswith((".md", ".markdown", ".rst")):
         return "document" if documents.is_page(path) else ""
     if name == "package.json":
         return "package"

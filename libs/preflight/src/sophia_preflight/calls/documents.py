@@ -1,4 +1,4 @@
-"""Commands that pages tell people to type: fenced and indented code of READMEs and guides.
+"""Commands that pages tell people to type: blocks of code in READMEs and guides.
 
 Only what surely is meant to be typed is taken: text of a block that says it is a shell's, lines after a prompt, and
 blocks without a language in which every line begins like a command. Placeholders are unknown; output, usage lines and
@@ -15,21 +15,21 @@ from dataclasses import dataclass, field, replace
 
 from sophia_preflight.calls.model import Call, Caller, Site, Trace
 from sophia_preflight.calls.shell import follow
+from sophia_preflight.readers import pages
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, PAD, UNKNOWN, plain
 
-_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(md|markdown)", re.IGNORECASE)
+_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(md|markdown|rst)", re.IGNORECASE)
 _NAMED = re.compile(
     r"(DEVELOP|HACKING|INSTALL|DEPLOY|RUNBOOK|GETTING|QUICK|SETUP|TESTING|OPERATI|RELEASING|USAGE|AGENTS|CLAUDE)[^/]*"
-    r"\.(md|markdown)"
+    r"\.(md|markdown|rst)"
 )
-_PAGES = re.compile(r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(md|markdown)$", re.IGNORECASE)
+_PAGES = re.compile(r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(md|markdown|rst)$", re.IGNORECASE)
 _PAST = re.compile(
     r"(^|/)[^/]*(decision|adrs?/|rfcs?/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
     r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([^`]*)$")
 _SHELLS = frozenset({"bash", "sh", "shell", "zsh", "shellscript", "ksh"})
 _SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal", "sh-session", "bash-session"})
 _PLAIN = frozenset({"", "text", "txt", "plaintext"})
@@ -53,9 +53,6 @@ _TOLD_AGAINST = re.compile(
     r"for example, if|wrong|outputs?|prints?|would)\b",
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"(#+)\s")
-_OBSOLETE = re.compile(r"\b(deprecated|legacy|removed|obsolete|planned|roadmap|changelog|history|old)\b", re.IGNORECASE)
-_HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
 _FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
 _CREATED = re.compile(r"\b(creat|writ|sav|add|put|nam|call|past|mak|edit|follow|content|fill)\w*", re.IGNORECASE)
 
@@ -83,24 +80,15 @@ class Page:
     """By the directory that a clone makes: whether its address is only a placeholder."""
 
 
-@dataclass
-class _Block:
-    language: str
-    line: int
-    indent: int
-    lines: list[str]
-    lead: str
-    obsolete: bool
-
-
 def read(path: str, text: str) -> tuple[Trace, Page]:
     """The commands of a page, and what else decides about them."""
-    text = _HIDDEN.sub(lambda match: "\n" * match[0].count("\n"), plain(text))
+    text = plain(text)
+    page = pages.parse(path, text)
     found = Trace()
     carried = CWD
     clones: dict[str, bool] = {}
-    for block in _blocks(text):
-        if block.obsolete or _TOLD_AGAINST.search(block.lead):
+    for block in page.blocks:
+        if block.past or _TOLD_AGAINST.search(block.lead):
             continue
         script = _script(block)
         if not script.strip():
@@ -109,10 +97,10 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
             name = match[2] or posixpath.basename(match[1].rstrip("/")).removesuffix(".git")
             clones[name] = bool(re.search(rf"{UNKNOWN}|your|example\.(com|org)", match[1], re.IGNORECASE))
         carried = _follow(path, script, block, carried, found)
-    return found, Page(_written(text), frozenset(re.findall(r"[\w.-]+", text)), clones)
+    return found, Page(_written(page), frozenset(re.findall(r"[\w.-]+", text)), clones)
 
 
-def _follow(path: str, script: str, block: _Block, carried: str, found: Trace) -> str:
+def _follow(path: str, script: str, block: pages.Block, carried: str, found: Trace) -> str:
     """Follow a block from where a reader begins, and from where the blocks before left them; where it ends."""
     fresh, after = Trace(), Trace()
     snippet = Snippet(path, script, block.line, block.indent + 1, block.indent)
@@ -135,41 +123,7 @@ def _either(one: Call, other: Call) -> Call:
 # --- blocks ---------------------------------------------------------------------------------------------------------
 
 
-def _blocks(text: str) -> Iterator[_Block]:
-    lines = text.split("\n")
-    lead, index = "", 0
-    obsolete = 0
-    """The level of the heading that says so of all below it."""
-    while index < len(lines):
-        line = lines[index]
-        index += 1
-        if fence := _FENCE.match(line):
-            start, closing = index, re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
-            while index < len(lines) and not closing.match(lines[index]):
-                index += 1
-            indent = len(fence[1])
-            inner = [each[indent:] if not each[:indent].strip() else each.lstrip() for each in lines[start:index]]
-            language = re.sub(r"[{}.]", " ", fence[3]).split()
-            yield _Block(language[0].lower() if language else "", start + 1, indent, inner, lead, bool(obsolete))
-            index += 1
-            lead = ""
-        elif line.startswith(("    ", "\t")) and not lines[index - 2].strip():
-            start = index - 1
-            while index < len(lines) and (lines[index].startswith(("    ", "\t")) or not lines[index].strip()):
-                index += 1
-            width = 1 if line.startswith("\t") else 4
-            inner = [each[width:] for each in lines[start:index]]
-            yield _Block("", start + 1, width, inner, lead, bool(obsolete))
-        elif heading := _HEADING.match(line):
-            level = len(heading[1])
-            if not obsolete or level <= obsolete:
-                obsolete = level if _OBSOLETE.search(line) else 0
-            lead = line
-        elif line.strip():
-            lead = line
-
-
-def _script(block: _Block) -> str:
+def _script(block: pages.Block) -> str:
     """The block as a script of the same lines; what is not typed is blank."""
     if block.language not in _SHELLS | _SESSIONS | _PLAIN:
         return ""
@@ -201,17 +155,14 @@ def _typed(lines: list[str]) -> Iterator[str]:
         continued = typed and line.rstrip().endswith("\\")
 
 
-def _written(text: str) -> frozenset[str]:
+def _written(page: pages.Text) -> frozenset[str]:
     """Names of files that the page lets its reader write: named where it says so, or as the title of a block."""
     found: set[str] = set()
-    lines, fenced = text.split("\n"), False
-    for index, line in enumerate(lines):
-        if _FENCE.match(line):
-            fenced = not fenced
-            found.update(_FILE_NAME.findall(line))
-        elif fenced:
-            if lines[index - 1].lstrip().startswith(("```", "~~~")) and line.lstrip().startswith(("# ", "// ")):
-                found.update(_FILE_NAME.findall(line))
-        elif _CREATED.search(line) or line.rstrip().endswith(":") or line.startswith(("**", "`")):
+    for block in page.blocks:
+        found.update(_FILE_NAME.findall(block.title))
+        if block.lines and block.lines[0].lstrip().startswith(("# ", "// ")):
+            found.update(_FILE_NAME.findall(block.lines[0]))
+    for line in page.prose:
+        if _CREATED.search(line) or line.rstrip().endswith(":") or line.startswith(("**", "`")):
             found.update(_FILE_NAME.findall(line))
     return frozenset(found)

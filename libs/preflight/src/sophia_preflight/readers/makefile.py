@@ -101,7 +101,7 @@ class _Reader:
             index += 1
             if is_recipe:
                 recipes.append((self.open, start, line))
-            elif re.match(r"\s*define\s", line):
+            elif re.match(r"\s*define\s+\S", line):
                 index = self.definition(line, index)
             else:
                 self.statement(line, start)

@@ -207,4 +207,16 @@ GOOD = [
 
             make sure that nothing else runs
     """),
+    tree("""
+        === docs/Makefile
+        html:
+        \ttrue
+        === docs/developing.rst
+        Developing
+        ==========
+
+        In the repository of the tools::
+
+            $ make virtualenv
+    """),
 ]

@@ -1,0 +1,152 @@
+"""Pages in Markdown and reStructuredText: their blocks of code, and what is said around each.
+
+Only what decides whether a block is a command that somebody should type is read: its language, the line before it, and
+whether a heading above tells that all below it is past or not yet. What a page hides in comments is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([^`]*)$")
+_HEADING = re.compile(r"(#+)\s")
+_HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
+_OBSOLETE = re.compile(r"\b(deprecated|legacy|removed|obsolete|planned|roadmap|changelog|history|old)\b", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"(\s*)\.\.\s+(?:code-block|code|sourcecode|prompt)::[ \t]*(.*)$")
+_COMMENT = re.compile(r"(\s*)\.\.(?!\s+(?:[\w:-]+::|[_\[|]))(?:\s.*)?$")
+_UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*$")
+
+
+@dataclass
+class Block:
+    """Code of a page: `line` is that of its first, `indent` what its lines lost, `lead` the line said before it."""
+
+    language: str
+    title: str
+    line: int
+    indent: int
+    lines: list[str]
+    lead: str
+    past: bool
+    """A heading above it says that it is of the past, or of a time to come."""
+    sure: bool = True
+    """Whether the page says that it is code; else it only looks like it."""
+
+
+@dataclass
+class Text:
+    """A page: its blocks, and all other lines."""
+
+    blocks: list[Block] = field(default_factory=list)
+    prose: list[str] = field(default_factory=list)
+
+
+def parse(path: str, text: str) -> Text:
+    """A page in the language that its name tells."""
+    if path.endswith(".rst"):
+        blocks = list(_restructured(text.split("\n")))
+    else:
+        text = _HIDDEN.sub(lambda match: "\n" * match[0].count("\n"), text)
+        blocks = list(_markdown(text.split("\n")))
+    code = {number for each in blocks if each.sure for number in range(each.line, each.line + len(each.lines))}
+    prose = [line for number, line in enumerate(text.split("\n"), 1) if number not in code]
+    return Text(blocks, prose)
+
+
+class _Headings:
+    """Which heading, if any, says of all below it that it is past."""
+
+    def __init__(self) -> None:
+        self.level = 0
+
+    @property
+    def past(self) -> bool:
+        return self.level > 0
+
+    def pass_by(self, level: int, title: str) -> None:
+        if not self.level or level <= self.level:
+            self.level = level if _OBSOLETE.search(title) else 0
+
+
+def _markdown(lines: list[str]) -> Iterator[Block]:
+    headings, lead, index = _Headings(), "", 0
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        if fence := _FENCE.match(line):
+            start, closing = index, re.compile(rf"\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
+            while index < len(lines) and not closing.match(lines[index]):
+                index += 1
+            language, _, title = re.sub(r"[{}.]", " ", fence[3]).strip().partition(" ")
+            inner = _dedented(lines[start:index], len(fence[1]))
+            yield Block(
+                language.lower(), fence[3] if title else "", start + 1, len(fence[1]), inner, lead, headings.past
+            )
+            index += 1
+            lead = ""
+        elif line.startswith(("    ", "\t")) and not lines[index - 2].strip():
+            start = index - 1
+            while index < len(lines) and (lines[index].startswith(("    ", "\t")) or not lines[index].strip()):
+                index += 1
+            width = 1 if line.startswith("\t") else 4
+            inner = _dedented(lines[start:index], width)
+            yield Block("", "", start + 1, width, inner, lead, headings.past, sure=False)
+        elif heading := _HEADING.match(line):
+            headings.pass_by(len(heading[1]), line)
+            lead = line
+        elif line.strip():
+            lead = line
+
+
+def _restructured(lines: list[str]) -> Iterator[Block]:
+    headings, lead, index = _Headings(), "", 0
+    levels: list[str] = []
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        directive = _DIRECTIVE.match(line)
+        literal = not directive and line.rstrip().endswith("::") and not line.lstrip().startswith("..")
+        if directive or literal:
+            start, end = _body(lines, index, _width(line))
+            if directive:
+                while start < end and re.match(r"\s*:[\w-]+:|\s*$", lines[start]):
+                    start += 1
+            width = _width(lines[start]) if start < end else 0
+            if start < end:
+                words = directive[2].lower().split() if directive else []
+                inner, said = _dedented(lines[start:end], width), lead if directive else line
+                yield Block(words[0] if words else "", "", start + 1, width, inner, said, headings.past)
+            index, lead = max(index, end), ""
+        elif _COMMENT.match(line):
+            _, index = _body(lines, index, _width(line))
+        elif line.strip() and index < len(lines) and (under := _UNDERLINE.match(lines[index])):
+            if under[1] not in levels:
+                levels.append(under[1])
+            headings.pass_by(levels.index(under[1]) + 1, line)
+            lead = line
+            index += 1
+        elif line.strip():
+            lead = line
+
+
+def _body(lines: list[str], index: int, width: int) -> tuple[int, int]:
+    """The lines from `index` on that are indented by more than `width`, blank ones at the end left out."""
+    end = index
+    for number in range(index, len(lines)):
+        if lines[number].strip():
+            if _width(lines[number]) <= width:
+                break
+            end = number + 1
+    while index < end and not lines[index].strip():
+        index += 1
+    return index, end
+
+
+def _width(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _dedented(lines: list[str], width: int) -> list[str]:
+    return [each[width:] if not each[:width].strip() else each.lstrip() for each in lines]
