@@ -87,6 +87,21 @@ def test_an_engine_of_another_build_is_mentioned(sophia, commands, engine):
 
 
 @pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--tag", ""), "a `--tag` is empty"),
+        (("--tag", "a", "--tag", " "), "a `--tag` is empty"),
+        (("--tag", "", "--dry-run"), "a `--tag` is empty"),
+        (("--unchecked", ""), "`--unchecked` is empty"),
+    ],
+)
+def test_a_word_that_is_asked_for_and_is_empty_is_refused_before_anything_is_built(sophia, commands, given, said):
+    called = sophia("deploy", *given)
+    assert (called.exit, called.out, commands.asked) == (2, "", [])
+    assert called.err.startswith(f"error: {said} [SPH-5000]\nhint: ")
+
+
+@pytest.mark.parametrize(
     ("args", "code", "hint"),
     [
         (["staging"], "SPH-1001", "there are `local`, `production`"),

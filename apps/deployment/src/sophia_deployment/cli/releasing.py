@@ -112,6 +112,11 @@ def deploy(
     Exit code: 0 live, 1 failed and nothing changed, 4 rolled back, 6 cancelled or superseded, 8 it needs you, 130
     detached.
     """
+    if any(not tag.strip() for tag in tags):
+        hint = "give a word to find the run by, or `pinned` to keep its release"
+        raise SophiaError(USAGE, "a `--tag` is empty", hint=hint)
+    if unchecked is not None and not unchecked.strip():
+        raise SophiaError(USAGE, "`--unchecked` is empty", hint="say why: it stands in the report and the ledger")
     if dry_run:
         return _show_plan(site, _submission(site, environment, assignments, watch))
     submission = _submission(site, environment, assignments, watch, gated=True, unchecked=unchecked)
