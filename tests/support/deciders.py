@@ -82,12 +82,16 @@ def changed(draw: st.DrawFn, shape: Shape) -> Shape:
     things = dict(shape)
     for index in draw(st.lists(st.sampled_from(sorted(things)), min_size=1, max_size=3, unique=True)):
         thing = things[index]
-        match draw(st.sampled_from(["version", "version", "replicas", "remove", "nothing"])):
+        is_called = any(index in other.needs for other in things.values())
+        match draw(st.sampled_from(["version", "version", "replicas", "kind", "remove", "nothing"])):
             case "version":
                 things[index] = replace(thing, version=thing.version + 1)
             case "replicas" if thing.kind != "single":
                 things[index] = replace(thing, replicas=draw(st.integers(1, 3)))
-            case "remove" if len(things) > 1 and not any(index in other.needs for other in things.values()):
+            case "kind":
+                kind = draw(st.sampled_from(["service", "single", *([] if is_called else ["worker"])]))
+                things[index] = replace(thing, kind=kind, replicas=1 if kind == "single" else thing.replicas)
+            case "remove" if len(things) > 1 and not is_called:
                 del things[index]
     return things
 
@@ -158,6 +162,8 @@ def act(machine: Machine, plan: Plan, step: Step, phase: Phase, standing: Standi
         case "open", "do":
             machine.open = True
             _arrange(machine, standing.placements)
+        case "open", "undo":
+            machine.open = False
         case "place", "do":
             _arrange(machine, standing.placements)
         case "place", "undo":
@@ -184,9 +190,8 @@ def _start(machine: Machine, load: Workload, numbers: Iterable[int], place: Plac
         if (load.identity, number) not in machine.running:
             machine.running[load.identity, number] = load
             machine.log.append(f"start {load.service} {load.identity[:4]}/{number}")
-    if load.kind == "single":
-        twins = [one for one in machine.running.values() if one.key == load.key]
-        assert len(twins) == 1, "a single was doubled"
+    beside = [one for one in machine.running.values() if one.service == load.service]
+    assert len(beside) == 1 or all(one.kind != "single" for one in beside), "a single was doubled"
 
 
 def _stop(machine: Machine, load: Workload, numbers: Iterable[int]) -> None:
@@ -213,12 +218,14 @@ def _switch(machine: Machine, routes: Mapping[str, Any]) -> None:
 
 
 def answering(machine: Machine, placements: Mapping[str, Placement], key: str) -> bool:
-    """Whether every instance that gets requests of `key` runs, and all that it calls answers too; singles may gap."""
+    """Whether every instance that gets requests of `key` runs, and all that it calls answers too; singles may gap, and
+    so may what is put in the place of one or makes place for one."""
     load = placements[key].workload
     numbers = machine.backends[key]
+    may_gap = any(p.workload.kind == "single" for p in placements.values() if p.workload.service == load.service)
     runs = bool(numbers) and all((load.identity, number) in machine.running for number in numbers)
     callees = (answering(machine, placements, callee) for callee in load.callees.values())
-    return (runs or load.kind == "single") and all(callees)
+    return (runs or may_gap) and all(callees)
 
 
 # --- playing --------------------------------------------------------------------------------------------------------

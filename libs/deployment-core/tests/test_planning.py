@@ -17,7 +17,7 @@ from sophia_deployment_core.plan import Plan, Step, with_way_back
 from sophia_deployment_core.release import Revision
 from sophia_deployment_core.run import Begin
 
-from tests.support.deciders import Play, Shape, Thing, before, done, histories, name, revision, shapes, stored
+from tests.support.deciders import Play, Shape, Thing, before, changed, done, histories, name, revision, shapes, stored
 
 KINDS = st.sampled_from(["deploy", "rollback"])
 SEEDS = st.integers(0, 2**16)
@@ -155,14 +155,18 @@ def test_callees_are_verified_before_their_callers_start(shapes, kind):
 @given(histories(), KINDS)
 def test_the_switch_waits_for_everything_but_workers_singles_and_the_watch(shapes, kind):
     *past, target = shapes
-    plan = planning.deploy(live(*past).standing, revision(target), kind=kind)
+    play = live(*past)
+    plan = planning.deploy(play.standing, revision(target), kind=kind)
+    known = [*(place.workload for place in play.standing.placements.values()), *revision(target).workloads.values()]
+    singles = {load.service for load in known if load.kind == "single"}
     for step in plan.steps:
         if step.id == "switch" or before(plan.steps, step.id, "switch"):
             continue
         assert before(plan.steps, "switch", step.id)
         if step.verb != "watch":
             load = plan.workloads.get(step.args.get("workload", step.args["key"]))
-            assert step.args["key"].startswith("single-") or (load is not None and load.kind == "worker")
+            is_single = step.args["key"].startswith("single-") or (load is not None and load.service in singles)
+            assert is_single or (load is not None and load.kind == "worker")
 
 
 @given(histories(), KINDS)
@@ -202,6 +206,29 @@ def test_what_both_revisions_share_is_neither_started_nor_stopped(shapes, kind):
     for step in steps(plan, "start", "stop"):
         running = play.standing.placements[step.args["key"]].begun if step.args["workload"] in shared else set()
         assert not running & set(step.args["numbers"])
+
+
+@given(shapes(), st.data(), KINDS, SEEDS)
+def test_what_becomes_a_single_or_was_one_never_runs_beside_what_it_was(shape, data, kind, seed):
+    """The machine that plays runs refuses two; here the plan says why there are none, forth and back."""
+    index = data.draw(st.sampled_from(sorted(shape)))
+    is_called = any(index in thing.needs for thing in shape.values())
+    kinds = [each for each in ("service", "single", *(() if is_called else ("worker",))) if each != shape[index].kind]
+    target = newer(shape, index, kind=data.draw(st.sampled_from(kinds)), replicas=1)
+    if data.draw(st.booleans()):
+        target = data.draw(changed(target))
+    play = live(shape)
+    plan = planning.deploy(play.standing, revision(target), kind=kind)
+    old = {load.service: load for load in revision(shape).workloads.values()}
+    for step in steps(plan, "start"):
+        new = plan.workloads[step.args["workload"]]
+        was = old.get(new.service)
+        if was is not None and was.kind != new.kind and "single" in (was.kind, new.kind):
+            (stop,) = [each for each in steps(plan, "stop") if each.args["workload"] == was.identity]
+            assert before(plan.steps, stop.id, step.id) and step.id in stop.undo_after
+            assert stop.args["numbers"] == sorted(play.standing.placements[was.key].begun)
+    play.random = random.Random(seed)
+    assert play.run(plan, data.draw(st.sampled_from([done, bad_watch]))).state in ("done", "rolled back")
 
 
 @given(shapes(), KINDS, SEEDS)
@@ -347,6 +374,46 @@ def test_a_single_that_calls_a_single_behind_the_switch_waits_for_it():
     plan = planning.deploy(live(shape).standing, revision(newer(shape, cache, index)))
     assert before(plan.steps, f"verify {name(store)}", f"start {name(index)}")
     assert before(plan.steps, "switch", f"start {name(store)}")
+
+
+@pytest.mark.parametrize(("old", "new"), [("service", "single"), ("single", "service")])
+def test_another_kind_is_put_in_the_place_of_a_single_when_all_that_can_do_without_it_was_verified(old, new):
+    other = 4
+    shape = {**newer(SHOP, DATABASE, kind=old), other: Thing()}
+    play = live(shape)
+    target = newer(newer(shape, DATABASE, kind=new), other)
+    plan = planning.deploy(play.standing, revision(target))
+    (stop,) = [step for step in steps(plan, "stop") if service(step, plan) == name(DATABASE)]
+    assert f"verify {name(other)}" in stop.after
+    assert plan.by_id[f"start {name(DATABASE)}"].after[0] == stop.id
+    assert before(plan.steps, f"verify {name(DATABASE)}", f"start {name(API)}")
+    (because,) = [change.because for change in plan.changes if change.service == name(DATABASE)]
+    assert because == f"{old} → {new}; replaced in place, with a gap"
+    assert play.run(plan).state == "done"
+    back = planning.deploy(play.standing, revision(shape), kind="rollback")
+    assert before(back.steps, "switch", f"start {name(DATABASE)}"), "its callers are warm"
+    assert play.run(back).state == "done"
+
+
+def test_a_rollback_puts_another_kind_back_before_callers_that_are_to_be_started():
+    play = live(newer(SHOP, DATABASE, kind="service"), SHOP)
+    play.run(planning.retire(play.standing, drain_ms=1))
+    plan = planning.deploy(play.standing, revision(newer(SHOP, DATABASE, kind="service")), kind="rollback")
+    assert before(plan.steps, f"verify {name(DATABASE)}", f"start {name(API)}")
+    assert before(plan.steps, f"start {name(API)}", "switch")
+
+
+def test_a_worker_that_becomes_a_single_stops_once():
+    play = live(SHOP)
+    plan = planning.deploy(play.standing, revision(newer(SHOP, MAILER, kind="single")))
+    (stop,) = steps(plan, "stop")
+    assert before(plan.steps, stop.id, f"start {name(MAILER)}") and before(
+        plan.steps, f"start {name(MAILER)}", "switch"
+    )
+    assert play.run(plan).state == "done"
+    back = planning.deploy(play.standing, revision(SHOP))
+    assert before(back.steps, "switch", steps(back, "stop")[0].id)
+    assert play.run(back).state == "done"
 
 
 def test_a_rollback_renames_first_and_then_puts_singles_back():

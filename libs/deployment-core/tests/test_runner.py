@@ -290,6 +290,24 @@ def test_a_watch_that_learns_nothing_asks_a_person_and_goes_on_when_told_to() ->
     play(story)
 
 
+def test_a_bad_release_goes_back_to_what_it_had_to_stop_because_it_became_a_single() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await first_release(engine)
+        single = ALL.services["stock"].model_copy(update={"single": True})
+        other = ALL.model_copy(update={"services": {**ALL.services, "stock": single}})
+        view = await engine.deploy(revision(other, "2", only=["stock"]))
+        await engine.until(lambda: begun(view, "watch"))
+        assert f"stock/{artifact('stock', '1')[:6]}" not in running(ground)
+        ground.probes.broken_artifacts.add(artifact("stock", "2"))
+        await engine.over(view)
+        assert view.state == "rolled back", view.because
+        assert set(running(ground)) == names(ONE)
+        await engine.stop()
+
+    play(story)
+
+
 def test_a_failing_smoke_check_keeps_users_on_the_old_version() -> None:
     async def story(ground: Ground) -> None:
         engine = Engine(ground)

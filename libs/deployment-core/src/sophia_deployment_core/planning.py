@@ -93,6 +93,8 @@ class _Part:
     place: Placement | None
     numbers: tuple[int, ...]
     """the instances that shall serve: those that do, as many as are wanted, and new ones for the rest"""
+    others: tuple[tuple[str, Placement], ...] = ()
+    """where its service runs as another kind, one of the two a single: by key, to be stopped before this one starts"""
 
     @property
     def unplaced(self) -> list[int]:
@@ -112,6 +114,11 @@ class _Part:
         return self.place is not None and self.place.workload.identity != self.load.identity
 
     @property
+    def gaps(self) -> bool:
+        """For a while nothing of the service runs, so that it never runs twice."""
+        return self.replaced or bool(self.others)
+
+    @property
     def scaled(self) -> bool:
         return self.place is not None and self.place.serving != set(self.numbers)
 
@@ -122,10 +129,23 @@ class _Part:
 
 def _part(standing: Standing, load: Workload) -> _Part:
     place = standing.placements.get(load.key)
+    others = _other_kinds(standing, load)
     if place is None:
-        return _Part(load, None, load.numbers)
+        return _Part(load, None, load.numbers, others)
     kept = sorted(place.serving)[: load.replicas]
-    return _Part(load, place, (*kept, *next_numbers(place, load.replicas - len(kept))))
+    part = _Part(load, place, (*kept, *next_numbers(place, load.replicas - len(kept))), others)
+    return part if part.unstarted else replace(part, others=())
+
+
+def _other_kinds(standing: Standing, load: Workload) -> tuple[tuple[str, Placement], ...]:
+    return tuple(
+        (key, place)
+        for key, place in sorted(standing.placements.items())
+        if place.workload.service == load.service
+        and place.begun
+        and place.workload.kind != load.kind
+        and "single" in (place.workload.kind, load.kind)
+    )
 
 
 def next_numbers(place: Placement, count: int) -> range:
@@ -136,13 +156,17 @@ def next_numbers(place: Placement, count: int) -> range:
 def _around_the_switch(parts: Sequence[_Part], kind: str) -> tuple[list[_Part], list[_Part]]:
     """What is begun before the switch and what after it: workers, and singles that need something new.
 
-    Such a single cannot serve the old revision. In a rollback every single waits: the rename comes first.
+    Such a single cannot serve the old revision. In a rollback everything with a gap waits: the rename comes first. But
+    not what is put in the place of another kind for callers that are to be started: they could not be verified.
     """
     late: list[_Part] = []
+    early = [part.load for part in parts if part.unstarted and part.load.kind != "worker"]
+    called = {callee for load in early for callee in load.callees.values()}
     new: set[str] = set()
     for part in parts:
         needs_new = bool(new & set(part.load.callees.values()))
-        if part.load.kind == "worker" or (part.replaced and (needs_new or kind == "rollback")):
+        is_put_back = kind == "rollback" and (part.replaced or (bool(part.others) and part.load.key not in called))
+        if part.load.kind == "worker" or (part.replaced and needs_new) or is_put_back:
             late.append(part)
         if part.place is None or part in late:
             new.add(part.load.key)
@@ -150,13 +174,13 @@ def _around_the_switch(parts: Sequence[_Part], kind: str) -> tuple[list[_Part], 
 
 
 def _gaps_last(parts: Sequence[_Part]) -> tuple[list[_Part], list[_Part]]:
-    """What can be begun unnoticed, then singles that are replaced and what calls them.
+    """What can be begun unnoticed, then what is replaced with a gap and what calls it.
 
     A release that fails over the first has made no gap.
     """
     gaps: set[str] = set()
     for part in parts:
-        if part.replaced or gaps & set(part.load.callees.values()):
+        if part.gaps or gaps & set(part.load.callees.values()):
             gaps.add(part.load.key)
     return [part for part in parts if part.load.key not in gaps], [part for part in parts if part.load.key in gaps]
 
@@ -224,6 +248,8 @@ class _Draft:
 
     def begin(self, part: _Part, *, after: Iterable[str]) -> None:
         """Everything that makes one workload serve with its declared instances."""
+        if part.others:
+            after = self.stop_others(part, after=after)
         if part.place is not None and part.replaced:
             self.replace_in_place(part.load, part.place, after=after)
         elif part.unstarted:
@@ -231,6 +257,14 @@ class _Draft:
         if part.place is not None and part.scaled:
             proofs = self.proofs([part.load.service])
             self.serve(part.load.service, part.load.key, part.place, part.numbers, after=(*after, *proofs))
+
+    def stop_others(self, part: _Part, *, after: Iterable[str]) -> tuple[str, ...]:
+        """With a gap: a single never runs beside its predecessor or its successor of another kind."""
+        after = (*after, *self.proofs(part.load.needs))
+        stops = [_stop(place, key, sorted(place.begun), after=after) for key, place in part.others]
+        self.workloads |= {place.workload.identity: place.workload for _, place in part.others}
+        self.steps += stops
+        return tuple(step.id for step in stops)
 
     def start(self, load: Workload, numbers: Sequence[int], *, after: Iterable[str], name: str = "") -> None:
         """Start and verify, once what it calls is verified."""
@@ -280,9 +314,10 @@ class _Draft:
 
     def stop_old_workers(self) -> None:
         """A worker's predecessor is told to stop only when the new one is verified."""
+        stopped = {step.args["key"] for step in self.steps if step.verb == "stop"}
         for key, place in sorted(self.standing.placements.items()):
             old = place.workload
-            if old.kind == "worker" and key not in self.target.keys and place.begun:
+            if old.kind == "worker" and key not in self.target.keys and place.begun and key not in stopped:
                 self.workloads[old.identity] = old
                 self.steps.append(_stop(place, key, sorted(place.begun), after=("switch", *self.proofs([old.service]))))
 
@@ -475,7 +510,7 @@ def _change(old: Workload | None, new: Workload) -> Change:
         if old.replicas != new.replicas:
             return Change(new.service, "scaled", f"instances {old.replicas} → {new.replicas}")
         return Change(new.service, "unchanged", "same artifact, settings and dependencies; it goes on running")
-    gap = "; replaced in place, with a gap" if old.kind == new.kind == "single" else ""
+    gap = "; replaced in place, with a gap" if "single" in (old.kind, new.kind) else ""
     own = _own_reasons(old, new)
     if own:
         return Change(new.service, "changed", "; ".join(own) + gap)

@@ -275,10 +275,17 @@ async def _bad(call: Call, seen: _Seen, verdict: Verdict) -> SophiaError:
 
 
 async def _broken_way_back(call: Call) -> str:
-    """Why the version before cannot answer, in words; empty when it can. Two tries each: one lost probe is no proof."""
+    """Why the version before cannot answer, in words; empty when it can. Two tries each: one lost probe is no proof.
+
+    What this run stopped is started again by going back, and what calls it cannot be judged without it.
+    """
     old = call.standing.before
-    for load in old.workloads.values() if old else ():
+    stopped = _stopped(call)
+    for load in old.ordered() if old else ():
         place = call.standing.placements.get(load.key)
+        if load.key in stopped or stopped & set(load.callees.values()):
+            stopped.add(load.key)
+            continue
         if load.kind != "service":
             continue
         if place is None or not place.serving:
@@ -289,6 +296,12 @@ async def _broken_way_back(call: Call) -> str:
             if not any(200 <= answer.status < 300 for answer in answers):
                 return f"`{load.service}` of the version before: GET {path} {described(answers[-1])}"
     return ""
+
+
+def _stopped(call: Call) -> set[str]:
+    """What the run stopped and put nothing in the place of."""
+    keys = {str(step.args["key"]) for step in call.plan.steps if step.verb == "stop"}
+    return {key for key in keys if (place := call.standing.placements.get(key)) is not None and not place.begun}
 
 
 def _unknown(call: Call, seen: _Seen, verdict: Verdict) -> SophiaError:
