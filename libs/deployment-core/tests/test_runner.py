@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -435,6 +436,41 @@ def test_a_taken_edge_port_becomes_the_next_free_one_and_is_remembered() -> None
         assert engine.standing.edge_port == 8081
         assert (await engine.over(await engine.deploy(TWO))).state == "done"
         assert engine.standing.edge_port == 8081
+        await engine.stop()
+
+    play(story)
+
+
+@pytest.mark.parametrize("target", [ONE, TWO])
+def test_an_open_edge_that_moved_is_refused_where_its_own_port_is_wanted_and_no_other(target: Revision) -> None:
+    async def story(ground: Ground) -> None:
+        ground.runtime.taken.add(8080)
+        engine = Engine(ground)
+        await first_release(engine)
+        ground.runtime.taken.clear()
+        strict = replace(target, settings={**target.settings, "strict_port": True})
+        view = await engine.over(await engine.deploy(strict))
+        assert view.state == "failed" and view.because == "the edge of `local` serves on port 8081, not on 8080"
+        assert view.first_error and "`sophia down local`" in view.first_error["hint"]
+        assert engine.standing.live == ONE and set(running(ground)) == names(ONE)
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        assert (await engine.over(await engine.deploy(strict))).state == "done"
+        assert engine.standing.edge_port == 8080
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_rollback_is_not_held_up_by_a_port_that_was_wanted_once() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        await engine.over(await engine.deploy(replace(ONE, settings={**ONE.settings, "strict_port": True})))
+        await engine.over(await engine.submit(planning.stop(engine.standing, drain_ms=1_000)))
+        ground.runtime.taken.add(8080)
+        await engine.over(await engine.deploy(TWO))
+        assert engine.standing.edge_port == 8081
+        back = planning.deploy(engine.standing, engine.standing.history[0].revision, kind="rollback")
+        assert (await engine.over(await engine.submit(back))).state == "done"
         await engine.stop()
 
     play(story)

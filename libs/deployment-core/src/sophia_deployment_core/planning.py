@@ -60,6 +60,8 @@ def deploy(standing: Standing, target: Revision, *, kind: Literal["deploy", "rol
     """
     draft, live, changes = _Draft(standing, target), standing.live, compare(standing.live, target)
     is_live = live is not None and live.digest == target.digest and standing.open
+    if kind == "deploy" and target.settings.get("strict_port"):
+        is_live = is_live and standing.edge_port == target.settings["edge_port"]
     if is_live and not any(part.differs for part in draft.parts):
         return draft.plan(kind, changes)
     early, late = _around_the_switch(draft.parts, kind)

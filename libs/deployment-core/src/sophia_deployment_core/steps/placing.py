@@ -20,6 +20,13 @@ PORT_TAKEN = declare(
     "With `--strict-port` the declared port is wanted and no other. Find who listens there (`ss -ltnp`), stop it, or "
     "change `edge: {port: …}` in `sophia.yaml`. Without the option the next free port is taken and printed.",
 )
+EDGE_MOVED = declare(
+    "SPH-1205",
+    "the edge answers on another port than the declared one",
+    "With `--strict-port` the declared port is wanted and no other, but the environment was opened on another one and "
+    "serves there. A deployment never moves an edge: that would cut every connection. Take the environment down and "
+    "deploy again with `--strict-port`, or leave the option out: the environment stays on the port that it has.",
+)
 NO_PORTS = declare(
     "SPH-1203",
     "there is no free port left",
@@ -38,6 +45,7 @@ class Open(Verb):
     async def resolve(self, call: Call) -> dict[str, Any]:
         running = await call.hands.traffic.ports(call.environment)
         if running is not None:
+            self._refuse_moved(call, running[0])
             return {"edge_port": running[0], "private_port": running[1]}
         edge = self._edge(call)
         free = _free(call, taken={edge})
@@ -60,6 +68,17 @@ class Open(Verb):
             if now != {"listener": place.listener_port, "ports": {str(n): p for n, p in place.ports.items()}}:
                 moved[key] = now
         return {"moved": moved} if moved else {}
+
+    def _refuse_moved(self, call: Call, port: int) -> None:
+        """A deployment that wants its port and no other. What goes back, or brings back, is never held up by it."""
+        wanted, name = int(call.args["edge_port"]), call.environment
+        if call.plan.kind == "deploy" and call.args.get("strict") and port != wanted:
+            raise SophiaError(
+                EDGE_MOVED,
+                f"the edge of `{name}` serves on port {port}, not on {wanted}",
+                hint=f"to move it: `sophia down {name}`, then `sophia deploy {name} --strict-port`",
+                facts={"final": True, "port": wanted, "serving": call.serving_now()},
+            )
 
     def _edge(self, call: Call) -> int:
         """The one that was chosen for the same wish before, else the declared one, else the next that is free."""
