@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 from sophia_preflight.calls import python
-from sophia_preflight.calls.model import Call, Module, Script, System, Trace
+from sophia_preflight.calls.model import Call, Module, Needed, Script, System, Trace
 from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, joined
@@ -38,6 +38,12 @@ def test_the_directory_of_a_script_is_known_from_its_own_name() -> None:
         python "$ROOT_DIR"/three.py
     """)
     assert scripts(calls) == [f"{ROOT}/scripts/one.sh", f"{ROOT}/tools/two.sh", f"{ROOT}/three.py"]
+
+
+def test_a_script_whose_syntax_is_checked_is_not_run() -> None:
+    (call,) = shell_calls("bash -n a.sh b.sh")
+    assert isinstance(call.target, Needed)
+    assert call.target.path.value == "a.sh"
 
 
 def test_a_subshell_gives_its_directory_back() -> None:

@@ -24,9 +24,11 @@ from sophia_preflight.images import Images
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
+from sophia_preflight.pipelines import Whole, wholes
 from sophia_preflight.readers.compose import ComposeFile, Project, Service, build_of, mount_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.tree import Documents
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
@@ -67,8 +69,13 @@ class Context:
 
     @cached_property
     def traces(self) -> dict[str, Trace]:
-        """What files do; commands that pages only tell are not among it."""
-        return {path: each.trace for path, each in self.facts.items() if not isinstance(each.data, Page)}
+        """What files do; not commands that pages only tell, nor parts of pipelines that none of ours uses."""
+        used = {path for whole in self.wholes for path in whole.files}
+        return {
+            path: each.trace
+            for path, each in self.facts.items()
+            if not isinstance(each.data, Page) and (path in used or not isinstance(each.data, Pipeline))
+        }
 
     @cached_property
     def calls(self) -> list[Call]:
@@ -94,6 +101,16 @@ class Context:
     @cached_property
     def workflows(self) -> dict[str, Workflow]:
         return self._of(Workflow)
+
+    @cached_property
+    def pipelines(self) -> dict[str, Pipeline]:
+        """Pipelines of GitLab, and parts of them, whoever uses them."""
+        return self._of(Pipeline)
+
+    @cached_property
+    def wholes(self) -> list[Whole]:
+        """The pipelines that GitLab runs for this repository."""
+        return wholes(self)
 
     @cached_property
     def makefiles(self) -> dict[str, Makefile]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sophia_preflight.calls import compose as compose_calls
 from sophia_preflight.calls import docker, documents, make, starting
+from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
 from sophia_preflight.calls import workflow as workflow_calls
 from sophia_preflight.calls.documents import Page
@@ -19,11 +20,12 @@ from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.interfaces import python as python_interfaces
 from sophia_preflight.interfaces import shell as shell_interfaces
 from sophia_preflight.interfaces.model import Interface
-from sophia_preflight.readers import compose, dockerfile, json, makefile, shell, workflow, yaml
+from sophia_preflight.readers import compose, dockerfile, json, makefile, pipeline, shell, workflow, yaml
 from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
 from sophia_preflight.readers.imports import Outline, outline_of
 from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.python import nodes_of
 from sophia_preflight.readers.python_version import Need, is_python_2, newer_need
 from sophia_preflight.readers.snippet import Snippet
@@ -78,7 +80,17 @@ class DataFacts:
 
 
 Data = (
-    PythonFacts | ShellFacts | Makefile | PackageFacts | Workflow | ComposeFile | Dockerfile | DataFacts | Page | None
+    PythonFacts
+    | ShellFacts
+    | Makefile
+    | PackageFacts
+    | Workflow
+    | Pipeline
+    | ComposeFile
+    | Dockerfile
+    | DataFacts
+    | Page
+    | None
 )
 
 
@@ -129,6 +141,8 @@ def _yaml_kind(path: str, head: str) -> str:
         return "workflow"
     if _ACTION.search(path) and "runs:" in head:
         return "workflow"
+    if pipeline.looks_like(path, head):
+        return "pipeline"
     if compose.looks_like(path, head):
         return "compose"
     return "yaml"
@@ -200,6 +214,11 @@ def _workflow(path: str, text: str) -> Facts:
     return Facts("workflow", workflow_calls.trace_of(made), made)
 
 
+def _pipeline(path: str, text: str) -> Facts:
+    made = pipeline.parse(path, text)
+    return Facts("pipeline", pipeline_calls.trace_of(made), made)
+
+
 def _compose(path: str, text: str) -> Facts:
     made = compose.parse(path, text)
     return Facts("compose", compose_calls.trace_of(made), made)
@@ -221,6 +240,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "make": _make,
     "package": _package,
     "workflow": _workflow,
+    "pipeline": _pipeline,
     "compose": _compose,
     "dockerfile": _dockerfile,
     "document": _document,

@@ -117,6 +117,8 @@ def _consequence(site: Site) -> tuple[Severity, str]:
             return Severity.HIGH, f"the image build of `{site.path}`"
         case Caller.WORKFLOW:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"the workflow `{site.owner}`"
+        case Caller.PIPELINE:
+            return (Severity.CRITICAL if deploying else Severity.HIGH), f"the job `{site.owner}` of `{site.path}`"
         case Caller.MAKE:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"`make {site.owner}`"
         case Caller.NPM:

@@ -263,7 +263,7 @@ def _module(name: Word, arguments: Sequence[Word], words: Sequence[Word], run: R
 
 
 def _shell(words: Sequence[Word], run: Run) -> None:
-    index = 1
+    index, only_read = 1, False
     while index < len(words) and words[index].value[:1] in ("-", "+"):
         value = words[index].value
         if value == "--":
@@ -278,8 +278,11 @@ def _shell(words: Sequence[Word], run: Run) -> None:
             return
         if not value.startswith("--") and "s" in value[1:]:
             return
+        only_read = only_read or value == "-n"
         index += 1
-    if index < len(words) and not words[index].many:
+    if index < len(words) and only_read:
+        run.call(Needed(words[index], "the script whose syntax is checked"), words)
+    elif index < len(words) and not words[index].many:
         run.call(Script(words[index], posixpath.basename(words[0].value), tuple(words[index + 1 :])), words)
 
 

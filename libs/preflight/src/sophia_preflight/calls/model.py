@@ -27,6 +27,7 @@ class Caller(StrEnum):
     MAKE = "make target"
     NPM = "package script"
     WORKFLOW = "workflow"
+    PIPELINE = "pipeline"
     BUILD = "image build"
     START = "image start"
     COMPOSE = "compose service"

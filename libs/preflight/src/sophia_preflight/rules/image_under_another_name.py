@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from sophia_preflight.calls.model import ImageBuild, Program
+from sophia_preflight.calls.model import ImageBuild, Program, Script
 from sophia_preflight.calls.options import part
 from sophia_preflight.composing import used
 from sophia_preflight.context import Context
@@ -44,7 +44,7 @@ _OFFICIAL = named(
 _PUBLIC = named("docker.io ghcr.io quay.io gcr.io public.ecr.aws mcr.microsoft.com registry.gitlab.com registry.k8s.io")
 _BUILT_ELSEWHERE = re.compile(
     r"(^|/)(skaffold\.ya?ml|\.goreleaser\.ya?ml|docker-bake\.[\w.]+|[^/]*cloudbuild[^/]*|buildspec[^/]*\.ya?ml|"
-    r"\.gitlab-ci\.yml|\.circleci/.*|\.drone\.yml|Jenkinsfile[^/]*|azure-pipelines[^/]*|bitbucket-pipelines\.yml|"
+    r"\.circleci/.*|\.drone\.yml|Jenkinsfile[^/]*|azure-pipelines[^/]*|bitbucket-pipelines\.yml|"
     r"\.travis\.yml|pom\.xml|build\.gradle(\.kts)?|build\.sbt|BUILD(\.bazel)?|Earthfile|Tiltfile|werf\.ya?ml)$"
 )
 """Files that build images in ways that are not followed here."""
@@ -170,6 +170,8 @@ def _made(context: Context) -> Iterator[Made]:
                 yield from (_by(word, call.place) for word in _named_by(call.target.arguments))
             elif program in _BUILDERS:
                 yield Made(UNKNOWN, call.place)
+        elif isinstance(call.target, Script) and posixpath.basename(call.target.path.value) in _BUILDERS:
+            yield Made(UNKNOWN, call.place)
     for each in used(context):
         build, image = each.service.get("build"), each.service.get("image")
         if build is None:
