@@ -10,7 +10,7 @@ from sophia_preflight.calls import python
 from sophia_preflight.calls.model import Call, Module, Needed, Script, System, Trace
 from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import CWD, MANY, ROOT, joined
+from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, joined
 
 
 def shell_calls(text: str, path: str = "scripts/deploy.sh") -> list[Call]:
@@ -151,6 +151,18 @@ def test_python_follows_paths_lists_and_wrapping_functions() -> None:
         f"{CWD}/e.py",
     ]
     assert [call.target.name.value for call in calls if isinstance(call.target, Module)] == ["pack.age"]
+
+
+def test_words_that_python_chooses_or_computes_are_known_in_part() -> None:
+    (call,) = python_calls("""
+        import nox
+
+        @nox.session
+        def build(session, fast, more):
+            session.run("python", "x.py", "--mode=one" if fast else "--mode=two", *(f"-C{each}" for each in more))
+    """)
+    assert isinstance(call.target, Script)
+    assert [word.value for word in call.target.arguments] == [f"--mode={UNKNOWN}", MANY]
 
 
 def test_python_that_computes_a_command_makes_no_known_call() -> None:

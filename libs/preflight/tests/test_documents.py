@@ -229,16 +229,19 @@ def test_a_command_that_may_be_another_or_more_refuses_nothing(more: str, tmp_pa
     assert findings(f"{PROJECT}{COMMAND}{caller}{more.lstrip()}", tmp_path) == []
 
 
-def test_an_entry_point_that_rewrites_its_arguments_refuses_nothing(tmp_path: Path) -> None:
-    argparse = """
+@pytest.mark.parametrize("first", ["sys.argv = [*shell()]", "if sys.argv[1:2] == ['x']:\n        return make()"])
+def test_an_entry_point_that_sees_its_arguments_before_its_parser_refuses_nothing(first: str, tmp_path: Path) -> None:
+    argparse = f"""
 === shop/cli.py
 import argparse, sys
 
 
 def main():
-    sys.argv = [sys.argv[0], *shell()]
+    {first}
     parser = argparse.ArgumentParser()
     parser.add_argument("--port")
-    parser.parse_args()
+    parser.parse_args(sys.argv[1:])
 """
     assert findings(f"{PROJECT}{argparse}=== run.sh\nshop --host x\n", tmp_path) == []
+    (tmp_path / "shop/cli.py").write_text((tmp_path / "shop/cli.py").read_text().replace(first, "pass"))
+    assert [each.rule for each in engine.check(tmp_path).blocking] == ["unknown-argument"]

@@ -82,6 +82,14 @@ def test_what_the_source_computes_refuses_nothing() -> None:
     assert problems(interface, "--to anything --else x y") == set()
 
 
+def test_a_program_that_looks_at_its_arguments_before_its_parser_refuses_nothing() -> None:
+    text = dedent(ARGPARSE).replace(
+        "    parser.parse_args()", '    if "--list" in sys.argv: return\n    parser.parse_args()'
+    )
+    assert problems(of_python(text), "--list") == set()
+    assert problems(of_python(ARGPARSE), "--list") == {Problem.UNKNOWN, Problem.MISSING}
+
+
 def test_click_groups_and_typer_applications() -> None:
     click = of_python("""
         import click

@@ -38,7 +38,7 @@ _STAND_IN = re.compile(
     r"|(^|/)(example|name|file|script|hello|hello_world|test_file|test_example|test_something)\.\w+$",
     re.IGNORECASE,
 )
-_USUAL = re.compile(r"(app|main|server|run|demo|client|worker|tasks|code|program)\.\w+")
+_USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _COMPOSES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")

@@ -66,6 +66,8 @@ class Filesystem:
             found = self._in(each, path)
             if found is not None:
                 return found
+        if any(each.destination.startswith(path.rstrip("/") + "/") for each in self.copied):
+            return None  # a directory of several copies, which is none of the repository's
         if any(path == tree or path.startswith(tree.rstrip("/") + "/") for tree in self.unknown):
             return None
         if path in self.made or posixpath.basename(path) in self.made:

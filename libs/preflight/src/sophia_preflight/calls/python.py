@@ -422,7 +422,7 @@ class _Follower:
         elif method in ("append", "extend", "insert") and isinstance(node.func, ast.Attribute):
             self.lengthen(node, node.func, scope)
         elif method == "run" and name.startswith("session.") and "nox" in self.imported.values():
-            self.argv(Items([self.value(each, scope) for each in node.args]), self.here(scope))
+            self.argv(self.elements(node.args, scope), self.here(scope))
         else:
             called = method or name
             own = isinstance(node.func, ast.Name) or (
@@ -448,14 +448,7 @@ class _Follower:
         named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
         run = self.here(scope, named.get("cwd"))
         if name == "asyncio.create_subprocess_exec":
-            items: list[Value] = []
-            for each in node.args:
-                if isinstance(each, ast.Starred):
-                    inner = self.value(each.value, scope)
-                    items += inner.items if isinstance(inner, Items) else [Word(MANY)]
-                else:
-                    items.append(self.value(each, scope))
-            self.argv(Items(items), run)
+            self.argv(self.elements(node.args, scope), run)
             return
         command = node.args[0] if node.args else named.get("args")
         if command is None:
@@ -550,7 +543,7 @@ class _Follower:
             case ast.Name(id=name):
                 return scope.names.get(name, self.globals.names.get(name))
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                return Items([item for each in elements for item in self.element(each, scope)])
+                return self.elements(elements, scope)
             case ast.Dict(keys=keys, values=values):
                 return Pairs(
                     {
@@ -569,6 +562,8 @@ class _Follower:
                 return self.subscript(node, scope)
             case ast.IfExp(body=body, orelse=other):
                 one, two = self.value(body, scope), self.value(other, scope)
+                if isinstance(one, Word) and isinstance(two, Word) and one.value != two.value:
+                    return self.word(node, posixpath.commonprefix([one.value, two.value]) + UNKNOWN)
                 return one if one == two else None
             case ast.Starred(value=inner) | ast.Await(value=inner):
                 return self.value(inner, scope)
@@ -583,6 +578,9 @@ class _Follower:
             value = self.value(node.value, scope)
             return value.value if isinstance(value, Word) and node.format_spec is None else UNKNOWN
         return plain(str(node.value)) if isinstance(node, ast.Constant) else UNKNOWN
+
+    def elements(self, nodes: Iterable[ast.expr], scope: Scope) -> Items:
+        return Items([item for each in nodes for item in self.element(each, scope)])
 
     def element(self, node: ast.expr, scope: Scope) -> list[Value]:
         if isinstance(node, ast.Starred):

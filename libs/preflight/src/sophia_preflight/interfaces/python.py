@@ -23,9 +23,11 @@ _QUIET_CALLS = frozenset({"asyncio.run", "uvicorn.run", "sys.exit", "exit", "pri
                           "SystemExit", "trio.run", "multiprocessing.freeze_support", "load_dotenv"})  # fmt: skip
 
 
-_REWRITES = re.compile(
-    r"sys\.argv\s*(\[[^\]]*\]\s*)?=(?!=)|argv\.(insert|pop|append|remove)|\bdel sys\.argv|sys\.argv\[1\]"
+_SEES_FIRST = re.compile(
+    r"sys\.argv\s*(\[[^\]]*\]\s*)?=(?!=)|argv\.(insert|pop|append|remove)|\bdel sys\.argv"
+    r"|\bargv\s*\[(?!\s*(0|1\s*:)\s*\])|\bin (sys\.)?argv\b"
 )
+"""How a program looks at its arguments, or changes them, before a parser sees them."""
 _BUILTINS = frozenset(dir(builtins))
 
 
@@ -33,6 +35,8 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST]) -> Inter
     """What the file accepts when it is run as a program; `nodes` are all of `tree`."""
     if not READS_ARGUMENTS.search(text):
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
+    if _SEES_FIRST.search(text):
+        return Interface("unknown")
     if "argparse" in text or "ArgumentParser" in text:
         return _Argparse(tree, nodes).interface()
     if re.search(r"\b(import|from)\s+typer\b", text):
@@ -44,7 +48,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST]) -> Inter
 
 def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str) -> Interface:
     """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
-    if _REWRITES.search(text):
+    if _SEES_FIRST.search(text):
         return Interface("unknown")
     functions = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
     function = functions.get(entry)

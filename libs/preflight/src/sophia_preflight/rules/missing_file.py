@@ -151,4 +151,19 @@ GOOD = [
         ```
         === requirements/test.txt
     """),
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /app
+        COPY pyproject.toml README.md ./
+        COPY src ./src
+        RUN pip install .
+        USER 1000
+        === pyproject.toml
+        === README.md
+        ```bash
+        python manage.py collectstatic
+        ```
+        === src/shop/__init__.py
+    """),
 ]
