@@ -186,7 +186,7 @@ ENV = {"PATH": os.environ["PATH"]}
 
 
 async def ran(*argv: str, timeout_ms: int = 5_000, **env: str) -> Answer:
-    return await PROBES.command(argv, env=ENV | env, timeout_ms=timeout_ms)
+    return await PROBES.command(argv, cwd=Path("/"), env=ENV | env, timeout_ms=timeout_ms)
 
 
 async def test_a_command_gets_its_environment_and_nothing_else_and_no_input(monkeypatch):

@@ -18,6 +18,7 @@ import pytest
 from sophia_deployment_core.errors import SophiaError
 from sophia_deployment_core.ports import Fenced, InstanceSpec, Runtime
 from sophia_infrastructure.places import Places
+from sophia_infrastructure.probes import HttpProbes
 from sophia_infrastructure.runtime import LocalRuntime
 
 from tests.support.launching import eventually, is_alive, launchers_in, lines, proc, processes_of
@@ -256,6 +257,17 @@ async def test_static_files_are_served_by_our_own_server(runtime, places):
     await runtime.start(spec, epoch=1)
     assert await eventually(lambda: answer(spec.port, "/")) == b"<h1>hello</h1>"
     assert await runtime.stop("local", WORKLOAD, 0, epoch=1) == 0
+
+
+async def test_a_command_runs_where_an_instance_does(runtime, places, monkeypatch):
+    monkeypatch.setenv("LEAKED", "from the engine")
+    bundle(places, **{"check.py": "import json, os; print(json.dumps([os.getcwd(), dict(os.environ)]))"})
+    await runtime.prepare(DIGEST, prepare=["true"], epoch=1)
+    around = runtime.surroundings("local", "stock", DIGEST, prepare=["true"])
+    said = await HttpProbes().command(["python3", "check.py"], cwd=around.directory, env=around.env, timeout_ms=9_000)
+    where, env = json.loads(said.body)
+    assert (Path(where) / "check.py").exists() and Path(where).is_relative_to(places.prepared)
+    assert env["HOME"] == str(places.data("local", "stock")) and "PATH" in env and "LEAKED" not in env
 
 
 async def test_what_an_instance_uses_is_not_pruned(runtime, places):

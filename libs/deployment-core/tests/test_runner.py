@@ -13,6 +13,7 @@ import pytest
 from sophia_deployment_core import planning
 from sophia_deployment_core.errors import INTERNAL, SophiaError
 from sophia_deployment_core.ledger import Draft, Head, verify
+from sophia_deployment_core.platform import Smoke
 from sophia_deployment_core.ports import Answer, Counters, Fenced
 from sophia_deployment_core.release import Revision
 from sophia_deployment_core.report.sentences import serving, summary
@@ -304,6 +305,27 @@ def test_a_bad_release_goes_back_to_what_it_had_to_stop_because_it_became_a_sing
         await engine.over(view)
         assert view.state == "rolled back", view.because
         assert set(running(ground)) == names(ONE)
+        await engine.stop()
+
+    play(story)
+
+
+def test_a_smoke_command_runs_in_the_bundle_and_finds_the_candidate() -> None:
+    async def story(ground: Ground) -> None:
+        engine = Engine(ground)
+        front = ALL.services["front"].model_copy(update={"smoke": (Smoke(run=("./check",)),), "env": {"OWN": "1"}})
+        view = await engine.over(
+            await engine.deploy(revision(ALL.model_copy(update={"services": {**ALL.services, "front": front}}), "1"))
+        )
+        assert view.state == "done"
+        ((where, env),) = ground.probes.commands
+        assert where.name == artifact("front", "1") and env == {
+            "PATH": "/bin",
+            "SOPHIA_URL": f"http://127.0.0.1:{engine.standing.private_port}",
+            "SOPHIA_SERVICE": "front",
+            "SOPHIA_ENVIRONMENT": "local",
+            "SOPHIA_RUN": view.id,
+        }
         await engine.stop()
 
     play(story)

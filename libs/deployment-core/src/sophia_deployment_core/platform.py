@@ -127,7 +127,9 @@ class Smoke(Shape):
     get: RequestPath | None = Field(default=None, description="Path to GET.")
     post: RequestPath | None = Field(default=None, description="Path to POST to, with an empty body.")
     run: Command | None = Field(
-        default=None, description="Command whose exit code 0 means good; it finds the candidate at `$SOPHIA_URL`."
+        default=None,
+        description="Command whose exit code 0 means good. It runs in the prepared bundle, as the service does, and "
+        "finds the candidate at `$SOPHIA_URL`; of the service's variables and secrets it has none.",
     )
     status: Status = Field(default=200, description="The answer's status.")
     contains: Filled | None = Field(

@@ -152,6 +152,14 @@ class Instance:
     """how the declared limits are enforced on this machine: `cgroup`, `rlimit`, `none`"""
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """The prepared bundle, and the variables that every instance starts from before it gets its own."""
+
+    directory: Path
+    env: Mapping[str, str]
+
+
 class Runtime(Protocol):
     def is_free(self, port: int) -> bool:
         """Whether nobody on this machine listens on 127.0.0.1:`port` (or on every address) now."""
@@ -171,6 +179,11 @@ class Runtime(Protocol):
 
     async def observe(self, environment: str) -> Sequence[Instance]:
         """Every instance of this environment that exists, from locks and status files; never from memory."""
+
+    def surroundings(
+        self, environment: str, service: str, artifact: str, *, prepare: Sequence[str] | None
+    ) -> Surroundings:
+        """Where instances of a service run, for a command that is to run like one."""
 
     def log_path(self, environment: str, service: str, workload: str, number: int) -> Path: ...
 
@@ -290,5 +303,6 @@ class Probes(Protocol):
     ) -> Answer:
         """One request on a fresh loopback connection. Never raises for what the other side does."""
 
-    async def command(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_ms: int) -> Answer:
-        """Run a smoke command; `status` is its exit status (124: timed out), `body` the end of its output."""
+    async def command(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_ms: int) -> Answer:
+        """Run a smoke command there, with this environment alone; `status` is its exit status (124: timed out), `body`
+        the end of its output."""

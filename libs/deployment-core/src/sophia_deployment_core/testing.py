@@ -30,6 +30,7 @@ from sophia_deployment_core.ports import (
     InstanceSpec,
     Reading,
     Routes,
+    Surroundings,
 )
 from sophia_deployment_core.steps import Hands
 from sophia_deployment_core.world import World
@@ -219,6 +220,11 @@ class FakeRuntime:
     async def observe(self, environment: str) -> list[Instance]:
         return [instance for instance in self.instances.values() if instance.environment == environment]
 
+    def surroundings(
+        self, environment: str, service: str, artifact: str, *, prepare: Sequence[str] | None
+    ) -> Surroundings:
+        return Surroundings(Path("/prepared") / artifact, {"PATH": "/bin"})
+
     def log_path(self, environment: str, service: str, workload: str, number: int) -> Path:
         return Path("logs") / environment / f"{service}-{workload[:12]}-{number}.log"
 
@@ -336,6 +342,8 @@ class FakeProbes:
     """instances of these artifacts answer 503 wherever they are asked, also through the edge"""
     said: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[int, str]] = field(default_factory=list)
+    commands: list[tuple[Path, dict[str, str]]] = field(default_factory=list)
+    """where commands were run, and with which environment"""
 
     async def http(
         self,
@@ -357,7 +365,8 @@ class FakeProbes:
         is_bad = spec.service in self.ill or spec.artifact in self.broken_artifacts
         return Answer(503 if is_bad else 200, took_ms=2)
 
-    async def command(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_ms: int) -> Answer:
+    async def command(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_ms: int) -> Answer:
+        self.commands.append((cwd, dict(env)))
         return self.said.get(argv[0], Answer(0))
 
     def _behind(self, port: int, path: str) -> InstanceSpec | None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import h11
 from sophia_deployment_core.ports import Answer
@@ -44,13 +45,15 @@ class HttpProbes:
         exchange = _Exchange(port, method, path, body, headers or {})
         return await _timed(exchange.run, timeout_ms, late=exchange.late)
 
-    async def command(self, argv: Sequence[str], *, env: Mapping[str, str], timeout_ms: int) -> Answer:
+    async def command(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_ms: int) -> Answer:
         """Run a command in a process group of its own, with this environment alone; see the port.
+
+        A name without a slash is looked for on that environment's PATH.
 
         `status` is 124 when it took too long, 126 or 127 when it could not be started, 128 + n when signal n killed it;
         `error` then says so. Standard input is empty; output and errors come as one.
         """
-        command = _Command(argv, env)
+        command = _Command(argv, cwd, env)
         return await _timed(command.run, timeout_ms, late=command.late)
 
 
@@ -151,8 +154,9 @@ class _Exchange:
 class _Command:
     """One command, and the end of what it printed so far."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
         self._argv = argv
+        self._cwd = cwd
         self._env = env
         self._output = bytearray()
 
@@ -181,6 +185,7 @@ class _Command:
         try:
             return await asyncio.create_subprocess_exec(
                 *self._argv,
+                cwd=self._cwd,
                 env=dict(self._env),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

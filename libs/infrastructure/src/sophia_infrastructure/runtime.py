@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import cast
 
 from sophia_deployment_core.errors import SophiaError
-from sophia_deployment_core.ports import Instance, InstanceSpec
+from sophia_deployment_core.ports import Instance, InstanceSpec, Surroundings
 
 from sophia_infrastructure.codes import NOT_PREPARED, PREPARE_FAILED
 from sophia_infrastructure.launchers import Effect, Kept, Launchers, Program, Remove
@@ -176,6 +176,13 @@ class LocalRuntime:
         """Every instance that was started and not stopped. `gone`: it ended with its launcher, nobody restarts it."""
         kept = await asyncio.to_thread(self._launchers.list, f"instance/{environment}/")
         return [_instance(each) for each in kept]
+
+    def surroundings(
+        self, environment: str, service: str, artifact: str, *, prepare: Sequence[str] | None
+    ) -> Surroundings:
+        """Where instances of a service run; it is there while one does."""
+        home = self.data_path(environment, service)
+        return Surroundings(self._tree(artifact, prepare), instance_environment(os.environ, home=home))
 
     def is_free(self, port: int) -> bool:
         """Whether we could listen on 127.0.0.1:`port` now, which nobody can while another listens there."""

@@ -168,13 +168,15 @@ async def _check(call: Call, load: Workload, check: Mapping[str, Any], port: int
     timeout_ms = int(check["within_ms"])
     if check.get("run"):
         asked = " ".join(check["run"])
+        around = call.hands.runtime.surroundings(call.environment, load.service, load.artifact, prepare=load.prepare)
         env = {
+            **around.env,
             "SOPHIA_URL": call.url(port),
             "SOPHIA_SERVICE": load.service,
             "SOPHIA_ENVIRONMENT": call.environment,
             "SOPHIA_RUN": call.run,
         }
-        answer = await call.hands.probes.command(check["run"], env=env, timeout_ms=timeout_ms)
+        answer = await call.hands.probes.command(check["run"], cwd=around.directory, env=env, timeout_ms=timeout_ms)
         wrong = _wrong_command(answer, check)
     else:
         method, path = ("POST", check["post"]) if check.get("post") else ("GET", check["get"])
