@@ -125,17 +125,19 @@ class _Stage:
     def back(self, before: str) -> dict[str, Any]:
         """To what was live at the beginning."""
         submission = {"kind": "rollback", "to": before, "reason": "the demonstration is over"}
-        return self._run("everything is put back", submission)
+        self.site.console.say("== everything is put back")
+        return self._run(submission)
 
     def _act(self, title: str, platform: Platform, env: Mapping[str, str]) -> dict[str, Any]:
+        """The working tree with these variables."""
         from sophia_deployment.cli.releasing import deployment
 
-        submission = deployment(self.site, platform, self.environment)
-        overrides = {self.service: dict(env)}
-        return self._run(title, {**submission, "overrides": overrides, "watch_ms": self.watch_ms})
-
-    def _run(self, title: str, submission: dict[str, Any]) -> dict[str, Any]:
         self.site.console.say(f"== {title}")
+        submission = deployment(self.site, platform, self.environment, quiet=True)
+        overrides = {self.service: dict(env)}
+        return self._run({**submission, "overrides": overrides, "watch_ms": self.watch_ms})
+
+    def _run(self, submission: dict[str, Any]) -> dict[str, Any]:
         run = self.site.engine.submit(
             {"id": following.new_id(), "environment": self.environment, **submission, "tags": [TAG]}
         )

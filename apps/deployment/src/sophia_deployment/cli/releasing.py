@@ -176,14 +176,20 @@ def _submission(
 
 
 def deployment(
-    site: Site, platform: Platform, environment: str, *, gated: bool = True, unchecked: str | None = None
+    site: Site,
+    platform: Platform,
+    environment: str,
+    *,
+    gated: bool = True,
+    unchecked: str | None = None,
+    quiet: bool = False,
 ) -> dict[str, Any]:
-    """Check and build the working tree; the submission that brings it live."""
+    """Check and build the working tree; the submission that brings it live. `quiet`: one line for the build."""
     from sophia_deployment import provenance
     from sophia_deployment.cli.gating import checked
 
     check = checked(site, platform, unchecked=unchecked) if gated else {}
-    artifacts = built(site, platform, None)
+    artifacts = built(site, platform, None, quiet=quiet)
     return {
         "id": following.new_id(),
         "kind": "deploy",
@@ -194,12 +200,12 @@ def deployment(
     }
 
 
-def built(site: Site, platform: Platform, services: list[str] | None) -> dict[str, str]:
-    """Service -> bundle digest, with a line for each thing that is done."""
+def built(site: Site, platform: Platform, services: list[str] | None, *, quiet: bool = False) -> dict[str, str]:
+    """Service -> bundle digest, with a line for each thing that is done; `quiet`: one for all."""
     from sophia_deployment.build import build as build_bundles
     from sophia_deployment.output.live import building
 
-    with building(site.console) as tell:
+    with building(site.console, quiet=quiet) as tell:
         return build_bundles(platform, site.root, services=services, state=site.places.state, on_progress=tell)
 
 

@@ -132,11 +132,16 @@ class Region(Log):
 
 
 @contextmanager
-def building(console: Console) -> Iterator[Callable[[Building], None]]:
-    """Yields whom to tell of a build's progress: a line each, with the time since it began; one group in CI."""
-    began, is_group = time.monotonic(), bool(os.environ.get("GITHUB_ACTIONS"))
+def building(console: Console, *, quiet: bool = False) -> Iterator[Callable[[Building], None]]:
+    """Yields whom to tell of a build's progress: a line each, with the time since it began; one group in CI.
+
+    `quiet`: one line when all of it is built, and one if it has to wait. What failed says so itself.
+    """
+    began, is_group = time.monotonic(), bool(os.environ.get("GITHUB_ACTIONS")) and not quiet
 
     def tell(progress: Building) -> None:
+        if quiet and progress.phase != "waiting":
+            return
         took = f" in {duration(progress.took_ms)}" if progress.phase == "built" else ""
         console.say(f"{time.monotonic() - began:7.1f} s  {plain(progress.said)}{took}")
 
@@ -144,6 +149,8 @@ def building(console: Console) -> Iterator[Callable[[Building], None]]:
         console.say("::group::build")
     try:
         yield tell
+        if quiet:
+            console.say(f"{time.monotonic() - began:7.1f} s  built")
     finally:
         if is_group:
             console.say("::endgroup::")
