@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls import compose as compose_calls
-from sophia_preflight.calls import docker, documents, make, starting
+from sophia_preflight.calls import docker, documents, make, starting, tox
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
 from sophia_preflight.calls import workflow as workflow_calls
@@ -118,6 +118,8 @@ def kind_of(path: str, head: str) -> str:
         return "make"
     if name.endswith((".md", ".markdown", ".rst")):
         return "document" if documents.is_page(path) else ""
+    if name == "tox.ini":
+        return "tox"
     if name == "package.json":
         return "package"
     if name.endswith((".yml", ".yaml")):
@@ -238,6 +240,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "python": _python,
     "shell": _shell,
     "make": _make,
+    "tox": lambda path, text: Facts("tox", tox.trace_of(path, text)),
     "package": _package,
     "workflow": _workflow,
     "pipeline": _pipeline,

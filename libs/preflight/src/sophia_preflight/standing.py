@@ -119,6 +119,8 @@ def _consequence(site: Site) -> tuple[Severity, str]:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"the workflow `{site.owner}`"
         case Caller.PIPELINE:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"the job `{site.owner}` of `{site.path}`"
+        case Caller.TOX:
+            return Severity.HIGH, f"the environment `{site.owner}` of `{site.path}`"
         case Caller.MAKE:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"`make {site.owner}`"
         case Caller.NPM:

@@ -28,6 +28,7 @@ class Caller(StrEnum):
     NPM = "package script"
     WORKFLOW = "workflow"
     PIPELINE = "pipeline"
+    TOX = "tox environment"
     BUILD = "image build"
     START = "image start"
     COMPOSE = "compose service"
