@@ -114,6 +114,27 @@ def test_click_groups_and_typer_applications() -> None:
     assert problems(typer, "x --counts") == {Problem.UNKNOWN}
 
 
+@pytest.mark.parametrize(
+    ("made", "told"), [("cls=Group", ""), ("", "cls=Group"), ("", "context_settings={'ignore_unknown_options': True}")]
+)
+def test_a_typer_application_with_a_class_of_its_own_refuses_nothing(made: str, told: str) -> None:
+    source = """
+        import typer
+        app = typer.Typer({made})
+        @app.callback({told})
+        def main(): ...
+        @app.command()
+        def one(): ...
+        @app.command()
+        def two(): ...
+        if __name__ == "__main__":
+            app()
+    """
+    assert problems(of_python(source.format(made=made, told=told)), "three --all") == set()
+    plain = source.format(made="context_settings={'help_option_names': ['-h']}", told="")
+    assert problems(of_python(plain), "three") == {Problem.CHOICE}
+
+
 def test_a_script_that_reads_nothing_ignores_its_arguments() -> None:
     interface = of_python("def main(): ...\nif __name__ == '__main__':\n    main()\n")
     assert problems(interface, "--x") == {Problem.IGNORED}

@@ -638,7 +638,9 @@ class _Typer:
                 and isinstance(node.value, ast.Call)
                 and _name(node.value.func).endswith("Typer")
             ):
-                apps[_name(node.targets[0])] = Parser(abbreviations=False, has_commands=True, line=node.lineno)
+                made = Parser(abbreviations=False, has_commands=True, line=node.lineno)
+                made.open_options = made.open_operands = self.is_open(node.value)
+                apps[_name(node.targets[0])] = made
         functions = {n.name: n for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
         for function in functions.values():
             for decorator in function.decorator_list:
@@ -647,9 +649,11 @@ class _Typer:
                 if kind == "callback" and owner in apps:
                     callbacks.add(owner)
                     apps[owner].options += self.parser(function).options
+                    if self.is_open(call):
+                        apps[owner].open_options = apps[owner].open_operands = True
                 elif kind == "command" and owner in apps:
                     made = self.parser(function)
-                    if call and ("context_settings" in ast.unparse(call) or _keyword(call, "cls") is not None):
+                    if self.is_open(call):
                         made.open_options = made.open_operands = True
                     given = (
                         _literal(call.args[0])
@@ -673,6 +677,14 @@ class _Typer:
                 elif parent is not None:
                     parent.open_operands = True
         return self.chosen(apps, own, callbacks, nested, functions)
+
+    @staticmethod
+    def is_open(call: ast.Call | None) -> bool:
+        """Whether settings, or a class of the program's own, decide what is accepted."""
+        if call is None or _keyword(call, "cls") is not None:
+            return call is not None
+        settings = _literal(_keyword(call, "context_settings") or ast.Dict([], []))
+        return not isinstance(settings, dict) or bool(settings.keys() & {"ignore_unknown_options", "allow_extra_args"})
 
     def chosen(
         self,
