@@ -172,6 +172,16 @@ GOOD = [
                 run: |
                   echo "${{ format('{0}', github.sha) }}"
                 continue-on-error: true
+          many:
+            runs-on: ${{ fromJSON(needs.plan.outputs.runner) }}
+            strategy: ${{ fromJSON(needs.plan.outputs.strategy) }}
+            defaults: {run: "${{ fromJSON(needs.plan.outputs.run) }}"}
+            services: ${{ fromJSON(needs.plan.outputs.services) }}
+            outputs: {a: "${{ steps.one.outputs.a }}"}
+            needs: [plan]
+            steps:
+              - {uses: actions/cache@v4, with: "${{ fromJSON(needs.plan.outputs.cache) }}"}
+          plan: {runs-on: ubuntu-latest, steps: [{run: "true"}]}
           call:
             needs: [test]
             uses: example/repo/.github/workflows/x.yml@v1

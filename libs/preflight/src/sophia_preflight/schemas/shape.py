@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from sophia_preflight.readers.tree import Node
 
 INTERPOLATED = re.compile(r"\$[A-Za-z_{]|\$\{\{")
+_EXPRESSION = re.compile(r"\s*\$\{\{.*\}\}\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Shape:
     extensions: bool = True
     open: bool = False
     """Unknown keys are allowed."""
+    expression: bool = False
+    """`${{ … }}` alone may stand in its place: what it makes is not known here."""
     fewest: int = 0
     aliases: Mapping[str, str] = field(default_factory=dict)
 
@@ -93,6 +96,8 @@ def _mapping(shape: Shape, node: Node, path: str) -> Iterator[Violation]:
 
 
 def _scalar(shape: Shape, node: Node, path: str) -> Iterator[Violation]:
+    if shape.expression and _EXPRESSION.fullmatch(node.text):
+        return
     if not shape.scalar:
         yield Violation(path, f"`{path}` must be {shape.words()}, not {_kind(node)}", node)
         return

@@ -67,7 +67,8 @@ PERMISSIONS = Shape(
 )
 CONCURRENCY = Shape(named("string"), keys={"group": TEXT, "cancel-in-progress": FLAG, "queue": TEXT}, extensions=False)
 DEFAULTS = Shape(
-    keys={"run": Shape(keys={"shell": TEXT, "working-directory": TEXT}, extensions=False)}, extensions=False
+    keys={"run": Shape(keys={"shell": TEXT, "working-directory": TEXT}, extensions=False, expression=True)},
+    extensions=False,
 )
 _INPUT = Shape(
     keys={
@@ -107,8 +108,8 @@ ON = Shape(
 STEP = Shape(
     keys={
         "id": TEXT, "if": SCALAR, "name": SCALAR, "uses": TEXT, "run": TEXT, "working-directory": TEXT, "shell": TEXT,
-        "with": Shape(values=SCALAR, null=True), "env": replace(VALUES, null=True), "continue-on-error": FLAG,
-        "timeout-minutes": NUMBER,
+        "with": Shape(values=SCALAR, null=True, expression=True), "env": replace(VALUES, null=True),
+        "continue-on-error": FLAG, "timeout-minutes": NUMBER,
     },
     extensions=False,
 )  # fmt: skip
@@ -118,11 +119,13 @@ JOB = Shape(
         "name": SCALAR, "needs": Shape(named("string"), each=TEXT), "if": SCALAR, "runs-on": _RUNNER,
         "permissions": PERMISSIONS,
         "environment": Shape(named("string"), keys={"name": TEXT, "url": TEXT, "deployment": FLAG}),
-        "concurrency": CONCURRENCY, "outputs": Shape(values=SCALAR), "env": VALUES, "defaults": DEFAULTS,
+        "concurrency": CONCURRENCY, "outputs": Shape(values=SCALAR, expression=True), "env": VALUES,
+        "defaults": DEFAULTS,
         "steps": Shape(each=STEP, fewest=1), "timeout-minutes": NUMBER, "strategy": Shape(
-            keys={"matrix": ANYTHING, "fail-fast": FLAG, "max-parallel": NUMBER}, extensions=False
+            keys={"matrix": ANYTHING, "fail-fast": FLAG, "max-parallel": NUMBER}, extensions=False, expression=True
         ),
-        "continue-on-error": FLAG, "container": ANYTHING, "services": Shape(values=ANYTHING), "uses": TEXT,
+        "continue-on-error": FLAG, "container": ANYTHING, "uses": TEXT,
+        "services": Shape(values=ANYTHING, expression=True),
         "with": Shape(values=SCALAR), "secrets": Shape(named("string"), values=SCALAR), "snapshot": ANYTHING,
     },
     extensions=False,
