@@ -209,7 +209,7 @@ class _Placing:
         for name in _MAKEFILES:
             made = self.context.makefiles.get(_below(directory, name))
             if made is not None:
-                return made.dynamic or all(word.value in made.names() for word in names)
+                return made.dynamic or all(made.may_make(word.value) for word in names)
         return False
 
     def _package(self, call: Call, target: PackageScript, directories: list[str]) -> Call | None:

@@ -579,6 +579,8 @@ def _make(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], named("-C --directory -f --file --makefile -I -o -W -l"))
     operands = parted.operands
     for base in parted.all("-C", "--directory"):
+        if base.known and base.value not in (".", ".."):
+            run.call(Needed(base, "the directory that make works in", directory=True), words)
         run = run.at(directory=joined(run.site.directory, base.value))
     names = [word for word in operands if word.known and "=" not in word.value and not word.value.isdigit()]
     if any(not word.known for word in operands):

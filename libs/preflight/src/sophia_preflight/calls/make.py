@@ -26,7 +26,7 @@ def trace_of(path: str, made: makefile.Makefile) -> Trace:
         if target.recipes and "%" not in target.name and is_known(target.name):
             found.produced.append(Produced(joined(directory, target.name)))
     for name, line, tolerated in made.includes:
-        if not tolerated and is_known(name):
+        if not tolerated and is_known(name) and "*" not in name:
             site = Site(path, Caller.MAKE, directory, owner="include")
             needed = Needed(Word(name, line, 1), "the makefile that is included")
             found.calls.append(Call(needed, site, Place(path, line, 1), f"include {name}"))

@@ -75,6 +75,15 @@ BAD = [
         click
     """),
     tree("""
+        === Makefile
+        PLUGIN = ./plugins/mail
+        plugins:
+        \t$(MAKE) -C $(PLUGIN) build
+        === plugins/post/Makefile
+        build:
+        \ttrue
+    """),
+    tree("""
         === Dockerfile
         FROM python:3.12-slim
         WORKDIR /app

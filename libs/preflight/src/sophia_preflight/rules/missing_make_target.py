@@ -11,9 +11,9 @@ from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
-from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.makefile import Makefile, may_make
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import Word, is_known
+from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, is_known
 
 RULE = Rule(
     id="missing-make-target",
@@ -43,7 +43,7 @@ def _needed(context: Context, path: str) -> Iterator[Finding]:
         for name in target.needs:
             plain = re.fullmatch(r"[A-Za-z][\w-]*", name)
             place = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-            if not plain or target.name.startswith(".") or "%" in target.name or _has(known, name):
+            if not plain or target.name.startswith(".") or "%" in target.name or may_make(known, name):
                 continue
             if context.repository.exists(place) or context.finder.is_made(place):
                 continue
@@ -80,7 +80,7 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
         return
     for word in target.names:
         name = word.value
-        if _has(known, name) or context.repository.exists(posixpath.join(posixpath.dirname(found.path), name)):
+        if may_make(known, name) or context.repository.exists(posixpath.join(posixpath.dirname(found.path), name)):
             continue
         near = get_close_matches(name, known, n=1)
         yield RULE.found(
@@ -94,13 +94,6 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
         )
 
 
-def _has(known: set[str], name: str) -> bool:
-    if name in known:
-        return True
-    patterns = (re.escape(each).replace("%", ".+") for each in known if "%" in each)
-    return any(re.fullmatch(pattern, name) for pattern in patterns)
-
-
 def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
     """Targets of a makefile and of what it includes; None where nobody can tell."""
     made: Makefile | None = context.makefiles.get(path)
@@ -109,23 +102,33 @@ def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
     seen.add(path)
     found = made.names()
     for name, _, optional in made.includes:
-        if not is_known(name) or "*" in name:
-            return None
-        for base in (posixpath.dirname(path), ""):
-            inner = posixpath.normpath(posixpath.join(base, name))
-            if inner in seen:
-                break
-            if inner in context.makefiles:
-                more = _targets(context, inner, seen)
-                if more is None:
-                    return None
-                found |= more
-                break
-        else:
+        inner = _included(context, posixpath.dirname(path), name)
+        if not inner:
             beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-            if not optional or context.finder.is_made(beside):
+            if not optional or not is_known(name) or context.finder.is_made(beside):
                 return None
+        for each in inner - seen:
+            more = _targets(context, each, seen)
+            if more is None:
+                return None
+            found |= more
     return found
+
+
+def _included(context: Context, directory: str, name: str) -> set[str]:
+    """The makefiles that an `include` may mean: make looks from where it runs, which the text may leave open."""
+    if name.startswith(ROOT):
+        places = [posixpath.normpath(name[1:].lstrip("/"))]
+    else:
+        places = [posixpath.normpath(posixpath.join(base, name.removeprefix(f"{CWD}/"))) for base in (directory, "")]
+    for place in places:
+        if place in context.makefiles:
+            return {place}
+        if (not is_known(name) or "*" in name) and (posixpath.dirname(place).strip(UNKNOWN) or place.endswith(".mk")):
+            pattern = re.escape(place).replace(r"\*", "[^/]*").replace(UNKNOWN, ".*")
+            if found := {each for each in context.makefiles if re.fullmatch(pattern, each)}:
+                return found
+    return set()
 
 
 BAD = [
@@ -172,6 +175,26 @@ BAD = [
 
             $ make setup
     """),
+    tree("""
+        === Makefile
+        HERE := $(shell cd $(dir $(lastword $(MAKEFILE_LIST))) && pwd)
+        TOOLS := $(HERE)/tools
+        PARTS = api web
+        SYSTEM ?= $(shell uname -s | tr 'A-Z' 'a-z')
+        include $(HERE)/make/$(SYSTEM).mk
+        $(TOOLS):
+        \tmkdir -p $@
+        $(CACHE_DIR):
+        \tmkdir -p $@
+        $(addprefix build-,$(PARTS)): $(TOOLS)
+        \techo $@
+        === make/linux.mk
+        archive:
+        \ttrue
+        === release.sh
+        cd "$(dirname "$0")"
+        make build-api archive release
+    """),
 ]
 GOOD = [
     tree("""
@@ -186,6 +209,32 @@ GOOD = [
         === deploy.sh
         cd "$(dirname "$0")"
         make lint run-api VERSION=1 -j4
+    """),
+    tree("""
+        === Makefile
+        SOURCES := $(shell find shop/ | grep -E '^shop/(a|b).+\\.py$$')
+        ifeq ($(OS), Windows_NT)
+        \tTOP = $(shell (Get-Location).Path)
+        else
+        \tTOP ?= $(shell pwd)
+        endif
+        NAMES = api web
+        include $(TOP)/make/common.mk
+        bundle.js: $(SOURCES)
+        \ttouch $@
+        all: $(foreach name,$(NAMES),build-$(name)) $(NAMES:%=test-%)
+        build-%:
+        \techo $@
+        $(patsubst %,test-%,$(NAMES)):
+        \techo $@
+        $(KINDS:%=check-%): $(info reading: all)
+        \techo $@
+        === make/common.mk
+        lint:
+        \techo lint
+        === ship.sh
+        cd "$(dirname "$0")"
+        make test-api check-all lint
     """),
     tree("""
         === Makefile
