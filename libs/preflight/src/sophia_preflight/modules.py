@@ -22,6 +22,7 @@ from sophia_preflight.model import Confidence, Severity
 from sophia_preflight.packaging import PythonProjects, normal_name
 from sophia_preflight.readers.imports import Import, Imported
 from sophia_preflight.standing import Standing, consequence, limited, standing
+from sophia_preflight.unused import Unused
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -106,6 +107,8 @@ class Modules:
         return tuple(lack for path in sorted(self.python) for lack in self._lacks_of(path))
 
     def _lacks_of(self, path: str) -> Iterator[Lack]:
+        if self._is_shadowed(path):
+            return
         for imported in self.python[path].outline.imports:
             if imported.guarded:
                 continue
@@ -127,6 +130,10 @@ class Modules:
             return None
         regular = self.repository.is_file(_below(base, "__init__.py"))
         return answer, Confidence.CERTAIN if regular else Confidence.LIKELY
+
+    def _is_shadowed(self, path: str) -> bool:
+        """Whether a package of the same name stands beside a module: whoever imports that name gets the package."""
+        return self.repository.is_file(f"{path[:-3]}/__init__.py") and path not in self.reached
 
     def _is_plain(self, path: str) -> bool:
         """Neither a template nor foreign code, whose surroundings are elsewhere."""
@@ -434,9 +441,16 @@ class Modules:
             if file != path
         )
 
+    @cached_property
+    def unused(self) -> Unused:
+        """The modules that nothing reaches."""
+        return Unused(self)
+
     def severity(self, path: str, imported: Import | None = None) -> tuple[Severity, str]:
         """How bad it is that a module, or an import in it, fails, and what fails with it."""
         usual = limited(Severity.HIGH, path)
+        if self.unused.covers(path):
+            return usual.at_most(Severity.MEDIUM), ""
         if imported is not None and imported.conditional:
             return usual.at_most(Severity.MEDIUM), ""
         if imported is not None and imported.lazy:

@@ -156,4 +156,13 @@ GOOD = [
         === src/chat/providers/grok.py
         from google.protobuf.json_format import ParseDict
     """),
+    tree("""
+        === app/__init__.py
+        === app/main.py
+        from app.stores import open_store
+        === app/stores.py
+        from app.disks import Disk
+        === app/stores/__init__.py
+        def open_store(): ...
+    """),
 ]
