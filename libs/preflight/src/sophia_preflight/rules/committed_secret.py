@@ -10,7 +10,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.secrets import Suspect
-from sophia_preflight.standing import Standing, standing
+from sophia_preflight.standing import Standing, is_development, standing
 
 RULE = Rule(
     id="committed-secret",
@@ -21,12 +21,19 @@ RULE = Rule(
     family="secrets",
 )
 _DOCUMENTS = re.compile(
-    r"(^|/)docs?[_-]src/|\.(md|mdx|rst|adoc|asciidoc|ipynb|html?)$|(^|/)(README|CHANGELOG|CONTRIBUTING)[^/]*$",
+    r"(^|/)docs?[_-]src/|\.(md|mdx|rst|adoc|asciidoc|ipynb|html?)$|(^|/)(README|CHANGELOG|CONTRIBUTING)[^/]*$"
+    r"|(^|/)PKG-INFO$|\.(egg|dist)-info/",
     re.IGNORECASE,
 )
 _EXAMPLE_FILE = re.compile(
     r"example|sample|template|\bdist\b|dummy|mock|fixture|\.tmpl$|\.tpl$|\.j2$|skeleton", re.IGNORECASE
 )
+_TRIED_WITH = re.compile(
+    r"(^|[/._-])(localhost|self-?signed|snake-?oil|integration|tests?|testing|e2e|fixtures?|mocks?|dummy|fakes?|"
+    r"examples?|samples?|demos?)([/._-]|$)",
+    re.IGNORECASE,
+)
+"""Paths that say that what lies there opens nothing but what is started for a test or on one's own machine."""
 _TEST_FILE = re.compile(r"(^|[._/-])(tests?|unit|specs?|e2e|stories|testing|cypress)([._/-]|$)", re.IGNORECASE)
 
 
@@ -44,8 +51,16 @@ def _is_for_show(path: str) -> bool:
     return bool(_DOCUMENTS.search(path) or _EXAMPLE_FILE.search(name) or _TEST_FILE.search(path))
 
 
+def _opens_little(path: str, suspect: Suspect) -> bool:
+    """Whether it is a key or password of something local; tokens are issued by somebody, wherever they lie."""
+    is_own = bool(suspect.key) or suspect.kind == "a private key"
+    return is_own and bool(_TRIED_WITH.search(path) or (suspect.key and is_development(path)))
+
+
 def _finding(path: str, suspect: Suspect) -> Finding:
     severity, confidence = Severity(suspect.severity), Confidence(suspect.confidence)
+    if _opens_little(path, suspect):
+        severity = severity.at_most(Severity.MEDIUM)
     what = (
         f"the value of `{suspect.key}` is written here in the open"
         if suspect.key
@@ -133,5 +148,10 @@ GOOD = [
         TOKEN = "{_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}"
         === docs/setup.md
         export GITHUB_TOKEN={_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}
+    """),
+    tree(f"""
+        === service.egg-info/PKG-INFO
+        Metadata-Version: 2.1
+        export SERVICE_API_KEY={_joined("Zq7_KaXFstRKI9hTdWM7", "DQq56GglRHf2HW7")}
     """),
 ]

@@ -9,6 +9,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Edit, Finding, Place, Rule, Severity
 from sophia_preflight.readers.compose import ComposeFile
+from sophia_preflight.readers.tree import Node
 from sophia_preflight.schemas import compose as schemas
 from sophia_preflight.schemas.shape import Violation, violations
 
@@ -30,6 +31,9 @@ def check(context: Context) -> Iterable[Finding]:
             continue
         stack = any(project.stack for project in projects)
         certain = any(project.stack and project.called for project in projects)
+        if _is_first_version(file.root):
+            yield _outdated(file)
+            continue
         seen: set[tuple[int, int]] = set()
         if not stack or any(not project.stack for project in projects):
             for each in violations(schemas.COMPOSE, file.root, ""):
@@ -40,6 +44,26 @@ def check(context: Context) -> Iterable[Finding]:
             for each in violations(schemas.STACK, file.root, ""):
                 if (each.node.line, each.node.column) not in seen:
                     yield _violation(file, each, " by `docker stack deploy`", confidence)
+
+
+def _is_first_version(root: Node) -> bool:
+    """Services at the top, as Compose 1 had them; that whole form is one defect."""
+    if not root.is_map or any(key in root for key in ("services", "include", "name", "version")):
+        return False
+    services = [value for _, value in root.items() if value.is_map]
+    return bool(services) and any("image" in each or "build" in each for each in services)
+
+
+def _outdated(file: ComposeFile) -> Finding:
+    severity, blocks = file_consequence(file.path)
+    return RULE.found(
+        f"`{file.path}` has its services at the top, the form of Compose 1, which nothing reads any more",
+        file.root.place(file.path),
+        anchor="first version",
+        severity=severity,
+        fix="put all services under the key `services`",
+        blocks=blocks,
+    )
 
 
 def _faults(file: ComposeFile) -> Iterator[Finding]:
@@ -124,6 +148,16 @@ BAD = [
           web:
             image: nginx:1.29
             image: nginx:1.28
+    """),
+    tree("""
+        === docker-compose.yml
+        web:
+          build: .
+          links: [db]
+        db:
+          image: postgres:17
+        === Dockerfile
+        FROM scratch
     """),
 ]
 GOOD = [

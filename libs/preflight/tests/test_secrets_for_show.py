@@ -1,0 +1,45 @@
+"""A key that opens nothing but what a test starts is told and does not block; what somebody issued blocks anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.rules import committed_secret
+
+_KEY = str(committed_secret.BAD[2]["service/account.json"])
+_TOKEN = str(committed_secret.BAD[0]["deploy/settings.py"])
+
+
+def _blocks(root: Path, path: str, text: str) -> bool:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+    (found,) = engine.check(root).findings
+    return found.blocking
+
+
+@pytest.mark.parametrize(
+    "path", ["contrib/web-integration/ssl/ca.json", "certs/localhost-key.json", "example_conf/a.json"]
+)
+def test_a_private_key_of_a_test_does_not_block(path: str, tmp_path: Path) -> None:
+    assert not _blocks(tmp_path, path, _KEY)
+
+
+@pytest.mark.parametrize("path", ["certs/server-key.json", "contest/ca.json"])
+def test_another_private_key_blocks(path: str, tmp_path: Path) -> None:
+    assert _blocks(tmp_path, path, _KEY)
+
+
+def test_an_issued_token_blocks_in_a_setting_for_integration_too(tmp_path: Path) -> None:
+    assert _blocks(tmp_path, "web-integration/settings.py", _TOKEN)
+
+
+def test_a_password_of_a_development_configuration_does_not_block(tmp_path: Path) -> None:
+    text = 'session_secret = "{}"\n'.format("Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7")
+    assert not _blocks(tmp_path, "dev_config.toml", text)
+
+
+def test_a_password_of_another_configuration_blocks(tmp_path: Path) -> None:
+    text = 'session_secret = "{}"\n'.format("Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7")
+    assert _blocks(tmp_path, "config.toml", text)
