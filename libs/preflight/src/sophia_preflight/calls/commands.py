@@ -160,6 +160,8 @@ def interpret(words: Sequence[Word], run: Run) -> None:
         return
     name = words[0].value
     program = posixpath.basename(name)
+    if _URL.match(name):
+        return
     if _wrapped(program, words, run):
         return
     _outputs(words, run)

@@ -47,6 +47,7 @@ _HOLE = re.compile(
 _USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|\bpath/to\b|/path/")
 _WINDOWS = re.compile(r"[\w.]\\\w")
 """A path of another shell, in a block that says it is a shell's."""
+_ROW = re.compile(r"\s*([|+│┌├└╭╰]|[=-]{4,})")
 _TOLD_AGAINST = re.compile(
     r"\b((do|does|did|will|would|should|must|can|could) not|\w+n't|cannot|never|no longer|used to|instead of|"
     r"previously|formerly|before this|will fail|fails with|removed|deprecated|legacy|obsolete|planned|future|not yet|"
@@ -137,8 +138,15 @@ def _script(block: pages.Block) -> str:
     else:
         return ""
     return "\n".join(
-        "" if _USAGE.search(line) or _WINDOWS.search(line) else _HOLE.sub(_unknown, line) for line in lines
+        "" if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) else _HOLE.sub(_unknown, line)
+        for before, line in zip(["", *lines], lines, strict=False)
     )
+
+
+def _is_row(line: str, before: str) -> bool:
+    """Whether a line belongs to a table that a command prints, and is not the rest of a pipeline."""
+    continues = before.rstrip().endswith(("\\", "|")) and not _ROW.match(before)
+    return _ROW.match(line) is not None and not continues
 
 
 def _unknown(match: re.Match[str]) -> str:

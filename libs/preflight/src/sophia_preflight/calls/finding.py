@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.model import Caller, Produced, Site, System
@@ -30,6 +31,14 @@ _MADE = re.compile(
 _RUNTIME = re.compile(
     r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$"
 )
+
+
+_CONVENTIONAL = re.compile(
+    r"requirements[\w.-]*\.txt|package(-lock)?\.json|pyproject\.toml|Makefile|Dockerfile|(docker-)?compose\.ya?ml|main\.py"
+)
+"""Names that many directories have a file by: one that is made says nothing of another."""
+_KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vscode|config|buildkite|husky|\w*ops)")
+"""Hidden directories that people write files into; others are made by tools."""
 
 
 class State(StrEnum):
@@ -66,6 +75,7 @@ class Finder:
     def __init__(self, context: Context) -> None:
         self.context, self.repository = context, context.repository
         self.made_names: set[str] = set()
+        self.made_tree_names: set[str] = set()
         self.made_trees: set[str] = set()
         self.made_paths: set[str] = set()
         self.unpacking: set[str] = set()
@@ -79,8 +89,11 @@ class Finder:
             self.unpacking.add(path)
             return
         name = posixpath.basename(produced.path)
-        if is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD)):
+        placed = produced.path.startswith(ROOT) and is_known(produced.path) and _CONVENTIONAL.fullmatch(name)
+        if is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD)) and not placed:
             self.made_names.add(name)
+            if produced.tree:
+                self.made_tree_names.add(name)
         for base in self.bases(path, produced.path):
             if base not in (".", ""):
                 (self.made_trees if produced.tree else self.made_paths).add(base)
@@ -161,7 +174,25 @@ class Finder:
         match = _MADE.search(path)
         if match and not self.repository.is_directory(path[: match.end()].rstrip("/")):
             return True
+        if self._is_below_made(path) or name in self._go:
+            return True
         return self.repository.is_ignored(path) or self.repository.is_foreign(path)
+
+    @cached_property
+    def _go(self) -> set[str]:
+        """Names of directories with source in Go: `go build` calls a program like the one that it is made of."""
+        directories = {posixpath.dirname(path) for path in self.repository.entries if path.endswith(".go")}
+        return {posixpath.basename(each) for each in directories if each}
+
+    def _is_below_made(self, path: str) -> bool:
+        """Whether the first directory on its way that is not here is a tool's, or called like one that is made."""
+        parts = path.split("/")[:-1]
+        for end in range(1, len(parts) + 1):
+            if not self.repository.is_directory("/".join(parts[:end])):
+                first = parts[end - 1]
+                hidden = first.startswith(".") and not _KEPT_HIDDEN.fullmatch(first)
+                return hidden or first in self.made_tree_names
+        return False
 
     def bases(self, file: str, value: str) -> Iterator[str]:
         """Paths of the repository that a value may mean: one, or one for each directory that a caller may be in."""

@@ -13,7 +13,7 @@ from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers import json, yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.text import ROOT, UNKNOWN, Word, joined
+from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, joined
 
 _INSTALLED_BY_HOOKS = frozenset({"prepare", "postinstall", "preinstall", "install"})
 _EXEC = frozenset(
@@ -51,10 +51,12 @@ def package_trace(path: str, text: str) -> Trace:
 
 
 def procfile_trace(path: str, text: str) -> Trace:
+    """Commands of a Procfile; one that is not at the top may well be started from there, as `goreman -f` does."""
     found = Trace()
+    directory = CWD if "/" in path else ROOT
     for number, line in enumerate(text.split("\n"), 1):
         if match := re.match(r"([A-Za-z0-9_-]+):\s*(.*\S)", line):
-            site = Site(path, Caller.PROCFILE, directory_of(path), owner=match[1])
+            site = Site(path, Caller.PROCFILE, directory, owner=match[1])
             follow(Snippet(path, match[2], number, match.start(2) + 1), site, found)
     return found
 

@@ -46,11 +46,10 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
         return
     names = (Imported(attribute, 1, 1),) if attribute else ()
     wanted = Import(module, 0, 1, 1, names)
-    lacking = [modules.lack_in(root, wanted) for root in roots]
-    first = lacking[0]
-    if first is None or any(each is None for each in lacking):
+    lacking = [found for root in roots if (found := modules.lack_in(root, wanted)) is not None]
+    if len(lacking) != len(roots):
         return
-    path, is_name = first
+    path, is_name = min(lacking, key=lambda each: (not each[1], each[0].count("/")))
     there = [Involved(Place(path), "module")] if is_name and context.python(path) else []
     said = f"`{module}` has no `{attribute}`" if is_name else f"there is no `{path}`"
     yield _finding(point, said, Confidence.CERTAIN, there)
@@ -127,6 +126,19 @@ BAD = [
         svc = "svcs.main:run"
         === svc/main.py
         def run(): ...
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "tool"
+        [project.scripts]
+        tool = "tool.cli:main"
+        === tool/__init__.py
+        === tool/cli.py
+        def run():
+            pass
+        === tool/backends/__init__.py
+        === tool/backends/tool.py
     """),
 ]
 GOOD = [

@@ -238,4 +238,41 @@ GOOD = [
         === api/tools/load.py
         === scripts/new.sh
     """),
+    tree("""
+        === tools/cluster/Procfile
+        node: tools/cluster/run.sh one
+        === tools/cluster/run.sh
+        exec tools/cluster/bridge/bridge --port 1
+        === tools/cluster/bridge/main.go
+        package main
+        === docker/side/Dockerfile
+        FROM node:22
+        RUN git clone https://github.com/others/sidecar
+        COPY entrypoint.sh /entrypoint.sh
+        CMD ["/entrypoint.sh"]
+        === docker/side/entrypoint.sh
+        #!/bin/bash
+        node sidecar/server.mjs
+        === .github/workflows/preview.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  generate --preview
+                  cd sdk/.preview/typescript
+                  ./check.sh
+        === sdk/openapi.json
+        {}
+        === README.md
+        ```bash
+        ./tools/cluster/run.sh list
+        +------+-----------------------+
+        | one  | http://127.0.0.1:2380 |
+        | two  | ./started/here.sh     |
+        +------+-----------------------+
+        ```
+    """),
 ]
