@@ -38,6 +38,9 @@ from sophia_preflight.text import Word, in_repository, is_known, joined
 _T = TypeVar("_T")
 STARTING = frozenset({"up", "start", "create", "run", "deploy"})
 """Verbs of compose that start services."""
+_TOGETHER = re.compile(r"(?:(?:-f|--file)[ =]|[=:]|^COMPOSE_FILE=)[\"']?([\w./-]+\.ya?ml)(?=[\s\"':`]|$)")
+"""Files of a call of compose, or of `COMPOSE_FILE`, in a line of text."""
+_NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
@@ -89,6 +92,11 @@ class Context:
         for path, page in sorted(self._of(Page).items()):
             found += documented(self, path, self.facts[path].trace, page)
         return found
+
+    @cached_property
+    def written(self) -> frozenset[str]:
+        """Names of files that pages let their readers write."""
+        return frozenset(name for page in self._of(Page).values() for name in page.written)
 
     @cached_property
     def dockerfiles(self) -> dict[str, Dockerfile]:
@@ -316,7 +324,7 @@ class Context:
         """Compose files as they are used together: as calls say, and each file that no call names by its convention."""
         found: dict[tuple[object, ...], Project] = {}
         named: set[str] = set()
-        composing = [(call, call.target) for call in self.calls if isinstance(call.target, Composition)]
+        composing = [(call, call.target) for call in self.typed if isinstance(call.target, Composition)]
         for call, target in sorted(composing, key=lambda pair: pair[1].verb not in STARTING):
             for project in self._called_project(call, target):
                 key = (project.key, project.base, project.stack)
@@ -383,28 +391,69 @@ class Context:
         return list(self._called_project(call, call.target))
 
     def _usual(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
-        """A file alone; or, where it is not whole, with the files beside it that have what it lacks."""
-        files = [file]
+        """A file alone, with its override; or, where it is not whole, on top of the files that have what it lacks."""
+        base = self.composes.get(file.path.replace(".override.", "."))
+        alone = self._with_included(self._overridden(base) if base is not None else (file,))
+        if (base is not None and base is not file) or (
+            posixpath.basename(file.path) in COMPOSE_NAMES and not _bodies(_lacking(alone))
+        ):
+            return alone
+        if told := self._told_with(file):
+            return self._with_included(told)
         others = [other for other in self.composes.values() if other is not file and not other.is_fragment]
         others.sort(
             key=lambda other: (other.directory != file.directory, posixpath.basename(other.path) not in COMPOSE_NAMES)
         )
+        below: list[ComposeFile] = []
         for _ in range(4):
-            lacking = _lacking(self._with_included(tuple(files)))
-            bodies = {each for each in lacking if each[0] == "services"}
+            lacking = _lacking(self._with_included((file,))) - {each for other in below for each in _offered(other)}
+            bodies = _bodies(lacking)
             helper = next(
                 (
                     other
                     for other in others
-                    if other not in files
-                    and (lacking if other.directory == file.directory else bodies) & _offered(other)
+                    if other not in below
+                    and (bodies or (lacking if self._is_added_to(file, other) else set())) & _offered(other)
                 ),
                 None,
             )
             if helper is None:
                 break
-            files.insert(0, helper)
-        return self._with_included(tuple(files))
+            below.insert(0, helper)
+        return self._with_included((*below, file))
+
+    def _told_with(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
+        """Files of one call that a comment of this one tells of, or a note beside or above it."""
+        directory = posixpath.dirname(file.path)
+        above = [directory]
+        while above[-1]:
+            above.append(posixpath.dirname(above[-1]))
+        for path in (file.path, *(each for each in self._notes if posixpath.dirname(each) in above)):
+            for line in self.repository.text(path).replace("\\\n", " ").splitlines():
+                names = _TOGETHER.findall(line)
+                if len(names) > 1 and any(posixpath.basename(each) == posixpath.basename(file.path) for each in names):
+                    places = [[posixpath.normpath(posixpath.join(base, name)) for base in above] for name in names]
+                    hits = [next((each for each in wanted if each in self.composes), "") for wanted in places]
+                    found = tuple(self.composes[each] for each in dict.fromkeys(hits) if each)
+                    if file in found and len(found) > 1:
+                        return found
+        return ()
+
+    @cached_property
+    def _notes(self) -> list[str]:
+        """Files that tell how others are used."""
+        return [path for path in self.repository.entries if _NOTE.match(posixpath.basename(path))]
+
+    def _is_added_to(self, file: ComposeFile, other: ComposeFile) -> bool:
+        """Whether a file may be used on top of another: of the usual one beside it, where there is one."""
+        names = {posixpath.normpath(posixpath.join(file.directory, name)) for name in COMPOSE_NAMES}
+        usual = names & self.composes.keys() or {other.path}
+        return file.directory == other.directory and other.path in usual and not is_another_way(file, other)
+
+    def _overridden(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
+        """A file with the override that Compose takes by itself."""
+        name = re.sub(r"\.(ya?ml)$", r".override.\1", file.path)
+        return (file, self.composes[name]) if name in self.composes else (file,)
 
     def _is_stack(self, file: ComposeFile) -> bool:
         return bool(re.search(r"stack|swarm", posixpath.basename(file.path), re.IGNORECASE))
@@ -433,8 +482,7 @@ class Context:
                     None,
                 )
                 if hit is not None:
-                    override = re.sub(r"\.(ya?ml)$", r".override.\1", hit)
-                    paths = [hit, override] if override in self.composes else [hit]
+                    paths = [each.path for each in self._overridden(self.composes[hit])]
                     break
             else:
                 return
@@ -478,6 +526,22 @@ def _offered(file: ComposeFile) -> set[tuple[str, str]]:
         if node["image"] or node["build"] or node["extends"]:
             found.add(("services", name))
     return found
+
+
+def is_another_way(file: ComposeFile, other: ComposeFile) -> bool:
+    """Whether one compose file says the same of a service as another one, which nobody does who uses them together."""
+    theirs = dict(other.root["services"].items())
+    return any(
+        node[kind] and node[kind].plain() == theirs[name][kind].plain()
+        for name, node in file.root["services"].items()
+        if name in theirs
+        for kind in ("image", "build")
+    )
+
+
+def _bodies(lacking: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Services that have neither an image nor a build."""
+    return {each for each in lacking if each[0] == "services"}
 
 
 def _lacking(files: tuple[ComposeFile, ...]) -> set[tuple[str, str]]:

@@ -26,7 +26,8 @@ _FILE = re.compile(
     r"\.(ya?ml|json|toml|ini|conf|cfg|cnf|sql|sh|py|js|xml|properties|tmpl|template|txt|html|lua|rules|hcl)$"
 )
 _SETTINGS = re.compile(r"(^|/)\.?env($|[._-])|\.env$")
-
+_OWN = re.compile(r"(^|/)\.?env($|[._-])|local|secret|private", re.IGNORECASE)
+"""Files of settings that everybody makes for himself, whatever the others are."""
 _EXAMPLE = re.compile(r"\.(example|sample|defaults?|template|dist)$")
 
 
@@ -42,7 +43,7 @@ def _of_service(context: Context, each: Used) -> Iterator[Finding]:
     severity, blocks = each.consequence
     for part in each.service.listed("env_file"):
         node = part.node["path"] if part.node.is_map else part.node
-        if part.node["required"].value is False or (_SETTINGS.search(node.text) and not _EXAMPLE.search(node.text)):
+        if part.node["required"].value is False or _is_made_by_hand(context, each, part, interpolated(node.text)[0]):
             continue
         yield from _missing(
             context, each.project, part, node, "the environment file", severity, blocks, each.service.name
@@ -57,6 +58,27 @@ def _of_service(context: Context, each: Used) -> Iterator[Finding]:
             yield from _missing(
                 context, each.project, part, node, said, severity, blocks, each.service.name, mount.source
             )
+
+
+def _is_made_by_hand(context: Context, each: Used, part: Part, path: str) -> bool:
+    """Whether whoever starts the project writes the environment file: not where the others of its kind are here."""
+    location = located(context, each.project, part.file, path)
+    if not location.missing or not _SETTINGS.search(path) or _EXAMPLE.search(path):
+        return False
+    name = posixpath.basename(path)
+    if _OWN.search(path) or name in context.written:
+        return True
+    stem = name.removesuffix(".env")
+    models = (other for other in context.repository.by_name if stem in other and "env" in other and other != name)
+    if any(re.search(r"example|sample|template|dist|default", other) for other in models):
+        return True
+    beside = context.repository.inside(posixpath.dirname(location.path))
+    others = (other for used in each.project.services(context.composes).values() for other in used.listed("env_file"))
+    return not (
+        name in context.repository.by_name
+        or any(other.endswith(".env") for other in beside)
+        or any(located(context, each.project, other.file, other.text).found for other in others)
+    )
 
 
 def _of_file(context: Context, project: Project, file: ComposeFile) -> Iterator[Finding]:
@@ -145,6 +167,14 @@ BAD = [
           web:
             extends: {file: common.yml, service: web}
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web: {image: "shop:1", env_file: [settings/web.env]}
+          store: {image: "mariadb:12", env_file: [settings/store.env]}
+        === settings/web.env
+        PORT=80
+    """),
 ]
 GOOD = [
     tree("""
@@ -157,5 +187,21 @@ GOOD = [
         secrets:
           token: {file: ./secrets/token.txt}
         === nginx/site.conf
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web: {image: "shop:1", env_file: [web.env, .env.local, mail.env, queue.env, key-secret.env]}
+        === web.env
+        PORT=80
+        === mail.env.example
+        PASSWORD=
+        === README.md
+        Create `queue.env` with the address of the queue.
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web: {image: "shop:1", env_file: web.env}
     """),
 ]

@@ -88,6 +88,28 @@ BAD = [
         networks:
           frontend:
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web: {image: "shop:1", depends_on: [database]}
+          db: {image: "postgres:17"}
+        === compose.local.yaml
+        services:
+          web: {build: ., depends_on: [database]}
+          database: {image: "postgres:17"}
+        === Dockerfile
+        FROM nginx:1.29
+    """),
+    tree("""
+        === stand-mysql.compose.yml
+        services:
+          relay: {image: "relay:4", depends_on: [store]}
+          mysql: {image: "mysql:9"}
+        === stand-redis.compose.yml
+        services:
+          relay: {image: "relay:4", depends_on: [store]}
+          store: {image: "redis:8"}
+    """),
 ]
 GOOD = [
     tree("""
@@ -107,5 +129,27 @@ GOOD = [
         services:
           web:
             networks: [front]
+    """),
+    tree("""
+        === docker-compose.yml
+        services:
+          web: {image: "nginx:1.29"}
+          db: {image: "postgres:17"}
+        networks: {front: {}}
+        === docker-compose.metrics.yml
+        services:
+          exporter: {image: "exporter:1", networks: [front], depends_on: [db]}
+        === README.md
+        Start it with all that is for development:
+        ```
+        docker compose -f base.yml -f local.yml up
+        ```
+        === base.yml
+        services:
+          api: {image: "api:1", depends_on: [queue]}
+        === local.yml
+        services:
+          api: {image: "api:1"}
+          queue: {image: "redis:8"}
     """),
 ]

@@ -103,5 +103,11 @@ GOOD = [
           green: {image: "a:2", ports: ["7000:7000"], profiles: [green]}
           one: {image: "a:1", ports: ["127.0.0.1:9:9"]}
           two: {image: "a:1", ports: ["127.0.0.2:9:9"]}
+        === dev-compose.yml
+        services:
+          database: {image: "postgres:17", ports: ["8080:5432"]}
+        === tuned.compose.yml
+        services:
+          web: {environment: {DEBUG: "1"}}
     """),
 ]

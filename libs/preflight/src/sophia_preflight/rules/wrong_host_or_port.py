@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from sophia_preflight.composing import Used, used
-from sophia_preflight.context import Context
+from sophia_preflight.context import Context, is_another_way
 from sophia_preflight.examples import tree
 from sophia_preflight.listening import Asked, Ports, asked, names_of, of_service
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
@@ -69,8 +69,8 @@ def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Findin
 def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Iterator[Finding]:
     if one.host in _EVERYWHERE or one.assumed or _is_open(each, services) or one.host in _given(each):
         return
-    if any(one.host in file.root["services"] for file in context.composes.values()):
-        return  # of another project: they may share a network
+    if _is_elsewhere(context, each, one.host):
+        return
     meant = _meant(one, services)
     if meant is None and one.kind != "proxy":
         return
@@ -88,6 +88,15 @@ def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Ite
         why='nginx does not start: "host not found in upstream"' if one.kind == "proxy" else None,
         fix=RULE.fix + (f": there is `{meant.service.name}`" if meant is not None else ""),
         blocks=blocks,
+    )
+
+
+def _is_elsewhere(context: Context, each: Used, host: str) -> bool:
+    """Whether another project has the host: they may share a network, unless one is run instead of the other."""
+    mine = each.service.parts[-1].file
+    return any(
+        host in file.root["services"] and (file.directory != mine.directory or not is_another_way(mine, file))
+        for file in context.composes.values()
     )
 
 
@@ -184,8 +193,26 @@ BAD = [
         upstream api { server api:8080; }
         server { location / { proxy_pass http://api; } }
     """),
+    tree("""
+        === compose.yaml
+        services:
+          api: {image: "registry.example.com/api:1.4", environment: {CACHE_URL: "redis://cache:6379"}}
+          keep: {image: "redis:8"}
+        === compose.local.yaml
+        services:
+          api: {image: "registry.example.com/api:1.4", environment: {CACHE_URL: "redis://cache:6379"}}
+          cache: {image: "redis:8"}
+    """),
 ]
 GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          api: {image: "registry.example.com/api:1.4", environment: {CACHE_URL: "redis://cache:6379"}}
+        === compose.cache.yaml
+        services:
+          cache: {image: "redis:8"}
+    """),
     tree("""
         === compose.yaml
         services:
