@@ -35,7 +35,7 @@ def uses(context: Context) -> Iterator[Use]:
     """Every use of a local action, but in jobs whose directory is not simply this repository."""
     for workflow in context.workflows.values():
         for job in workflow.jobs:
-            if not any(_is_elsewhere(step) for step in job.steps):
+            if not _is_elsewhere(job):
                 yield from _of_job(context, workflow, job)
 
 
@@ -50,7 +50,8 @@ def _of_job(context: Context, workflow: Workflow, job: Job) -> Iterator[Use]:
                     break
 
 
-def _is_elsewhere(step: Step) -> bool:
-    """Whether a step checks out another repository, or this one into a folder."""
-    is_checkout = step.uses.text.partition("@")[0].lower() == "actions/checkout"
-    return is_checkout and ("repository" in step.with_ or "path" in step.with_)
+def _is_elsewhere(job: Job) -> bool:
+    """Whether the job's directory holds another repository, or this one only in a folder."""
+    checkouts = [each for each in job.steps if each.uses.text.partition("@")[0].lower() == "actions/checkout"]
+    here = [each for each in checkouts if "path" not in each.with_]
+    return bool(checkouts) and (not here or any("repository" in each.with_ for each in here))

@@ -1,0 +1,283 @@
+"""An expression of a workflow that asks for a step, an output or an input which does not exist: it is empty."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sophia_preflight.actions import uses
+from sophia_preflight.calls.model import Caller, Site
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.snippet import of_node
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.readers.workflow import EXPRESSION, Job, Step, Workflow
+from sophia_preflight.standing import consequence
+
+RULE = Rule(
+    id="unknown-output",
+    title="an expression asks for an output or input that does not exist",
+    severity=Severity.HIGH,
+    why="GitHub puts an empty text in its place and says nothing: what is run with it fails, or does something else",
+    fix="name what the step, job or action declares, or declare it",
+    family="workflows",
+)
+_ASKED = re.compile(
+    r"(?<![\w.-])(?:(?P<kind>steps|needs)\.(?P<owner>[\w-]+)(?:\.(?P<field>[\w-]+)(?:\.(?P<name>[\w-]+))?)?"
+    r"|inputs\.(?P<input>[\w-]+))(?![\w-]|\s*\()"
+)
+_WRITTEN = re.compile(r"^\s*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?([A-Za-z_][\w-]*)(?:=|<<)")
+_OTHERS = re.compile(
+    r"(^|[\s;&|(])(\./|\.\./|bash|sh|source|\.|python\d?|node|npx|npm|uv|make|pwsh|cat|jq|go|cargo|tee)\s", re.MULTILINE
+)
+"""Programs that may write outputs of their own."""
+_PASSED_ON = ("run", "with", "outputs", "runs-on", "strategy", "working-directory", "uses")
+"""What an empty text in breaks something; a condition, a name a variable or a group is only another one then."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An expression's part: what it asks for, where, and whether an empty answer is passed on to something."""
+
+    match: re.Match[str]
+    place: Place
+    used: bool
+
+
+def check(context: Context) -> Iterable[Finding]:
+    actions = {id(use.step): use.action for use in uses(context)}
+    for workflow in context.workflows.values():
+        for job in workflow.jobs:
+            owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
+            severity, blocks = consequence(Site(workflow.path, Caller.WORKFLOW, owner=owner))
+            told: set[str] = set()
+            for asked in _asked(workflow, job):
+                wrong = _wrong(context, workflow, job, asked.match, actions)
+                if wrong is None or (asked.match[0] in told):
+                    continue
+                told.add(asked.match[0])
+                said, known, there = wrong
+                near = get_close_matches(
+                    asked.match["name"] or asked.match["input"] or asked.match["owner"], known, n=1
+                )
+                yield RULE.found(
+                    f"`{asked.match[0]}` is empty: {said}",
+                    Involved(asked.place, "here"),
+                    *([Involved(there, "declaration")] if there is not None else []),
+                    anchor=f"{job.name} {asked.match[0]}",
+                    severity=severity if asked.used else severity.at_most(Severity.MEDIUM),
+                    confidence=Confidence.LIKELY,
+                    fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+                    blocks=blocks if asked.used else "",
+                )
+
+
+# --- what is asked for -----------------------------------------------------------------------------------------------
+
+
+def _asked(workflow: Workflow, job: Job) -> list[_Asked]:
+    """All that the expressions of a job ask for, what matters most first."""
+    found = [each for node, used in _texts(job.node, used=False) for each in _parts(workflow, node, used=used)]
+    return sorted(found, key=lambda each: (not each.used, each.place))
+
+
+def _texts(node: Node, *, used: bool) -> Iterator[tuple[Node, bool]]:
+    """Scalars below a node, and whether what they hold is passed on to what runs."""
+    for key, value in node.items():
+        yield from _texts(value, used=key in _PASSED_ON or (used and key not in ("name", "if")))
+    for each in node.elements():
+        yield from _texts(each, used=used)
+    if node.is_scalar and "${{" in node.text:
+        yield node, used
+
+
+def _parts(workflow: Workflow, node: Node, *, used: bool) -> Iterator[_Asked]:
+    snippet = of_node(workflow.path, node, workflow.lines)
+    for expression in EXPRESSION.finditer(node.text):
+        text = re.sub(r"\[\s*'([\w-]+)'\s*\]", r".\1", expression[1])
+        bare = re.sub(r"'(?:[^']|'')*'", lambda found: " " * len(found[0]), text)
+        for match in _ASKED.finditer(bare):
+            at = expression.start(1) + min(match.start(), len(expression[1]) - 1)
+            line = node.text.count("\n", 0, at) + 1
+            place = snippet.place(line, at - node.text.rfind("\n", 0, at))
+            yield _Asked(match, place, used and not re.search(r"\|\||&&|==|!=|\bcontains\(", bare))
+
+
+# --- whether it is there ---------------------------------------------------------------------------------------------
+
+
+_Wrong = tuple[str, list[str], Place | None]
+
+
+def _wrong(
+    context: Context, workflow: Workflow, job: Job, match: re.Match[str], actions: dict[int, Workflow]
+) -> _Wrong | None:
+    """What is not there, what is there instead, and where that is declared; None where nothing is known to be wrong."""
+    if match["input"]:
+        return _input(workflow, match["input"])
+    if match["kind"] == "needs":
+        return _needed(context, workflow, job, match)
+    return _step(job, match, actions)
+
+
+def _input(workflow: Workflow, name: str) -> _Wrong | None:
+    on = workflow.root["on"]
+    called, started = (on[kind]["inputs"] for kind in ("workflow_call", "workflow_dispatch"))
+    parts = [workflow.root["inputs"]] if workflow.action else [called, started]
+    known = [each for part in parts for each, _ in part.items()]
+    if name.lower() in (each.lower() for each in known):
+        return None
+    what = "this action" if workflow.action else "this workflow"
+    said = f"{what} has no input `{name}`" + ("" if known else ", nor any other")
+    part = next((part for part in parts if part), None)
+    return said, known, part.place(workflow.path) if part is not None else None
+
+
+def _needed(context: Context, workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | None:
+    if workflow.action or any("${{" in each.text for each in job.needs):
+        return None
+    owner = match["owner"]
+    if owner not in {each.text for each in job.needs}:
+        return f"`{job.name}` does not need a job `{owner}`", [each.text for each in job.needs], None
+    other = next((each for each in workflow.jobs if each.name == owner), None)
+    if other is None or match["field"] != "outputs" or not match["name"]:
+        return None
+    if other.called:
+        callee = context.workflows.get(posixpath.normpath(other.called.text)) if other.called.text[:2] == "./" else None
+        if callee is None:
+            return None
+        outputs, place = callee.root["on"]["workflow_call"]["outputs"], Place(callee.path, callee.root.key("on").line)
+    else:
+        outputs, place = other.node["outputs"], other.key.place(workflow.path)
+    if outputs.text:
+        return None
+    return _lacking(f"the job `{owner}`", match["name"], [name for name, _ in outputs.items()], place)
+
+
+def _lacking(owner: str, name: str, known: list[str], place: Place) -> _Wrong | None:
+    if name.lower() in (each.lower() for each in known):
+        return None
+    return f"{owner} has no output `{name}`" + ("" if known else ", nor any other"), known, place
+
+
+def _step(job: Job, match: re.Match[str], actions: dict[int, Workflow]) -> _Wrong | None:
+    owner = match["owner"].lower()
+    steps = {step.node["id"].text.lower(): step for step in job.steps if step.node["id"].text}
+    step = steps.get(owner)
+    if step is None:
+        if not job.steps or any("${{" in name for name in steps):
+            return None
+        return f"no step has the id `{match['owner']}`", sorted(steps), None
+    if match["field"] != "outputs" or not match["name"]:
+        return None
+    action = actions.get(id(step))
+    if action is not None and action.root["runs"]["using"].text == "composite":
+        known = [name for name, _ in action.root["outputs"].items()]
+        return _lacking(f"`{action.path}`", match["name"], known, Place(action.path, action.root.key("outputs").line))
+    written = _written(step)
+    if written is None or match["name"] in step.run.text:
+        return None
+    return f"the step `{match['owner']}` writes no `{match['name']}`", sorted(written), None
+
+
+def _written(step: Step) -> set[str] | None:
+    """The outputs that a script writes itself; None where something else may write more."""
+    lines = [line for line in step.run.text.split("\n") if "GITHUB_OUTPUT" in line]
+    found = {match[1] for line in lines if (match := _WRITTEN.match(line))}
+    if not lines or len(found) < len({line.strip() for line in lines}) or _OTHERS.search(step.run.text):
+        return None
+    return found
+
+
+BAD = [
+    tree("""
+        === .github/actions/plan/action.yml
+        name: plan
+        outputs:
+          target-host: {value: "${{ steps.choose.outputs.host }}"}
+        runs:
+          using: composite
+          steps:
+            - {id: choose, shell: bash, run: "echo host=a >> $GITHUB_OUTPUT"}
+        === .github/workflows/ship.yml
+        on: push
+        jobs:
+          ship:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - {id: plan, uses: ./.github/actions/plan}
+              - run: ssh ${{ steps.plan.outputs.host }} true
+    """),
+    tree("""
+        === .github/workflows/ship.yml
+        on: push
+        jobs:
+          build:
+            runs-on: ubuntu-latest
+            outputs: {digest: "${{ steps.push.outputs.digest }}"}
+            steps:
+              - {id: push, uses: docker/build-push-action@v6}
+          ship:
+            needs: build
+            runs-on: ubuntu-latest
+            steps:
+              - run: docker pull registry.example.com/api@${{ needs.build.outputs.sha }}
+    """),
+    tree("""
+        === .github/actions/ship/action.yml
+        name: ship
+        inputs: {where: {required: true}}
+        runs:
+          using: composite
+          steps:
+            - {shell: bash, run: "kubectl --context ${{ inputs.environment }} apply -f ."}
+    """),
+    tree("""
+        === .github/workflows/ship.yml
+        on: push
+        jobs:
+          ship:
+            runs-on: ubuntu-latest
+            steps:
+              - id: version
+                run: echo "number=$(git describe)" >> "$GITHUB_OUTPUT"
+              - run: docker build -t api:${{ steps.version.outputs.tag }} .
+        === Dockerfile
+        FROM scratch
+    """),
+]
+GOOD = [
+    tree("""
+        === .github/workflows/ship.yml
+        on:
+          workflow_dispatch: {inputs: {Where: {type: string}}}
+          workflow_call: {inputs: {level: {type: string}}}
+        jobs:
+          build:
+            runs-on: ubuntu-latest
+            outputs: {sha: "${{ steps.push.outputs.anything }}", tag: "${{ steps['version'].outputs.tag }}"}
+            steps:
+              - uses: actions/checkout@v4
+              - {id: push, uses: docker/build-push-action@v6}
+              - {id: version, run: "python version.py >> $GITHUB_OUTPUT"}
+              - {id: more, run: "echo a=1 | tee -a $GITHUB_OUTPUT"}
+              - run: echo ${{ steps.more.outputs.a }} ${{ inputs.where }} ${{ inputs.level }} ${{ steps.push.outcome }}
+          called: {uses: example/flows/.github/workflows/x.yml@v1}
+          ship:
+            needs: [build, called]
+            runs-on: ubuntu-latest
+            steps:
+              - run: docker pull ${{ needs.build.outputs.sha }} ${{ needs.called.outputs.any }}
+              - run: echo ${{ format('{0} inputs.x', 1) }}
+              - run: echo "${{ toJSON(needs) }} ${{ needs.build.result }} ${{ github.event.inputs.other }}"
+        === version.py
+        print("tag=1")
+        === Dockerfile
+        FROM scratch
+    """),
+]
