@@ -39,7 +39,7 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
     modules = context.modules
     top = module.partition(".")[0]
     roots = [each for each in context.module_roots(top) if _inside(each, project.directory)]
-    if top in sys.stdlib_module_names or normal_name(top) in project.needs:
+    if top in sys.stdlib_module_names or normal_name(top) in project.needs - {project.name}:
         return
     if not roots:
         yield from _nowhere(context, project, point, module)
@@ -139,6 +139,20 @@ BAD = [
             pass
         === tool/backends/__init__.py
         === tool/backends/tool.py
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "tool"
+        [project.optional-dependencies]
+        test = ["pytest"]
+        dev = ["tool[test]", "ruff"]
+        [project.scripts]
+        tool-server = "tool.net.server:main"
+        === python/tool/__init__.py
+        === python/tool/net/__init__.py
+        === python/tool/net/server.py
+        def run(): ...
     """),
 ]
 GOOD = [
