@@ -15,6 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from sophia_preflight.clusters.choices import refused
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.text import named
 
@@ -39,7 +40,7 @@ _SAID = {"s": "text", "i": "a whole number", "n": "a number", "b": "true or fals
 
 @dataclass(frozen=True)
 class Problem:
-    """What an API server would refuse; `kind` is `unknown`, `missing`, `type` or `version`."""
+    """What an API server would refuse; `kind` is `unknown`, `missing`, `type`, `choice` or `version`."""
 
     kind: str
     message: str
@@ -115,9 +116,21 @@ def _object(name: str, node: Node, path: str, *, partial: bool) -> Iterator[Prob
                 yield Problem("unknown", f"`{path}` has no field `{key}`", node.key(key), f"unknown {inner}", fix)
             continue
         yield from _value(fields[key], value, inner, partial=partial)
+        yield from _chosen(name, key, value, inner)
     for key in rest[0] if rest and not partial else ():
         if key not in node or node[key].is_null:
             yield Problem("missing", f"`{path}` lacks `{key}`", node, f"missing {path}.{key}", f"add `{key}`")
+
+
+def _chosen(kind: str, field: str, node: Node, path: str) -> Iterator[Problem]:
+    """Texts of which only some are accepted."""
+    for each in node.some():
+        if each.is_scalar and (allowed := refused(kind, field, each.text)):
+            near = get_close_matches(each.text.lower(), [one.lower() for one in allowed], n=1)
+            meant = next((one for one in sorted(allowed) if near and one.lower() == near[0]), "")
+            listed = ", ".join(f"`{one}`" for one in sorted(allowed))
+            fix = f"write `{meant}`" if meant else f"write one of {listed}"
+            yield Problem("choice", f"`{path}` is one of {listed}, not `{each.text}`", each, f"choice {path}", fix)
 
 
 def _value(kind: str, node: Node, path: str, *, partial: bool) -> Iterator[Problem]:

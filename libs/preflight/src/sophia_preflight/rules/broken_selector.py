@@ -93,11 +93,18 @@ def _meant(item: Item, selector: dict[str, str], scope: Scope) -> Pod | None:
         if other == name or pod.item.name == item.name:
             return pod
     near = [pod for pod in scope.pods if pod.item.path == item.path]
-    if len(near) == 1:
+    if len(near) == 1 or (near and _are_alike(near, selector)):
         return near[0]
     values = set(selector.values())
     beside = [pod for pod in scope.pods if values & {pod.item.name, *pod.labels.values()}]
     return beside[0] if len(beside) == 1 else None
+
+
+def _are_alike(pods: list[Pod], selector: dict[str, str]) -> bool:
+    """Whether pods are the members of one thing: they say the same of everything that a selector asks for."""
+    return all(len({pod.labels.get(name) for pod in pods}) == 1 for name in selector) and any(
+        name in pods[0].labels for name in selector
+    )
 
 
 def _loose(item: Item, node: Node, scope: Scope) -> Iterator[Finding]:
@@ -145,6 +152,25 @@ _SERVICE = """
 BAD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "backend"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "api" + "    === k8s/service.yaml" + _SERVICE % "backend"),
+    tree("""
+        === k8s/store.yaml
+        apiVersion: v1
+        kind: Service
+        metadata: {name: store-client}
+        spec:
+          selector: {app: store-server}
+          ports: [{port: 2379}]
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: store0, labels: {app: store, member: "0"}}
+        spec: {containers: [{name: store, image: "registry.example.com/store:1"}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: store1, labels: {app: store, member: "1"}}
+        spec: {containers: [{name: store, image: "registry.example.com/store:1"}]}
+    """),
 ]
 GOOD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "api" + "    === k8s/service.yaml" + _SERVICE % "api"),

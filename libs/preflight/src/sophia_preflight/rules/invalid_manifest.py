@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.clusters import schema
-from sophia_preflight.clusters.objects import Item, is_manifest
+from sophia_preflight.clusters.objects import CONTROLLERS, Item, Pod, is_manifest
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -70,6 +70,26 @@ def _item(item: Item, *, partial: bool, relabelled: bool) -> Iterator[Finding]:
         )
     if item.kind == "Secret" and item.api == "v1":
         yield from _secret(item)
+    if item.pod is not None and not partial:
+        yield from _restarts(item, item.pod)
+
+
+def _restarts(item: Item, pod: Pod) -> Iterator[Finding]:
+    """Jobs end, so that their pods say what follows a failure; what runs on is always started again."""
+    policy, wanted = pod.spec["restartPolicy"], ""
+    if item.kind in ("Job", "CronJob") and item.api.startswith("batch/") and pod.spec["containers"].elements():
+        wanted = "" if policy.text not in ("", "Always") else "`Never` or `OnFailure`"
+    elif item.kind in CONTROLLERS:
+        wanted = "`Always`" if policy.text in ("Never", "OnFailure") else ""
+    if wanted:
+        said = f"and says `{policy.text}`" if policy.text else "and says nothing"
+        yield _finding(
+            item.path,
+            (policy or pod.spec).place(item.path),
+            f"the template of {item.said} needs the `restartPolicy` {wanted}, {said}",
+            f"restartPolicy of {item.said}",
+            fix=f"write {wanted}",
+        )
 
 
 def _secret(item: Item) -> Iterator[Finding]:
@@ -163,6 +183,32 @@ BAD = [
         data:
           password: "plain text!"
     """),
+    tree("""
+        === k8s/pod.yaml
+        apiVersion: v1
+        kind: Pod
+        metadata:
+          name: once
+        spec:
+          restartPolicy: always
+          containers:
+            - name: once
+              image: registry.example.com/once:1.4
+              ports: [{containerPort: 80, protocol: tcp}]
+    """),
+    tree("""
+        === k8s/job.yaml
+        apiVersion: batch/v1
+        kind: Job
+        metadata:
+          name: migrate
+        spec:
+          template:
+            spec:
+              containers:
+                - name: migrate
+                  image: registry.example.com/api:1.4
+    """),
 ]
 GOOD = [
     tree("""
@@ -206,5 +252,29 @@ GOOD = [
         apiVersion: tool.example.com/v3
         kind: Deployment
         spec: 1
+    """),
+    tree("""
+        === k8s/job.yaml
+        apiVersion: batch/v1
+        kind: Job
+        metadata:
+          name: migrate
+        spec:
+          template:
+            spec:
+              restartPolicy: OnFailure
+              dnsPolicy: ${DNS}
+              containers:
+                - name: migrate
+                  image: registry.example.com/api:1.4
+                  imagePullPolicy: PULL_POLICY
+        ---
+        apiVersion: v1
+        kind: PersistentVolumeClaim
+        metadata:
+          name: data
+        spec:
+          accessModes: [ReadWriteOnce]
+          resources: {requests: {storage: 1Gi}}
     """),
 ]
