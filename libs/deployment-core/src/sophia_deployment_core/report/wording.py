@@ -55,7 +55,7 @@ class Figure:
 def figures(facts: Facts) -> list[Figure]:
     """Outcome, time, users, what serves: always these four, in this order."""
     name = f"`{facts.serving}`" if facts.serving else "nothing"
-    serves = Figure("Serving now", name, facts.url or ("" if facts.serving else "the edge answers 503"))
+    serves = Figure("Serving now", name, facts.url)
     return [
         Figure("Outcome", facts.state, _outcome(facts)),
         Figure("Time", duration(facts.took_ms), _time(facts)),
