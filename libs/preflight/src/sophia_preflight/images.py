@@ -29,6 +29,10 @@ _INSTALLS = re.compile(
 )
 
 
+_WRITTEN = re.compile(r"\.(sh|bash)$")
+"""Files that people write, and commands of a build hardly ever do."""
+
+
 @dataclass(frozen=True)
 class Copied:
     """A file or directory of the context at a place in the image."""
@@ -49,6 +53,10 @@ class Filesystem:
     copied: list[Copied] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     """Below these anything may be."""
+    begun: list[str] = field(default_factory=list)
+    """Directories that commands make: what is in them is unknown, unless a directory of the repository is."""
+    moved: list[tuple[str, str, Filesystem]] = field(default_factory=list)
+    """Trees that are copied from other stages: where to, where from, and the stage."""
     made: set[str] = field(default_factory=set)
     """Paths and base names that commands make."""
     below: Filesystem | None = None
@@ -66,19 +74,79 @@ class Filesystem:
             found = self._in(each, path)
             if found is not None:
                 return found
+        for target, source, stage in reversed(self.moved):
+            if path == target or path.startswith(target.rstrip("/") + "/"):
+                answer = stage.find(joined(source, path[len(target.rstrip("/")) :].lstrip("/") or "."))
+                if answer != "":
+                    return answer
+        if self._is_unwritten(path):
+            return ""
         if any(each.destination.startswith(path.rstrip("/") + "/") for each in self.copied):
             return None  # a directory of several copies, which is none of the repository's
-        if any(path == tree or path.startswith(tree.rstrip("/") + "/") for tree in self.unknown):
+        trees = [*self.unknown, *(tree for tree in self.begun if not self._is_filled(tree))]
+        if any(path == tree or path.startswith(tree.rstrip("/") + "/") for tree in trees):
             return None
         if path in self.made or posixpath.basename(path) in self.made:
             return None
         if self.below is not None:
             return self.below.find(path)
-        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in self._tops()) and not _MADE.search(
+        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in self._tops()) and not self._is_output(
             path
         ):
             return ""
         return None
+
+    def _is_output(self, path: str) -> bool:
+        """Whether a path is where builds put what they make: no directory of the repository, or a program in one."""
+        directory, name = posixpath.split(path)
+        return _MADE.search(path) is not None and not ("." in name and self._has(directory))
+
+    def _has(self, directory: str) -> bool:
+        """Whether a directory of the repository is at a path."""
+        return any(each.directory and self._in(each, directory) for each in self.copied) or any(
+            stage._has(source + directory[len(target) :])
+            for target, source, stage in self.moved
+            if f"{directory}/".startswith(f"{target}/")
+        )
+
+    def _is_unwritten(self, path: str) -> bool:
+        """Whether a file that people write is none of those in the directory of the repository that is at its place."""
+        directory, name = posixpath.split(path)
+        return (
+            _WRITTEN.search(name) is not None
+            and name not in self.made
+            and self._has(directory)
+            and not any(
+                file == each.source or file.startswith(f"{each.source}/") or (each.directory and each.source == ".")
+                for file in self.repository.by_name.get(name, [])
+                for each in self.copied
+            )
+        )
+
+    def _is_filled(self, tree: str) -> bool:
+        """Whether a directory of the repository is all that is put into one."""
+        return any(each.directory and each.destination == tree for each in self.copied) or any(
+            stage._is_filled(source + tree[len(target) :])
+            for target, source, stage in self.moved
+            if f"{tree}/".startswith(f"{target}/")
+        )
+
+    def is_tree(self, path: str) -> bool:
+        """Whether an absolute path is a directory that something of the repository was put into."""
+        inside = path.rstrip("/") + "/"
+        if path in self.owned or any(f"{each.destination}/".startswith(inside) for each in self.copied):
+            return True
+        return self.below is not None and self.below.is_tree(path)
+
+    def lost(self, path: str) -> str:
+        """The file of the repository that would be at an absolute path if .dockerignore did not leave it out."""
+        for each in reversed(self.copied):
+            base = each.destination.rstrip("/")
+            if each.directory and path.startswith(base + "/"):
+                inner = posixpath.normpath(posixpath.join(each.source, path[len(base) :].lstrip("/")))
+                if self.repository.is_file(inner) and not self._in(each, path):
+                    return inner
+        return self.below.lost(path) if self.below is not None else ""
 
     def _tops(self) -> set[str]:
         return {
@@ -163,7 +231,7 @@ class Images:
                 found.made.add(posixpath.basename(produced.path))
                 continue
             if produced.tree and path not in (found.workdir, "/"):
-                found.unknown.append(path)
+                (found.begun if produced.empty else found.unknown).append(path)
             found.made |= {path, posixpath.basename(path)}
 
     def _copy(self, made: Dockerfile, each: Instruction, found: Filesystem) -> None:
@@ -219,6 +287,11 @@ class Images:
                 found.copied.append(Copied(origin, joined(target, posixpath.basename(origin)), False))
             elif origin:
                 found.copied.append(Copied(origin, target, True))
+                found.installs_project |= inner.installs()
+                found.made |= inner.made
+            elif origin is None and inner.is_tree(path):
+                found.moved.append((target, path, inner))
+                found.owned.add(target)
                 found.installs_project |= inner.installs()
                 found.made |= inner.made
             else:

@@ -144,9 +144,9 @@ class Run:
         place = Place(self.site.path, first.line, first.column)
         self.trace.calls.append(Call(target, self.site, place, text if len(text) <= 160 else text[:159] + "…"))
 
-    def produces(self, word: Word, *, tree: bool = False) -> None:
+    def produces(self, word: Word, *, tree: bool = False, empty: bool = False) -> None:
         if word.value and not word.value.startswith(("&", "-")) and word.value not in ("/dev/null", "/dev/stderr"):
-            self.trace.produced.append(Produced(joined(self.site.directory, word.value), tree))
+            self.trace.produced.append(Produced(joined(self.site.directory, word.value), tree, empty))
 
 
 def interpret(words: Sequence[Word], run: Run) -> None:
@@ -824,10 +824,23 @@ def _copy(words: Sequence[Word], run: Run) -> None:
                 run.call(Needed(word, "the file that is copied"), words)
     if len(operands) > 1:
         destination = operands[-1]
-        run.produces(destination, tree=True)
+        if _is_put_back(operands):
+            return
+        if not destination.value.endswith("/") or not all(_is_plain_file(word) for word in operands[:-1]):
+            run.produces(destination, tree=True)
         for word in operands[:-1]:
             base = posixpath.basename(word.value.rstrip("/"))
             run.produces(replace(destination, value=f"{destination.value.rstrip('/')}/{base}"), tree=True)
+
+
+def _is_put_back(operands: Sequence[Word]) -> bool:
+    """`mv FILE.bak FILE`: what was there before."""
+    source, target = operands[0].value, operands[-1].value
+    return source.startswith(target) and source[len(target) :] in (".bak", ".orig", ".old", ".backup", ".save", "~")
+
+
+def _is_plain_file(word: Word) -> bool:
+    return word.known and not word.glob and re.search(r"\w\.[a-z]{2,10}$", word.value) is not None
 
 
 def _unpack(words: Sequence[Word], run: Run) -> None:
@@ -869,7 +882,7 @@ def _git(words: Sequence[Word], run: Run) -> None:
 def _makes(words: Sequence[Word], run: Run) -> None:
     tree = posixpath.basename(words[0].value) == "mkdir"
     for word in part(words[1:], frozenset(("-m", "--mode", "-d", "-t", "-r"))).operands:
-        run.produces(word, tree=tree)
+        run.produces(word, tree=tree, empty=tree)
 
 
 def _outputs(words: Sequence[Word], run: Run) -> None:

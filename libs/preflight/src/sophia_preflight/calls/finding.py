@@ -91,7 +91,7 @@ class Finder:
         name = posixpath.basename(produced.path)
         placed = produced.path.startswith(ROOT) and is_known(produced.path) and _CONVENTIONAL.fullmatch(name)
         if is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD)) and not placed:
-            self.made_names.add(name)
+            self.made_names.add(_name(produced.path))
             if produced.tree:
                 self.made_tree_names.add(name)
         for base in self.bases(path, produced.path):
@@ -167,7 +167,9 @@ class Finder:
         if path.startswith(".."):
             return True
         name = posixpath.basename(path)
-        if name in self.made_names or path in self.made_paths or _RUNTIME.search(path):
+        if not self.made_names.isdisjoint((name, _name(path))):
+            return True
+        if path in self.made_paths or _RUNTIME.search(path):
             return True
         if any(path == tree or path.startswith(tree + "/") for tree in self.made_trees):
             return True
@@ -380,6 +382,14 @@ class ImageView:
 
     files: Filesystem
     certain: bool
+
+
+def _name(path: str) -> str:
+    """What a file that is made is known by: its name, for one of a usual name with that of its directory."""
+    directory, name = posixpath.split(path)
+    folder = posixpath.basename(directory)
+    usual = _CONVENTIONAL.fullmatch(name) and is_known(folder) and folder not in ("", ".", ROOT, CWD)
+    return f"{folder}/{name}" if usual else name
 
 
 def _upward(directory: str) -> Iterator[str]:

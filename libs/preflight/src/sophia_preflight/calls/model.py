@@ -220,6 +220,8 @@ class Produced:
 
     path: str
     tree: bool = False
+    empty: bool = False
+    """A directory that is only made, for whatever is then put into it."""
 
 
 @dataclass

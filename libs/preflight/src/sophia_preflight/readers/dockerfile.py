@@ -36,6 +36,21 @@ class Held:
     assumed: bool = False
 
 
+@dataclass(frozen=True)
+class Mounted:
+    """A `--mount` of RUN; `source` is relative to the build context, or to the root of the stage or image `origin`."""
+
+    kind: str
+    source: str
+    origin: str
+
+    @classmethod
+    def of(cls, text: str) -> Mounted:
+        pairs = dict(pair.partition("=")[::2] for pair in text.split(","))
+        source = pairs.get("source") or pairs.get("src") or "."
+        return cls(pairs.get("type", "bind"), source, pairs.get("from", ""))
+
+
 @dataclass
 class Instruction:
     """`value` is the text after name and flags, lines joined as they were; `words` are those of the exec form."""
@@ -50,6 +65,13 @@ class Instruction:
     variables: dict[str, Held] = field(default_factory=dict)
     """In force before this instruction."""
     onbuild: bool = False
+    mounted: list[str] = field(default_factory=list)
+    """Values of `--mount`, of which there may be several."""
+
+    @property
+    def mounts(self) -> list[Mounted]:
+        """What RUN is given beside its own file system."""
+        return [Mounted.of(self.expanded(each)) for each in self.mounted]
 
     @property
     def flat(self) -> str:
@@ -78,6 +100,8 @@ class Stage:
     column: int
     instructions: list[Instruction] = field(default_factory=list)
     platform: str = ""
+    written: str = ""
+    """The base as it is written, variables and all."""
 
     def last(self, name: str) -> Instruction | None:
         found = [each for each in self.instructions if each.name == name]
@@ -192,6 +216,8 @@ class _Reader:
             if not match:
                 return
             made.flags[match[1]] = match[2] or ""
+            if match[1] == "mount":
+                made.mounted.append((match[2] or "").strip("\"'"))
             rest = made.value[match.end() :]
             made.column += match.end()
             while rest.startswith("\\\n"):
@@ -257,7 +283,9 @@ class _Reader:
             self.variables = {key: held for each in last for key, held in each.variables.items() if not held.assumed}
             self.variables.update(_environment(last[0]) if last and last[0].name == "ENV" else {})
         platform = made.flags.get("platform", "")
-        self.found.stages.append(Stage(len(self.found.stages), name, base, made.line, made.column, [], platform))
+        self.found.stages.append(
+            Stage(len(self.found.stages), name, base, made.line, made.column, [], platform, words[0])
+        )
 
     def argument(self, made: Instruction) -> None:
         for word in _split(made.flat):

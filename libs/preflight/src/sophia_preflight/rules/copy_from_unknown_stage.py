@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import is_known
+from sophia_preflight.text import is_known, named
 
 RULE = Rule(
     id="copy-from-unknown-stage",
@@ -20,33 +21,48 @@ RULE = Rule(
     fix="name an earlier stage of the file, or an image",
     family="dockerfiles",
 )
+_IMAGES = named(
+    "alpine busybox composer debian docker golang gradle hashicorp httpd maven mongo mysql nginx node openjdk perl php "
+    "postgres python redis ruby rust tianon traefik ubuntu"
+)
+"""Official images that people copy from without a tag."""
 
 
 def check(context: Context) -> Iterable[Finding]:
+    additional = _additional_contexts(context)
     for path, made in context.dockerfiles.items():
-        severity, blocks = consequence(Site(path, Caller.BUILD))
-        additional = _additional_contexts(context)
         for stage in made.stages:
             for each in stage.instructions:
-                name = each.expanded(each.flags.get("from", ""))
-                if not name or not is_known(name) or any(char in name for char in "/:.@") or name in additional:
-                    continue
-                known = made.stage(name)
-                if known is not None and known.index < stage.index:
-                    continue
-                names = [other.name for other in made.stages[: stage.index] if other.name]
-                near = get_close_matches(name, names, n=1)
-                certain = bool(near) or name.isdigit() or known is not None
-                said = "comes later in the file" if known is not None else "is no stage of this file"
-                yield RULE.found(
-                    f"`--from={name}`: `{name}` {said}",
-                    Place(path, each.line, each.column),
-                    anchor=f"{each.name} from {name}",
-                    severity=severity,
-                    confidence=Confidence.CERTAIN if certain else Confidence.LIKELY if names else Confidence.GUESS,
-                    fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
-                    blocks=blocks,
-                )
+                for name in dict.fromkeys(_origins(each)):
+                    if name and is_known(name) and not any(char in name for char in "/:.@") and name not in additional:
+                        yield from _unknown(path, made, stage, each, name)
+
+
+def _origins(each: Instruction) -> list[str]:
+    return [each.expanded(each.flags.get("from", "")), *(mount.origin for mount in each.mounts)]
+
+
+def _unknown(path: str, made: Dockerfile, stage: Stage, each: Instruction, name: str) -> Iterator[Finding]:
+    known = made.stage(name)
+    if known is not None and known.index < stage.index:
+        return
+    severity, blocks = consequence(Site(path, Caller.BUILD))
+    names = [other.name for other in made.stages[: stage.index] if other.name]
+    near = get_close_matches(name, names, n=1)
+    certain = bool(near) or name.isdigit() or known is not None
+    if name in _IMAGES and not certain:
+        return
+    said = "comes later in the file" if known is not None else "is no stage of this file"
+    flag = "--from=" if "from" in each.flags else "--mount=from="
+    yield RULE.found(
+        f"`{flag}{name}`: `{name}` {said}",
+        Place(path, each.line, each.column),
+        anchor=f"{each.name} from {name}",
+        severity=severity,
+        confidence=Confidence.CERTAIN if certain else Confidence.LIKELY if names else Confidence.GUESS,
+        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        blocks=blocks,
+    )
 
 
 def _additional_contexts(context: Context) -> set[str]:
@@ -66,6 +82,14 @@ BAD = [
         FROM nginx:1.29
         COPY --from=build /app/dist /usr/share/nginx/html
     """),
+    tree("""
+        === Dockerfile
+        FROM alpine:3.22 AS meta
+        RUN git describe > /tmp/version
+        FROM golang:1.25
+        RUN --mount=target=. --mount=type=bind,source=/tmp/version,target=/tmp/version,from=version \\
+            --mount=type=cache,target=/root/.cache go build .
+    """),
 ]
 GOOD = [
     tree("""
@@ -75,5 +99,7 @@ GOOD = [
         COPY --from=build /app/dist /usr/share/nginx/html
         COPY --from=0 /x /x
         COPY --from=ghcr.io/astral-sh/uv:0.9 /uv /bin/
+        COPY --from=composer /usr/bin/composer /usr/bin/
+        RUN --mount=from=build,target=/build --mount=from=busybox,target=/bb --mount=type=secret,id=token ls
     """),
 ]

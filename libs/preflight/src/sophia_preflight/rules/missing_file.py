@@ -93,6 +93,14 @@ BAD = [
         === src/main.py
     """),
     tree("""
+        === Dockerfile
+        FROM debian:13-slim AS install
+        RUN mkdir -p /out && make install DESTDIR=/out
+        COPY docker/rootfs/ /out/
+        RUN chmod +x /out/usr/local/bin/begin.sh
+        === docker/rootfs/usr/local/bin/start.sh
+    """),
+    tree("""
         === deploy.sh
         cd "$(dirname "$0")"
         kubectl apply -f k8s/api.yaml

@@ -120,6 +120,18 @@ BAD = [
         === app.py
     """),
     tree("""
+        === Dockerfile
+        FROM python:3.12 AS builder
+        RUN mkdir -p /opt/shop/code
+        COPY . /opt/shop/code
+        RUN python -m venv /opt/shop/venv
+        FROM python:3.12-slim
+        COPY --from=builder /opt/shop /opt/shop
+        WORKDIR /opt/shop
+        RUN ["python", "/opt/shop/code/bin/warm-up.cache"]
+        === bin/warm_up.cache
+    """),
+    tree("""
         === .mcp.json
         {"mcpServers": {"memory": {"command": "python", "args": ["servers/memory.py"]}}}
     """),
@@ -200,6 +212,20 @@ GOOD = [
         RUN echo 'print(1)' > made.py && python made.py
         CMD ["python", "main.py"]
         === src/main.py
+        === shared/Dockerfile
+        FROM golang:1.25 AS build
+        WORKDIR /src
+        COPY . .
+        RUN make install DESTDIR=/out && ./tools/fetch.sh
+        FROM debian:13-slim
+        WORKDIR /app
+        COPY --from=build /out/server .
+        COPY --from=build /src/ /srv/
+        RUN ./server --check && python3 /srv/bin/made && bash /usr/lib/init/vars.sh
+        === tools/fetch.sh
+        === Makefile
+        install:
+        \ttrue
     """),
     tree("""
         === README.md
