@@ -25,6 +25,7 @@ RULE = Rule(
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _INCLUDE = re.compile(r"\{\{[^{}]*?\b(?:include|template)\s+\"([^\"]+)\"")
 _DEFINE = re.compile(r"\{\{-?\s*(?:define|block)\s+\"([^\"]+)\"")
+_SETTING = re.compile(r"\.(sh|bash|ya?ml|mk|tf|py|ts|go)$|(^|/)(Makefile|Justfile|Tiltfile|Jenkinsfile)$")
 _VALUE = re.compile(r"(?<![\w)])\$?\.Values((?:\.[A-Za-z_]\w*)+)")
 
 
@@ -104,6 +105,8 @@ def _values(context: Context, directory: str, files: dict[str, str]) -> Iterator
             if _guarded(text, found.start(), parts) or parts[0] == "global":
                 continue
             seen.add(parent)
+            if _is_set(context, parent):
+                continue
             yield _found(
                 path,
                 _place(path, text, found.start()),
@@ -121,17 +124,36 @@ def _has(root: Node, parts: list[str]) -> bool:
 
 
 def _guarded(text: str, at: int, parts: list[str]) -> bool:
-    """A condition on it, a default or a safe function anywhere before it in the file."""
-    line = text[text.rfind("\n", 0, at) + 1 : text.find("\n", at) if "\n" in text[at:] else len(text)]
-    if re.search(r"\b(default|dig|hasKey|get|if|with|and|or|empty|coalesce|tpl|required)\b|\(\s*\.Values", line):
+    """Whether it is read only where something says that its parent is there, or inside of any condition.
+
+    A condition on the value itself reads the parent, and fails with it; so does what comes after a `|`.
+    """
+    tag = text.rfind("{{", 0, at)
+    end = text.find("}}", at)
+    inside = text[max(tag, 0) : end if end >= 0 else len(text)]
+    if re.search(r"\b(dig|hasKey|get|required|tpl)\b", inside):
         return True
-    before = text[:at]
-    for length in range(1, len(parts) + 1):
+    for length in range(1, len(parts)):
         name = re.escape(".".join(parts[:length]))
-        if re.search(rf"\b(if|with|and|or|hasKey|range)\b[^}}]*\.Values\.{name}\b", before):
+        if re.search(rf"\.Values\.{name}(?![\w.])", text[max(tag, 0) : at]):
             return True
+        if re.search(rf"\b(if|with|and|or|hasKey|range)\b[^}}]*\.Values\.{name}(?![\w.])", text[: max(tag, 0)]):
+            return True
+    before = text[: max(tag, 0)]
     opened = len(re.findall(r"\{\{-?\s*(?:if|with|range|define|block)\b", before))
     return opened > len(re.findall(r"\{\{-?\s*end\b", before))
+
+
+def _is_set(context: Context, parent: str) -> bool:
+    """Whether some command gives the value: `helm install --set parent.name=…`."""
+    pattern = re.compile(
+        rf"--set(-string|-file)?[= \"']+[^\n]*\b{re.escape(parent)}\.|name\s*[=:]\s*\"?{re.escape(parent)}\."
+    )
+    return any(
+        pattern.search(context.repository.glimpse(path))
+        for path, entry in context.repository.entries.items()
+        if entry.size < 300_000 and _SETTING.search(path)
+    )
 
 
 def _place(path: str, text: str, at: int) -> Place:
@@ -188,6 +210,16 @@ BAD = [
       type: {{ .Values.service.type }}
     """
     ),
+    tree(
+        _CHART
+        + """
+    === chart/templates/deployment.yaml
+    spec:
+      {{- if not .Values.autoscaling.enabled }}
+      replicas: 1
+      {{- end }}
+    """
+    ),
 ]
 GOOD = [
     tree(
@@ -202,6 +234,22 @@ GOOD = [
       host: {{ .Values.ingress.host }}
       {{- end }}
       port: {{ (.Values.service).port | default 80 }}
+    """
+    ),
+    tree(
+        _CHART
+        + """
+    === chart/templates/deployment.yaml
+    spec:
+      {{- if and .Values.autoscaling .Values.autoscaling.enabled }}
+      replicas: {{ .Values.autoscaling.least }}
+      {{- end }}
+      {{- with .Values.probe }}
+      path: {{ .path }}{{ $.Values.probe.port | default 80 }}
+      {{- end }}
+      host: {{ .Values.proxy.host }}
+    === install.sh
+    helm upgrade api chart --set image.tag=2 --set proxy.host=example.com
     """
     ),
 ]

@@ -1,0 +1,330 @@
+"""Objects of a Helm chart that do not find each other: names, keys and ports as the templates write them.
+
+Templates are not rendered. A name is compared as it is written, so that two that call the same helper are the same; one
+that values or loops decide is unknown.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers import yaml
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.standing import limited
+
+RULE = Rule(
+    id="chart-reference",
+    title="an object of a Helm chart asks for what the chart does not make",
+    severity=Severity.CRITICAL,
+    why="the chart installs, and its pods wait for what is not there",
+    fix="correct the name, or make what it names",
+    family="clusters",
+)
+_KIND = re.compile(r"^kind:[ \t]*(\w+)[ \t]*$", re.MULTILINE)
+_NAME = re.compile(r"^metadata:[ \t]*\n(?:[ \t]+(?!name:)\S.*\n)*?[ \t]+name:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_REFERENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?:-[ \t]+)?"
+    r"(?P<how>configMap|configMapRef|configMapKeyRef|secret|secretRef|secretKeyRef):[ \t]*\n"
+    r"(?P<body>(?:(?P=indent)[ \t]+\S.*\n|[ \t]*\n){1,8})",
+    re.MULTILINE,
+)
+_FIELD = re.compile(r"^[ \t]*(name|secretName|key|optional):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_HELPER = re.compile(r"\{\{-?\s*(?:include|template)\s+\"([^\"]+)\"\s+[.$]\s*(?:\|\s*(?:quote|trim)\s*)?-?\}\}")
+_TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_BLOCK = re.compile(r"^\s*\{\{-?\s*(?:if|else|end|/\*)[^{}]*\}\}\s*$")
+_KEY = re.compile(r"^([ \t]+)[\"']?([-._a-zA-Z0-9]+)[\"']?:")
+_DATA = re.compile(r"^(data|stringData|binaryData):[ \t]*(.*)$", re.MULTILINE)
+_PORT = re.compile(r"^[ \t]*-[ \t]+.*\n(?:[ \t]+(?!-)\S.*\n)*", re.MULTILINE)
+_ASKED_PORT = re.compile(r"^[ \t]*(targetPort|port):[ \t]*([a-z][a-z0-9-]*)[ \t]*$", re.MULTILINE)
+_KINDS = {"configMap": "ConfigMap", "secret": "Secret"}
+_WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "ReplicaSet", "Pod"})
+
+
+@dataclass
+class _Object:
+    """One document of a template, its name normalized; empty where it depends on more than helpers."""
+
+    path: str
+    text: str
+    start: int
+    kind: str
+    name: str
+    whole: str = field(repr=False, default="")
+
+    def place(self, at: int) -> Place:
+        at += self.start
+        return Place(self.path, self.whole.count("\n", 0, at) + 1, at - self.whole.rfind("\n", 0, at))
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for directory in context.cluster.charts:
+        objects = list(_objects(context, directory))
+        if objects:
+            yield from _references(objects)
+            yield from _ports(context, directory, objects)
+
+
+def _objects(context: Context, directory: str) -> Iterator[_Object]:
+    repository = context.repository
+    inside = f"{directory}/templates/" if directory else "templates/"
+    for path in repository.inside(directory):
+        if not path.startswith(inside) or "/tests/" in path or not path.endswith((".yaml", ".yml")):
+            continue
+        text = repository.text(path)
+        start = 0
+        for part in re.split(r"(?m)^(?=---)", text):
+            kind, name = _KIND.search(part), _NAME.search(part)
+            if kind is not None:
+                yield _Object(path, part, start, kind[1], _normal(name[1]) if name else "", text)
+            start += len(part)
+
+
+def _normal(said: str) -> str:
+    """A name with its helpers in a common form; empty where something else decides it too."""
+    text = _HELPER.sub(lambda found: f"<{found[1]}>", said.strip("\"' "))
+    return text if re.fullmatch(r"[a-z0-9.-]*(<[\w.-]+>)[a-z0-9.-]*", text) else ""
+
+
+# --- names and keys --------------------------------------------------------------------------------------------------
+
+
+def _references(objects: list[_Object]) -> Iterator[Finding]:
+    made: dict[str, dict[str, list[_Object]]] = {"ConfigMap": {}, "Secret": {}}
+    for each in objects:
+        if each.kind in made:
+            made[each.kind].setdefault(each.name, []).append(each)
+    told: set[tuple[str, str, str]] = set()
+    for each in objects:
+        for found in _REFERENCE.finditer(each.text):
+            kind = _KINDS[re.sub(r"(Key)?Ref$", "", found["how"])]
+            fields = {match[1]: match for match in _FIELD.finditer(found["body"])}
+            named = fields.get("secretName") or fields.get("name")
+            name = _normal(named[2]) if named else ""
+            if not name or named is None or "" in made[kind] or not made[kind] or "optional" in fields:
+                continue
+            key = fields["key"] if found["how"].endswith("KeyRef") and "key" in fields else None
+            wrong = _wrong(kind, name, key[2].strip("\"'") if key else "", made[kind])
+            place = each.place(found.start("body") + (key or named).start(2))
+            if wrong is None or (kind, name, wrong[0]) in told:
+                continue
+            told.add((kind, name, wrong[0]))
+            said, near, there = wrong
+            yield _found(each.path, place, f"{_said(each)} {said}", f"{said} for {each.kind}", near, there)
+
+
+_Wrong = tuple[str, str, Place]
+
+
+def _wrong(kind: str, name: str, key: str, made: dict[str, list[_Object]]) -> _Wrong | None:
+    """What is not there, what is there instead, and where; None where all is there, as far as is known."""
+    if name not in made:
+        helper = re.findall(r"<[^>]+>", name)[0]
+        alike = [other for other in made if helper in other]
+        near = get_close_matches(name, alike, n=1, cutoff=0.85 if kind == "Secret" else 0.3)
+        if not near:
+            return None  # of another chart, or made by hand
+        return (
+            f"needs the {kind} `{_shown(name)}`, which the chart does not make",
+            _shown(near[0]),
+            made[near[0]][0].place(0),
+        )
+    if not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
+        return None
+    known: set[str] = set()
+    for each in made[name]:
+        keys = _keys(each.text)
+        if keys is None:
+            return None
+        known |= keys
+    if not known or key in known:
+        return None
+    near = get_close_matches(key, sorted(known), n=1)
+    said = f"reads `{key}` of the {kind} `{_shown(name)}`, which does not have it"
+    return said, near[0] if near else "", made[name][0].place(0)
+
+
+def _keys(text: str) -> set[str] | None:
+    """The keys of an object's data; None where a template makes more than it shows."""
+    found: set[str] = set()
+    for section in _DATA.finditer(text):
+        if section[2].strip():
+            return None
+        indent = ""
+        for line in text[section.end() + 1 :].split("\n"):
+            if line.strip() and not line.startswith((" ", "\t", "{", "#")):
+                break
+            if _BLOCK.match(line) or not line.strip() or line.lstrip().startswith("#"):
+                continue
+            key = _KEY.match(line)
+            if key is not None and (not indent or key[1] == indent):
+                indent = key[1]
+                found.add(key[2])
+            elif not indent or not line.startswith(indent + " "):
+                return None
+    return found
+
+
+# --- ports -----------------------------------------------------------------------------------------------------------
+
+
+def _ports(context: Context, directory: str, objects: list[_Object]) -> Iterator[Finding]:
+    names = _port_names([each for each in objects if each.kind in _WORKLOADS])
+    if not names:
+        return
+    told: set[str] = set()
+    for each in objects:
+        if each.kind == "Service" or each.kind in _WORKLOADS:
+            for found in _ASKED_PORT.finditer(each.text):
+                if (found[1] == "targetPort") == (each.kind == "Service") and found[2] not in names | told:
+                    told.add(found[2])
+                    yield _port(each.path, each.place(found.start(2)), _said(each), found[2], names)
+    own = posixpath.join(directory, "values.yaml")
+    values = yaml.root_of(context.repository.text(own)) if context.repository.is_file(own) else Node(None)
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        is_used = any(re.search(rf"toYaml\s+\(?\s*\.Values\.{probe}\b", each.text) for each in objects)
+        for kind in ("httpGet", "tcpSocket"):
+            port = values[probe][kind]["port"]
+            if is_used and re.fullmatch(r"[a-z][a-z0-9-]*", port.text) and port.text not in names | told:
+                told.add(port.text)
+                yield _port(own, port.place(own), f"`{probe}`", port.text, names)
+
+
+def _port_names(workloads: list[_Object]) -> set[str]:
+    """The names of all ports of containers; empty where there are others that nobody can tell."""
+    found: set[str] = set()
+    for each in workloads:
+        if re.search(
+            r"^[ \t]*(-[ \t]+)?ports:[ \t]*(\{\{|\n\s*\{\{-?\s*(toYaml|include|range|tpl|with))",
+            each.text,
+            re.MULTILINE,
+        ):
+            return set()
+        if re.search(
+            r"(containers|initContainers|extraContainers|sidecars):?[ \t]*\n?\s*\{\{-?\s*(toYaml|include|range|tpl)",
+            each.text,
+        ):
+            return set()
+        if re.search(r"\{\{[^{}]*(sidecar|extraContainer|extraPorts|additionalPorts)", each.text, re.IGNORECASE):
+            return set()
+        for entry in _PORT.finditer(each.text):
+            if "containerPort:" in entry[0]:
+                name = re.search(r"\bname:[ \t]*(\S.*?)[ \t]*$", entry[0], re.MULTILINE)
+                if name is not None and "{{" in name[1]:
+                    return set()
+                found |= {name[1].strip("\"'")} if name is not None else set()
+    return found
+
+
+def _port(path: str, place: Place, who: str, port: str, names: set[str]) -> Finding:
+    there = ", ".join(f"`{each}`" for each in sorted(names))
+    said = f"{who} asks for the port `{port}`, and no container of the chart has one of that name (there is {there})"
+    return _found(path, place, said, f"port {port}", "", None)
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def _shown(name: str) -> str:
+    return re.sub(r"<([^>]+)>", r"{{ include \"\1\" . }}", name).replace("\\", "")
+
+
+def _said(each: _Object) -> str:
+    return f"the {each.kind} of `{each.path}`"
+
+
+def _found(path: str, place: Place, message: str, anchor: str, near: str, there: Place | None) -> Finding:
+    return RULE.found(
+        message,
+        Involved(place, "reference"),
+        *([Involved(there, "the one that is there")] if there is not None else []),
+        anchor=anchor,
+        severity=limited(RULE.severity, path.replace("/templates/", "/")),
+        confidence=Confidence.LIKELY,
+        fix=RULE.fix + (f": there is `{near}`" if near else ""),
+        blocks=f"what the chart of `{path}` installs",
+    )
+
+
+_CHART = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: api
+    version: 1.0.0
+    === chart/values.yaml
+    port: 8000
+    level: info
+    livenessProbe: {httpGet: {path: /, port: %s}}
+    === chart/templates/_helpers.tpl
+    {{- define "api.fullname" -}}
+    {{ .Release.Name }}-api
+    {{- end -}}
+    === chart/templates/config.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: {{ include "api.fullname" . }}-settings
+    data:
+      {{- if .Values.level }}
+      level: {{ .Values.level | quote }}
+      {{- end }}
+      nginx.conf: |
+        events {}
+          {{ .Values.port }}
+    === chart/templates/deployment.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      labels: {}
+      name: {{ include "api.fullname" . }}
+    spec:
+      template:
+        spec:
+          containers:
+            - name: api
+              image: registry.example.com/api:1
+              livenessProbe: {{- toYaml .Values.livenessProbe | nindent 16 }}
+              env:
+                - name: LEVEL
+                  valueFrom:
+                    configMapKeyRef:
+                      name: {{ include "api.fullname" $ }}-settings
+                      key: %s
+              ports:
+                - containerPort: {{ .Values.port }}
+                  name: http
+          volumes:
+            - name: settings
+              configMap:
+                name: "{{ include "api.fullname" . }}-%s"
+            - name: more
+              projected:
+                sources:
+                  - configMap:
+                      name: {{ include "api.fullname" . }}-settings
+            - name: keys
+              secret:
+                secretName: {{ include "api.fullname" . }}-tls
+    === chart/templates/service.yaml
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: {{ include "api.fullname" . }}
+    spec:
+      ports:
+        - port: 80
+          targetPort: %s
+"""
+BAD = [
+    tree(_CHART % ("http", "level", "config", "http")),
+    tree(_CHART % ("http", "log-level", "settings", "http")),
+    tree(_CHART % ("http", "level", "settings", "web")),
+    tree(_CHART % ("web", "level", "settings", "http")),
+]
+GOOD = [tree(_CHART % ("http", "level", "settings", "http"))]
