@@ -65,6 +65,7 @@ class Context:
         self._directories: dict[str, set[str]] = {}
         self._located: dict[int, Location] = {}
 
+        self._by_image: dict[tuple[tuple[str, ...], str], dict[str, Service]] = {}
     # --- files by kind -----------------------------------------------------------------------------------------------
 
     def _of(self, kind: type[_T]) -> dict[str, _T]:
@@ -240,7 +241,10 @@ class Context:
             return
 
     def service_build(self, project: Project, service: Service) -> tuple[str, BuildContext] | None:
-        """The Dockerfile that a service is built from, and how; None where that cannot be told."""
+        """The Dockerfile that a service's image is built from, and how; None where that cannot be told."""
+        image = service.get("image")
+        if image is not None and not service.has("build"):
+            service = self._building(project).get(image.text, service)
         build = build_of(service)
         part = service.get("build")
         if (
@@ -269,6 +273,17 @@ class Context:
         while directory:
             found.insert(len(found) - 1, BuildContext(directory))
             directory = posixpath.dirname(directory)
+    def _building(self, project: Project) -> dict[str, Service]:
+        """The services of a project that build an image, by its name: others may start it too."""
+        key = (project.key, project.base)
+        if key not in self._by_image:
+            self._by_image[key] = {
+                image.text: each
+                for each in project.services(self.composes).values()
+                if each.has("build") and (image := each.get("image")) is not None and is_known(image.text)
+            }
+        return self._by_image[key]
+
         return found
 
     def stage_of(self, dockerfile: Dockerfile, build: BuildContext) -> Stage | None:

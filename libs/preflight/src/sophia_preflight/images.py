@@ -138,15 +138,18 @@ class Filesystem:
             return True
         return self.below is not None and self.below.is_tree(path)
 
-    def lost(self, path: str) -> str:
-        """The file of the repository that would be at an absolute path if .dockerignore did not leave it out."""
+    def home(self, path: str) -> str:
+        """Where an absolute path would be in the repository, by the last directory that was copied over it."""
         for each in reversed(self.copied):
             base = each.destination.rstrip("/")
             if each.directory and path.startswith(base + "/"):
-                inner = posixpath.normpath(posixpath.join(each.source, path[len(base) :].lstrip("/")))
-                if self.repository.is_file(inner) and not self._in(each, path):
-                    return inner
-        return self.below.lost(path) if self.below is not None else ""
+                return posixpath.normpath(posixpath.join(each.source, path[len(base) :].lstrip("/")))
+        return self.below.home(path) if self.below is not None else ""
+
+    def lost(self, path: str) -> str:
+        """The file of the repository that would be at an absolute path if .dockerignore did not leave it out."""
+        home = self.home(path)
+        return home if self.repository.is_file(home) and not self.find(path) else ""
 
     def _tops(self) -> set[str]:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.calls.model import Caller, Site
@@ -11,9 +12,9 @@ from sophia_preflight.examples import tree
 from sophia_preflight.ignoring import DockerIgnore
 from sophia_preflight.images import matches
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.readers.dockerfile import Dockerfile, Instruction
-from sophia_preflight.standing import consequence
-from sophia_preflight.text import is_known
+from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
+from sophia_preflight.standing import Standing, consequence, standing
+from sophia_preflight.text import is_known, joined
 
 RULE = Rule(
     id="copy-source-missing",
@@ -23,39 +24,109 @@ RULE = Rule(
     fix="correct the path (it is relative to the build context, not to the Dockerfile), or build from another context",
     family="dockerfiles",
 )
+_KEYS = re.compile(r"\.(pem|key|crt|cer|cert|pub|p12)$")
+_KEPT = re.compile(r"\.(sh|bash|conf|cfg|ini|service|j2|tmpl|tpl|sql)$")
+"""Files that people write, and that no build makes."""
 
 
 def check(context: Context) -> Iterable[Finding]:
     for path, made in context.dockerfiles.items():
-        builds = context.builds(path)
+        builds = _plausible(context, made, context.builds(path))
         for stage in made.stages:
-            for each in stage.instructions:
-                if each.name in ("COPY", "ADD") and not each.heredocs and "from" not in each.flags and not each.onbuild:
-                    yield from _copies(context, made, each, builds)
+            for index, each in enumerate(stage.instructions):
+                if each.onbuild or each.heredocs:
+                    continue
+                if each.name in ("COPY", "ADD") and "from" not in each.flags:
+                    yield from _copies(context, made, each, each.arguments()[:-1], builds)
+                elif each.name == "RUN":
+                    bound = [mount.source for mount in each.mounts if mount.kind == "bind" and not mount.origin]
+                    yield from _copies(context, made, each, bound, builds)
+                elif each.name == "COPY":
+                    yield from _copies_of_stage(context, made, stage, index, builds)
 
 
-def _copies(context: Context, made: Dockerfile, each: Instruction, builds: list[BuildContext]) -> Iterator[Finding]:
-    arguments = each.arguments()
-    for source in arguments[:-1] if len(arguments) > 1 else ():
+def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -> list[BuildContext]:
+    """The ways in which a Dockerfile may be built; where nobody says, those that have any of what it copies."""
+    sources = [
+        source
+        for stage in made.stages
+        for each in stage.instructions
+        if each.name in ("COPY", "ADD") and "from" not in each.flags and not each.heredocs
+        for source in each.arguments()[:-1]
+        if is_known(source) and source.strip("./")
+    ]
+    having = [
+        build
+        for build in builds
+        if build.certain or any(context.repository.exists(_inside(build, source)) for source in sources)
+    ]
+    return having or builds
+
+
+def _inside(build: BuildContext, source: str) -> str:
+    return posixpath.normpath(posixpath.join(build.directory, source.lstrip("/") or "."))
+
+
+def _copies(
+    context: Context, made: Dockerfile, each: Instruction, sources: list[str], builds: list[BuildContext]
+) -> Iterator[Finding]:
+    for source in sources:
         if "://" in source or source.startswith("git@") or not is_known(source):
             continue
         failing = [(build, why) for build in builds if (why := _fails(context, made.path, build, source))]
-        certain = [pair for pair in failing if pair[0].certain]
-        if not failing or (not certain and len(failing) < len(builds)):
-            continue
-        build, why = (certain or failing)[0]
-        severity, blocks = consequence(Site(made.path, Caller.BUILD))
-        places = [Involved(Place(made.path, each.line, each.column), "here")]
-        if build.place is not None:
-            places.append(Involved(build.place, "build"))
-        yield RULE.found(
-            f"`{each.name} {source}`: {why}",
-            *places,
-            anchor=f"{each.name} {source}",
-            severity=severity,
-            confidence=Confidence.CERTAIN if build.certain else Confidence.LIKELY,
-            blocks=blocks,
-        )
+        yield from _finding(made, each, source, failing, len(builds))
+
+
+def _copies_of_stage(
+    context: Context, made: Dockerfile, stage: Stage, index: int, builds: list[BuildContext]
+) -> Iterator[Finding]:
+    """What a stage would have if the build context brought it, and nothing else makes."""
+    each = stage.instructions[index]
+    origin = made.stage(each.expanded(each.flags["from"]))
+    if origin is None or origin.index >= stage.index:
+        return
+    for source in each.arguments()[:-1]:
+        if is_known(source) and not any(char in source for char in "*?["):
+            failing = [(build, why) for build in builds if (why := _lacks(context, made, origin, build, source))]
+            yield from _finding(made, each, source, failing, len(builds))
+
+
+def _lacks(context: Context, made: Dockerfile, stage: Stage, build: BuildContext, source: str) -> str:
+    """Why a stage does not have a file that only the build context can bring; empty where it may have it."""
+    files = context.images.filesystem(made, stage, build.directory)
+    path = joined("/", source)
+    if files.find(path) != "":
+        return ""
+    if lost := files.lost(path):
+        return f"the .dockerignore of `{build.directory}` leaves `{lost}` out"
+    place = files.home(path)
+    if not place or not _KEPT.search(place) or context.finder.is_made(place) or posixpath.dirname(place) == "":
+        return ""
+    return f"there is no `{place}`, which the stage would get it from"
+
+
+def _finding(
+    made: Dockerfile, each: Instruction, source: str, failing: list[tuple[BuildContext, str]], builds: int
+) -> Iterator[Finding]:
+    certain = [pair for pair in failing if pair[0].certain]
+    if not failing or (not certain and len(failing) < builds):
+        return
+    build, why = (certain or failing)[0]
+    severity, blocks = consequence(Site(made.path, Caller.BUILD))
+    places = [Involved(Place(made.path, each.line, each.column), "here")]
+    if build.place is not None:
+        places.append(Involved(build.place, "build"))
+        if standing(build.caller) is Standing.PRODUCT:
+            severity = RULE.severity  # wherever the Dockerfile lies: who builds it is no test
+    said = f"{each.name} --mount=source={source}" if each.name == "RUN" else f"{each.name} {source}"
+    yield RULE.found(
+        f"`{said}`: {why}",
+        *places,
+        anchor=said,
+        severity=severity,
+        confidence=Confidence.CERTAIN if build.certain else Confidence.LIKELY,
+        blocks=blocks,
+    )
 
 
 def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) -> str:
@@ -72,7 +143,7 @@ def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) 
             base = posixpath.dirname(path) or "."
             made = context.finder.is_made(path) or (not repository.is_directory(base) and context.finder.is_made(base))
             return "" if made or _is_lenient(inner) else f"nothing in {where} matches"
-        return "" if context.finder.is_made(path) else f"there is no `{inner}` in {where}"
+        return "" if _may_come(context, path) else f"there is no `{inner}` in {where}"
     ignore = context.images.ignore_of(dockerfile, build.directory)
     files = [one for one in found if repository.is_file(one)]
     if files and len(files) == len(found):
@@ -82,6 +153,17 @@ def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) 
     elif not files and inner != "." and all(_empty(context, ignore_path, build, ignore) for ignore_path in found):
         return f"the .dockerignore of {where} leaves it out"
     return ""
+
+
+def _may_come(context: Context, path: str) -> bool:
+    """Whether the file may be there when the image is built; keys are made by hand, unless others are kept beside."""
+    name, directory = posixpath.basename(path), posixpath.dirname(path)
+    if not _KEYS.search(name) or context.repository.is_ignored(path) or name in context.finder.made_names:
+        return context.finder.is_made(path)
+    ending = posixpath.splitext(name)[1]
+    return not any(
+        each.endswith(ending) and posixpath.dirname(each) == directory for each in context.repository.inside(directory)
+    )
 
 
 def _is_lenient(pattern: str) -> bool:
@@ -117,6 +199,49 @@ BAD = [
         COPY ../shared ./shared
         === shared/x.py
     """),
+    tree("""
+        === .dockerignore
+        *.md
+        === Dockerfile
+        FROM node:22 AS build
+        WORKDIR /shop
+        COPY . .
+        RUN npm run build
+        FROM nginx:1.29
+        COPY --from=build /shop/dist /usr/share/nginx/html
+        COPY --from=build /shop/NEWS.md /usr/share/nginx/html/
+        === NEWS.md
+        === package.json
+        {"scripts": {"build": "vite build"}}
+    """),
+    tree("""
+        === Dockerfile
+        FROM golang:1.25 AS build
+        WORKDIR /src
+        COPY . .
+        RUN go build -o /bin/shop .
+        FROM debian:13-slim
+        COPY --from=build /src/docker/begin.sh /
+        === docker/start.sh
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        RUN --mount=type=bind,source=requirements.txt,target=/r.txt pip install -r /r.txt
+        === .dockerignore
+        *.txt
+        === requirements.txt
+    """),
+    tree("""
+        === Makefile
+        test-names:
+        \tdocker build -t names tests/names
+        === tests/names/Dockerfile
+        FROM debian:13
+        COPY named.conf certs/server.key /etc/bind/
+        === tests/names/certs/client.key
+        === tests/names/bind.conf
+    """),
 ]
 GOOD = [
     tree("""
@@ -128,10 +253,13 @@ GOOD = [
         COPY package.json package-lock.json* ./
         COPY api/src ./src
         COPY dist/ ./dist/
-        RUN npm ci
+        RUN npm ci && npm run generate > /src/made.conf
         FROM node:22-slim
         COPY --from=build /src/none ./none
         COPY --from=nginx:1.29 /etc/nginx /etc/nginx
+        COPY --from=build /src/generated/site.yaml /src/made.conf ./
+        COPY own/tls.key /tls.key
+        RUN --mount=type=bind,source=package.json,target=/p.json --mount=type=secret,id=x,source=gone.txt cat /p.json
         ADD https://example.org/x.tar.gz /x
         COPY $WHAT /y
         === api/src/index.js

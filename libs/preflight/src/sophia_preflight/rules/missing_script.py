@@ -120,6 +120,18 @@ BAD = [
         === app.py
     """),
     tree("""
+        === compose.yaml
+        services:
+          web: {build: ., image: shop-dev, volumes: [".:/code"], command: python web.py}
+          prepare: {image: shop-dev, volumes: [".:/code"], command: ["sh", "-c", "./docker/wait.sh && python web.py"]}
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /code
+        COPY . .
+        === web.py
+        === docker/wait_for.sh
+    """),
+    tree("""
         === Dockerfile
         FROM python:3.12 AS builder
         RUN mkdir -p /opt/shop/code
