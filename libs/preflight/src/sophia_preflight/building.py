@@ -13,7 +13,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.model import Confidence, Place, Severity
 from sophia_preflight.readers.compose import build_of
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import Word, joined, shown
+from sophia_preflight.text import UNKNOWN, Word, joined, shown
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Asked:
     dockerfile_place: Place
     stage: str
     stage_place: Place
-    arguments: tuple[tuple[str, Place], ...]
+    arguments: tuple[tuple[str, str, Place], ...]
+    """Names, values (unknown where the builder's environment has them), and where they are said."""
 
 
 def asked(context: Context) -> Iterator[Asked]:
@@ -69,7 +70,7 @@ def asked(context: Context) -> Iterator[Asked]:
                 target.stage.value if target.stage else "",
                 Place(here, target.stage.line, target.stage.column) if target.stage else call.place,
                 tuple(
-                    (argument.value.partition("=")[0], Place(here, argument.line, argument.column))
+                    (*_argument(argument.value), Place(here, argument.line, argument.column))
                     for argument in target.arguments
                 ),
             )
@@ -109,6 +110,12 @@ def _of_service(context: Context, each: Used) -> Iterator[Asked]:
         build.stage,
         stage.node.place(stage.file.path),
         tuple(
-            (name, value.node.place(value.file.path)) for name, value in each.service.mapping("build", "args").items()
+            (name, value.text or UNKNOWN, value.node.place(value.file.path))
+            for name, value in each.service.mapping("build", "args").items()
         ),
     )
+
+
+def _argument(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    return name, value if equals else UNKNOWN

@@ -24,12 +24,18 @@ RULE = Rule(
     family="compose",
 )
 
-_LACKING: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
-    (re.compile(r"(^|/)(python|debian|ubuntu|node|ruby|perl|golang|rust|openjdk|eclipse-temurin)(:|$)"), frozenset()),
-    (re.compile(r"(^|/)(redis|postgres|mongo|mysql|mariadb|memcached|rabbitmq)(:|$)"), frozenset({"curl"})),
-    (re.compile(r"(^|/)alpine(:|$)|[:-]alpine"), frozenset({"curl"})),
-    (re.compile(r"distroless|^scratch$|chainguard/static"), frozenset({"curl", "wget", "sh", "nc"})),
+_CLIENTS = {
+    "jq": "jq", "nc": "netcat|ncat|nmap|busybox", "wget": "wget|busybox", "curl": "curl",
+    "pg_isready": "postgresql|libpq", "redis-cli": "redis|valkey", "mysqladmin": "mysql|mariadb", "mongosh": "mongo",
+}  # fmt: skip
+"""Programs that probes use, and the packages that bring them."""
+_SERVERS = frozenset({"pg_isready", "redis-cli", "mysqladmin", "mongosh"})
+_LANGUAGES = re.compile(
+    r"(^|/)(python|debian|ubuntu|node|ruby|perl|golang|rust|openjdk|eclipse-temurin|buildpack-deps)(:|$)"
 )
+_STORES = re.compile(r"(^|/)(redis|postgres|mongo|mysql|mariadb|memcached|rabbitmq)(:|$)")
+_BARE = re.compile(r"distroless|^scratch$|chainguard/static")
+_BEGINS = r"(?:^|\bCMD(?:-SHELL)?\s+|\[\s*\"|\||&&|;|\(|`|!\s|\b-c\s+[\"']?)\s*"
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ def check(context: Context) -> Iterable[Finding]:
         if part is None:
             continue
         lacks = _service_lacks(context, each)
-        program = _program(" ".join(word.value for word in command_words(part.node)))
-        if lacks and program in lacks.programs:
+        program = _lacking(" ".join(word.value for word in command_words(part.node)), lacks)
+        if lacks and program:
             severity, blocks = each.consequence
             yield RULE.found(
                 f"the health check of `{each.service.name}` uses `{program}`, and {lacks.because}",
@@ -64,9 +70,9 @@ def _of_dockerfile(path: str, made: Dockerfile) -> Iterator[Finding]:
     probe = final.last("HEALTHCHECK") if final else None
     if final is None or probe is None:
         return
-    program = _program(probe.flat)
     lacks = _stage_lacks(made, final)
-    if lacks and program in lacks.programs:
+    program = _lacking(probe.flat, lacks)
+    if lacks and program:
         severity = Severity.HIGH if is_development(path) else Severity.CRITICAL
         yield RULE.found(
             f"the health check uses `{program}`, and {lacks.because}",
@@ -78,10 +84,18 @@ def _of_dockerfile(path: str, made: Dockerfile) -> Iterator[Finding]:
         )
 
 
-def _program(text: str) -> str:
-    """The program that a probe stands or falls with; empty where there is a choice."""
-    found = re.findall(r"(?:^|[\s\"'\[(;&|/])(curl|wget|nc)(?=[\s\"',])", text)
-    return found[0] if len(set(found)) == 1 and "||" not in text.replace("|| exit", "").replace("||exit", "") else ""
+def _lacking(text: str, lacks: _Lacks | None) -> str:
+    """The first program of a probe that is not there."""
+    return next((each for each in _programs(text) if lacks and each in lacks.programs), "")
+
+
+def _programs(text: str) -> list[str]:
+    """The programs that a probe stands or falls with; none where there is a choice."""
+    if "||" in re.sub(r"\|\|\s*(exit|false|kill)\b", "", text) or re.search(r"\b(command -v|which|if)\s", text):
+        return []
+    probing = set(re.findall(r"(?:^|[\s\"'\[(;&|/])(curl|wget|nc)(?=[\s\"',])", text))
+    others = re.findall(rf"{_BEGINS}({'|'.join(_CLIENTS.keys() - {'curl', 'wget', 'nc'})})(?=[\s\"',)]|$)", text)
+    return [*(probing if len(probing) == 1 else ()), *others]
 
 
 def _service_lacks(context: Context, each: Used) -> _Lacks | None:
@@ -112,7 +126,9 @@ def _stage_lacks(made: Dockerfile, stage: Stage) -> _Lacks | None:
     if lacks is None:
         return None
     installed = " ".join(texts)
-    missing = frozenset(program for program in lacks.programs if not re.search(rf"\b{program}\b", installed))
+    missing = frozenset(
+        program for program in lacks.programs if not re.search(rf"\b({program}|{_CLIENTS[program]})", installed)
+    )
     opaque = re.search(r"install-deps|xargs|packages\.txt|apt\.txt|\$\{?\w*(PACKAGES|DEPS|PKGS)", installed)
     return _Lacks(missing, lacks.because) if missing and not opaque else None
 
@@ -120,17 +136,20 @@ def _stage_lacks(made: Dockerfile, stage: Stage) -> _Lacks | None:
 def _image_lacks(image: str) -> _Lacks | None:
     if not is_known(image) or not image:
         return None
-    for pattern, programs in _LACKING:
-        if pattern.search(image):
-            lacking = programs
-            if not programs:
-                slim = re.search(r"slim|(^|/)(debian|ubuntu)(:|$)", image)
-                lacking = frozenset({"curl", "wget"}) if slim else frozenset()
-                if "alpine" in image:
-                    lacking = frozenset({"curl"})
-            if "alpine" in image and re.search(r"(^|/)nginx", image):
-                lacking = frozenset()
-            return _Lacks(lacking, f"`{image}` has none") if lacking else None
+    because = f"`{image}` has none"
+    if _BARE.search(image):
+        return _Lacks(frozenset(_CLIENTS), because)
+    if _LANGUAGES.search(image):
+        if "alpine" in image:
+            return _Lacks(_SERVERS | {"curl", "jq"}, because)
+        slim = re.search(r"slim|(^|/)(debian|ubuntu)(:|$)", image)
+        return _Lacks(_SERVERS | {"jq"} | ({"curl", "wget"} if slim else frozenset()), because)
+    if _STORES.search(image):
+        return _Lacks(frozenset({"curl", "jq"}), because)
+    if re.search(r"(^|/)alpine(:|$)", image):
+        return _Lacks(_SERVERS | {"curl", "jq"}, because)
+    if re.search(r"[:-]alpine", image) and not re.search(r"(^|/)nginx", image):
+        return _Lacks(frozenset({"curl"}), because)
     return None
 
 
@@ -150,6 +169,19 @@ BAD = [
             image: redis:8-alpine
             healthcheck: {test: ["CMD", "curl", "-f", "http://localhost:6379"]}
     """),
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        RUN apt-get update && apt-get install -y curl
+        HEALTHCHECK CMD curl -fs http://localhost:8000/health | jq -e '.ok == true'
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          api:
+            image: node:22
+            healthcheck: {test: ["CMD", "pg_isready", "-h", "db"]}
+    """),
 ]
 GOOD = [
     tree("""
@@ -164,6 +196,9 @@ GOOD = [
           web: {image: "nginx:1.29-alpine", healthcheck: {test: "curl -f localhost"}}
           full: {image: "python:3.12", healthcheck: {test: "curl -f localhost"}}
           own: {build: ., healthcheck: {test: "curl -f localhost || wget localhost"}}
-          any: {image: "example/thing:1", healthcheck: {test: "curl -f localhost"}}
+          any: {image: "example/thing:1", healthcheck: {test: "curl -f localhost | jq ."}}
+          db: {image: "postgres:17", healthcheck: {test: "pg_isready -U app"}}
+          if: {image: "python:3.12-slim", healthcheck: {test: "if command -v jq; then jq .; fi"}}
+          python: {image: "python:3.12-slim", healthcheck: {test: ["CMD", "python", "-c", "print('jq')"]}}
     """),
 ]

@@ -26,7 +26,7 @@ def check(context: Context) -> Iterable[Finding]:
         dockerfile = context.dockerfiles.get(each.dockerfile_location.path)
         if dockerfile is None or dockerfile.faults:
             continue
-        for name, place in each.arguments:
+        for name, _, place in each.arguments:
             if is_known(name) and name and name not in dockerfile.declared | PREDEFINED:
                 yield RULE.found(
                     f"`{dockerfile.path}` does not declare the build argument `{name}`",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
-from sophia_preflight.building import asked
+from sophia_preflight.building import Asked, asked
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.dockerfile import Dockerfile, Held, expand
 from sophia_preflight.text import is_known
 
 RULE = Rule(
@@ -23,7 +25,10 @@ RULE = Rule(
 def check(context: Context) -> Iterable[Finding]:
     for each in asked(context):
         dockerfile = context.dockerfiles.get(each.dockerfile_location.path)
-        if not each.stage or not is_known(each.stage) or dockerfile is None or dockerfile.faults:
+        if dockerfile is None or dockerfile.faults:
+            continue
+        yield from _bases(dockerfile, each)
+        if not each.stage or not is_known(each.stage):
             continue
         if dockerfile.stage(each.stage) is None:
             names = [stage.name for stage in dockerfile.stages if stage.name]
@@ -39,6 +44,32 @@ def check(context: Context) -> Iterable[Finding]:
             )
 
 
+def _bases(dockerfile: Dockerfile, each: Asked) -> Iterator[Finding]:
+    """`FROM build-${VARIANT}`: a stage of the file for some values, of which the builder gives another."""
+    given = {name: (value, place) for name, value, place in each.arguments}
+    names = [stage.name for stage in dockerfile.stages if stage.name]
+    variables = dockerfile.arguments | {name: Held(value) for name, (value, _) in given.items()}
+    for stage in dockerfile.stages:
+        used = [name for name in dockerfile.arguments if re.search(rf"\$\{{?{re.escape(name)}\b", stage.written)]
+        if len(used) != 1 or used[0] not in given or re.search(r"[/:@]", stage.written.replace(":-", "")):
+            continue
+        base = expand(stage.written, variables)
+        pattern = re.sub(r"\\\$(\\\{[^}]*\\?\}|\w+)", "(.+)", re.escape(stage.written))
+        there = [name for name in names if re.fullmatch(pattern, name, re.IGNORECASE) and name != stage.name]
+        if pattern == "(.+)" or not there or not is_known(base) or dockerfile.stage(base) is not None:
+            continue
+        yield RULE.found(
+            f"`{dockerfile.path}` has no stage `{base}`, which `{used[0]}` asks for",
+            Involved(given[used[0]][1], "call"),
+            Involved(Place(dockerfile.path, stage.line, stage.column), "callee"),
+            anchor=f"{base} for {each.owner}",
+            severity=each.severity,
+            confidence=each.confidence,
+            fix=f"{RULE.fix}: there is `{'`, `'.join(there)}`",
+            blocks=each.blocks,
+        )
+
+
 BAD = [
     tree("""
         === docker-compose.yml
@@ -48,6 +79,16 @@ BAD = [
         === Dockerfile
         FROM node:22 AS build
         FROM node:22-slim AS runtime
+    """),
+    tree("""
+        === build.sh
+        cd "$(dirname "$0")"
+        docker build --build-arg FLAVOUR=small -t shop .
+        === Dockerfile
+        ARG FLAVOUR=full
+        FROM node:22-slim AS shop-slim
+        FROM node:22 AS shop-full
+        FROM shop-${FLAVOUR}
     """),
 ]
 GOOD = [
@@ -60,5 +101,17 @@ GOOD = [
         === Dockerfile
         FROM node:22 AS build
         FROM node:22-slim AS runtime
+        === two/build.sh
+        cd "$(dirname "$0")"
+        docker build --build-arg FLAVOUR=slim --build-arg BASE=node-20 --build-arg ENGINE=$ENGINE -t shop .
+        === two/Dockerfile
+        ARG FLAVOUR=full
+        ARG BASE=node
+        ARG ENGINE
+        FROM node:22-slim AS shop-slim
+        FROM node:22 AS shop-full
+        FROM shop-${FLAVOUR} AS one
+        FROM ${BASE} AS other
+        FROM shop-${ENGINE}
     """),
 ]
