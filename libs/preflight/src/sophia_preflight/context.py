@@ -22,6 +22,7 @@ from sophia_preflight.entries import Entries
 from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, ShellFacts
 from sophia_preflight.images import Images
 from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.interfaces.programs import SHORT, SPEAKS, Programs
 from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
 from sophia_preflight.pipelines import Whole, wholes
@@ -64,8 +65,8 @@ class Context:
         self.repository, self.facts, self.settings = repository, facts, settings
         self._directories: dict[str, set[str]] = {}
         self._located: dict[int, Location] = {}
-
         self._by_image: dict[tuple[tuple[str, ...], str], dict[str, Service]] = {}
+
     # --- files by kind -----------------------------------------------------------------------------------------------
 
     def _of(self, kind: type[_T]) -> dict[str, _T]:
@@ -144,11 +145,21 @@ class Context:
         return found.data if found is not None and isinstance(found.data, PythonFacts) else None
 
     def interface(self, path: str) -> Interface | None:
-        """What a program of the repository accepts."""
+        """What a program of the repository accepts; where its own file does not tell, its others may."""
         found = self.facts.get(path)
-        if found is not None and isinstance(found.data, (PythonFacts, ShellFacts)):
-            return found.data.interface
-        return None
+        if found is None or not isinstance(found.data, (PythonFacts, ShellFacts)):
+            return None
+        interface = found.data.interface
+        if isinstance(found.data, PythonFacts) and interface.is_open:
+            text = self.repository.text(path)
+            if SPEAKS.search(text) or ("__main__" in text and len(text) < SHORT):
+                return self.programs.interface(path)
+        return interface
+
+    @cached_property
+    def programs(self) -> Programs:
+        """What programs accept whose commands and options lie in several files."""
+        return Programs(self)
 
     @cached_property
     def misfits(self) -> list[Misfit]:
@@ -264,15 +275,6 @@ class Context:
         place = part.node.place(part.file.path)
         return path, BuildContext(context, place, build.stage, arguments, part.file.path)
 
-    def builds(self, dockerfile: str) -> list[BuildContext]:
-        """How a Dockerfile is built: as its builders say, else from its own directory or one above it."""
-        said = self._builds.get(dockerfile)
-        if said:
-            return said
-        found, directory = [BuildContext(".")], posixpath.dirname(dockerfile)
-        while directory:
-            found.insert(len(found) - 1, BuildContext(directory))
-            directory = posixpath.dirname(directory)
     def _building(self, project: Project) -> dict[str, Service]:
         """The services of a project that build an image, by its name: others may start it too."""
         key = (project.key, project.base)
@@ -284,6 +286,15 @@ class Context:
             }
         return self._by_image[key]
 
+    def builds(self, dockerfile: str) -> list[BuildContext]:
+        """How a Dockerfile is built: as its builders say, else from its own directory or one above it."""
+        said = self._builds.get(dockerfile)
+        if said:
+            return said
+        found, directory = [BuildContext(".")], posixpath.dirname(dockerfile)
+        while directory:
+            found.insert(len(found) - 1, BuildContext(directory))
+            directory = posixpath.dirname(directory)
         return found
 
     def stage_of(self, dockerfile: Dockerfile, build: BuildContext) -> Stage | None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import posixpath
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from sophia_preflight.interfaces.model import Interface
-from sophia_preflight.interfaces.python import entry_interface
-from sophia_preflight.readers.python import nodes_of
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_]\w*)")
-_ADDS = re.compile(r"\.(add_command|add_typer|command|group)\(")
 
 
 class Entries:
@@ -50,25 +44,5 @@ class Entries:
         if len(found) != 1:
             return None
         (path,) = found
-        text = self.context.repository.text(path)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text, path)
-            interface = entry_interface(tree, text, nodes_of(tree), match[2])
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-        if not interface.known or (interface.kind != "argparse" and self._is_extended(path)):
-            return None
-        return path, interface
-
-    def _is_extended(self, path: str) -> bool:
-        """Whether another file of the package may add commands to it."""
-        folder, name = posixpath.split(path)
-        word = re.compile(rf"\bimport\b.*\b{re.escape(name[:-3])}\b|\bfrom\b.*\b{re.escape(name[:-3])}\s+import\b")
-        for other in self.context.repository.inside(folder):
-            if other.endswith(".py") and other != path:
-                text = self.context.repository.text(other)
-                if _ADDS.search(text) and (name == "__init__.py" or word.search(text)):
-                    return True
-        return False
+        interface = self.context.programs.interface(path, match[2])
+        return (path, interface) if interface.known else None

@@ -100,6 +100,15 @@ class Interface:
     def known(self) -> bool:
         return self.kind != "unknown"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something about it is not known."""
+        return not self.known or _is_open(self.parser)
+
+
+def _is_open(parser: Parser) -> bool:
+    return parser.open_options or parser.open_operands or any(_is_open(each) for each in parser.commands.values())
+
 
 def mismatches(interface: Interface, words: Sequence[Word]) -> Iterator[Mismatch]:
     """Everything that is certainly wrong with a call with these words."""
@@ -243,9 +252,9 @@ class _Match:
             yield Mismatch(Problem.CHOICE, said, f"{name}={value.value}", value)
 
     def command(self, word: Word, rest: list[Word]) -> Iterator[Mismatch]:
-        if not word.known or self.parser.open_operands:
-            return
         inner = self.parser.commands.get(word.value)
+        if not word.known or (inner is None and self.parser.open_operands):
+            return
         if inner is None:
             known = sorted(self.parser.commands)
             near = get_close_matches(word.value, known, n=1, cutoff=0.6)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
+from sophia_preflight.readers.python import nodes_of
 
 READS_ARGUMENTS = re.compile(
     r"\bargv\b|argparse|ArgumentParser|\bclick\b|\btyper\b|\bfire\b|docopt|optparse|\bgetopt\b|\babsl\b|\bhydra\b|\btyro\b|"
@@ -28,38 +30,57 @@ _SEES_FIRST = re.compile(
     r"|\bargv\s*\[(?!\s*(0|1\s*:)\s*\])|\bin (sys\.)?argv\b"
 )
 """How a program looks at its arguments, or changes them, before a parser sees them."""
+_ASKS_FOR_HELP = re.compile(r"""["'](--?h(elp)?|--version)["']\s+(not\s+)?in\s+(sys\.)?argv\b""")
 _BUILTINS = frozenset(dir(builtins))
+_SHARED = 4
+"""How deep decorators that add options may lie in each other."""
 
 
-def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST]) -> Interface:
-    """What the file accepts when it is run as a program; `nodes` are all of `tree`."""
+_TYPER = re.compile(r"\b(import|from)\s+typer\b")
+_CLICK = re.compile(r"\b(import|from)\s+(rich_|async)?click\b")
+
+
+def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str = "") -> Interface:
+    """What the file accepts when it is run as a program; `nodes` are all of `tree`.
+
+    Where a program has several files, `text` and `nodes` are those of all of them, and `own` is the file's text.
+    """
+    own = own or text
     if not READS_ARGUMENTS.search(text):
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
-    if _SEES_FIRST.search(text):
+    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", own)):
         return Interface("unknown")
-    if "argparse" in text or "ArgumentParser" in text:
-        return _Argparse(tree, nodes).interface()
-    if re.search(r"\b(import|from)\s+typer\b", text):
-        return _Typer(nodes, main_block(tree)).interface()
-    if re.search(r"\b(import|from)\s+click\b", text):
-        return _Click(nodes, main_block(tree)).interface()
+    for said in dict.fromkeys((own, text)):
+        if "argparse" in said or "ArgumentParser" in said:
+            return _Argparse(tree, nodes).interface()
+        if _TYPER.search(said):
+            return _Typer(nodes, main_block(tree)).interface()
+        if _CLICK.search(said):
+            return _Click(nodes, main_block(tree)).interface()
     return Interface("unknown")
 
 
-def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str) -> Interface:
+def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str = "") -> Interface:
     """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
-    if _SEES_FIRST.search(text):
+    own = own or text
+    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", own)):
         return Interface("unknown")
-    functions = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
-    function = functions.get(entry)
+    functions = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == entry), None)
     start = function.body if function is not None and not function.decorator_list else ast.parse(f"{entry}()").body
-    if re.search(r"\b(import|from)\s+typer\b", text):
-        return _Typer(nodes, start).interface()
-    if re.search(r"\b(import|from)\s+click\b", text):
-        return _Click(nodes, start).interface()
-    if "ArgumentParser" not in text or function is None or not _parses_within(function, functions):
-        return Interface("unknown")
-    return _Argparse(tree, nodes).interface()
+    for said in dict.fromkeys((own, text)):
+        if _TYPER.search(said):
+            return _Typer(nodes, start).interface()
+        if _CLICK.search(said):
+            return _Click(nodes, start).interface()
+        if "ArgumentParser" in said and function is not None and _parses_within(function, functions):
+            return _Argparse(tree, nodes).interface()
+    return Interface("unknown")
+
+
+def _said(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.arg) -> str:
+    """The name as its author wrote it, where another took its place."""
+    return str(getattr(node, "said", node.arg if isinstance(node, ast.arg) else node.name))
 
 
 def _parses_within(
@@ -205,9 +226,12 @@ class _Argparse:
     def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
         self.tree, self.nodes = tree, nodes
         self.constants = _Constants(nodes)
-        self.functions = {
-            node.name: node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        every = [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        self.explored = {
+            node.name: node for node in nodes_of(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         }
+        counted = Counter(node.name for node in every)
+        self.functions = {node.name: node for node in every if counted[node.name] == 1} | self.explored
         self.made: list[Parser] = []
         self.parents: set[int] = set()
         self.parsed: set[int] = set()
@@ -224,7 +248,7 @@ class _Argparse:
     def interface(self) -> Interface:
         things: dict[str, _Thing] = {}
         self.block(self.tree.body, things, 0)
-        for name, function in self.functions.items():
+        for name, function in self.explored.items():
             if name not in self.entered and not self.takes_parser(function):
                 self.block(function.body, dict(things), 0, into=name)
         roots = [parser for parser in self.made if id(parser) not in self.parents]
@@ -235,7 +259,7 @@ class _Argparse:
         return Interface("argparse", chosen[0], chosen[0].line)
 
     def takes_parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        return any("parser" in each.arg.lower() for each in function.args.args)
+        return any("parser" in _said(each).lower() for each in function.args.args)
 
     def block(self, body: Sequence[ast.stmt], things: dict[str, _Thing], depth: int, *, into: str = "") -> None:
         for node in body:
@@ -490,12 +514,13 @@ class _Argparse:
         self.followed.add(entry)
         self.entered.add(name)
         arguments = [each.arg for each in function.args.args]
+        written = {_said(each): each.arg for each in (*function.args.args, *function.args.kwonlyargs)}
         if arguments[:1] in (["self"], ["cls"]):
             arguments = arguments[1:]
         inner = dict(things)
         for index, keyword_name, thing in given:
             if keyword_name or index < len(arguments):
-                inner[keyword_name or arguments[index]] = thing
+                inner[written.get(keyword_name, keyword_name) or arguments[index]] = thing
         if given:
             self.returns.pop(name, None)
         self.block(function.body, inner, depth + 1, into=name)
@@ -505,58 +530,153 @@ class _Argparse:
 # --- click ----------------------------------------------------------------------------------------------------------
 
 
+def _functions(nodes: Sequence[ast.AST]) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions that are no methods, by name."""
+    methods = {id(each) for node in nodes if isinstance(node, ast.ClassDef) for each in node.body}
+    found = [n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) and id(n) not in methods]
+    return {each.name: each for each in reversed(found)}  # those at the top come first
+
+
+def _is_option(call: ast.Call) -> bool:
+    kind = _name(call.func).rpartition(".")[2]
+    first = _literal(call.args[0]) if call.args else None
+    return kind in ("option", "argument") and isinstance(first, str) and first.startswith("-") == (kind == "option")
+
+
 class _Click:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
         self.constants = _Constants(nodes)
+        self.functions = _functions(nodes)
         self.parsers: dict[str, Parser] = {}
+        self.own_names: dict[str, list[str]] = {}
+        """What commands are called, by their functions."""
+        self.known_added: dict[str, list[ast.expr]] = {}
 
     def interface(self) -> Interface:
-        functions = [n for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
-        for function in functions:
-            self.function(function)
+        waiting = [(function, self.read(function)) for function in self.functions.values()]
+        for function, owner in waiting:
+            if owner in self.parsers and function.name in self.parsers:
+                self.join(self.parsers[owner], function.name)
         for node in self.nodes:
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_command":
-                group = self.parsers.get(_name(node.func.value))
-                if group is not None and node.args:
-                    inner = self.parsers.get(_name(node.args[0]))
-                    name = _literal(node.args[1]) if len(node.args) > 1 else _name(node.args[0]).replace("_", "-")
-                    if inner is not None and isinstance(name, str):
-                        group.commands[name] = inner
-                    else:
-                        group.open_operands = True
+            if isinstance(node, ast.For):
+                self.joined_in_loop(node)
+            elif isinstance(node, ast.Call):
+                self.joined_by_call(node)
         called = {_name(node.func) for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)}
         roots = [name for name in called if name in self.parsers]
         if len(roots) != 1:
             return Interface("unknown")
         return Interface("click", self.parsers[roots[0]], self.parsers[roots[0]].line)
 
-    def function(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def join(self, group: Parser, name: str, said: object = None) -> None:
+        names = [said] if isinstance(said, str) else self.own_names[name]
+        group.commands.update(dict.fromkeys(names, self.parsers[name]))
+        group.open_operands |= not names
+
+    def joined_by_call(self, node: ast.Call) -> None:
+        """`group.add_command(one)`, `group.command("name")(one)`."""
+        func, said = node.func, node.args[1] if len(node.args) > 1 else _keyword(node, "name")
+        if (
+            isinstance(func, ast.Call)
+            and isinstance(func.func, ast.Attribute)
+            and func.func.attr in ("command", "group")
+        ):
+            group, said = self.parsers.get(_name(func.func.value)), func.args[0] if func.args else None
+        elif isinstance(func, ast.Attribute) and func.attr == "add_command":
+            group = self.parsers.get(_name(func.value))
+        else:
+            return
+        name = _name(node.args[0]) if node.args else ""
+        if group is not None and name in self.parsers:
+            self.join(group, name, _literal(said))
+        elif group is not None:
+            group.open_operands = True
+
+    def joined_in_loop(self, node: ast.For) -> None:
+        """`for each in (one, two): group.add_command(each)`."""
+        listed = node.iter.elts if isinstance(node.iter, (ast.List, ast.Tuple)) else []
+        for inner in ast.walk(node):
+            if (
+                isinstance(inner, ast.Call)
+                and isinstance(inner.func, ast.Attribute)
+                and inner.func.attr == "add_command"
+            ):
+                group = self.parsers.get(_name(inner.func.value))
+                for name in (_name(each) for each in listed):
+                    if group is not None and name in self.parsers:
+                        self.join(group, name)
+
+    def read(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+        """Read a command; returns the group that it says it belongs to."""
         made = Parser(line=function.lineno, abbreviations=False)
-        is_command = False
+        group, is_command = "", False
         for decorator in reversed(function.decorator_list):
             call = decorator if isinstance(decorator, ast.Call) else None
             name = _name(call.func if call else decorator)
             owner, _, kind = name.rpartition(".")
             if kind in ("command", "group"):
-                is_command = True
+                is_command, group = True, owner
                 made.has_commands = kind == "group"
                 made.command_required = kind == "group" and not self.says(call, "invoke_without_command")
                 self.settings(made, call)
-                self.attach(owner, function.name, call, made)
-            elif kind in ("option", "argument") and call:
-                (self.option if kind == "option" else self.operand)(made, call)
-            elif kind in ("version_option", "help_option", "password_option", "confirmation_option"):
-                names = tuple(
-                    str(_literal(each)) for each in (call.args if call else []) if isinstance(_literal(each), str)
-                )
-                made.options.append(
-                    Option(names or (f"--{kind.partition('_')[0]}", "--yes"), 0, 1 if "pass" in kind else 0)
-                )
-            elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator"):
-                made.open_options = made.open_operands = True
+                self.own_names[function.name] = self.names(function, call)
+            else:
+                self.decorated(made, decorator)
+        made.operands.reverse()
         if is_command:
             self.parsers[function.name] = made
+        return group
+
+    def decorated(self, made: Parser, decorator: ast.expr, depth: int = 0) -> None:
+        """What a decorator, or a function that decorates, adds to a command."""
+        call = decorator if isinstance(decorator, ast.Call) else None
+        name = _name(call.func if call else decorator)
+        kind = name.rpartition(".")[2]
+        if kind in ("option", "argument") and call:
+            (self.option if kind == "option" else self.operand)(made, call)
+        elif kind in ("version_option", "help_option", "password_option", "confirmation_option"):
+            names = tuple(
+                str(_literal(each)) for each in (call.args if call else []) if isinstance(_literal(each), str)
+            )
+            made.options.append(
+                Option(names or (f"--{kind.partition('_')[0]}", "--yes"), 0, 1 if "pass" in kind else 0)
+            )
+        elif name in self.constants.values and depth < _SHARED:
+            self.decorated(made, self.constants.values[name], depth + 1)
+        elif name in self.functions and depth < _SHARED:
+            for each in self.added(self.functions[name]):
+                self.decorated(made, each, depth + 1)
+            for each in call.args if call else []:
+                listed = self.constants.values.get(_name(each), each)
+                for element in listed.elts if isinstance(listed, (ast.List, ast.Tuple)) else []:
+                    self.decorated(made, element, depth + 1)
+        elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator"):
+            made.open_options = made.open_operands = True
+
+    def added(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+        """Options that a function adds to the commands that it decorates, itself or by what it names."""
+        if function.name not in self.known_added:
+            found = self.known_added[function.name] = []
+            for node in (each for statement in function.body for each in ast.walk(statement)):
+                if isinstance(node, ast.Call) and node.args and _is_option(node):
+                    found.append(node)
+                elif isinstance(node, ast.Name) and (other := self.functions.get(node.id)) and not other.decorator_list:
+                    found += [each for each in self.added(other) if each not in found]
+                elif isinstance(node, ast.Name) and (value := self.constants.values.get(node.id)) is not None:
+                    listed = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
+                    found += [each for each in listed if isinstance(each, ast.Call) and _is_option(each)]
+        return self.known_added[function.name]
+
+    def names(self, function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call | None) -> list[str]:
+        """What a command is called; releases of click differ in what they leave out of a function's name."""
+        said = (call.args[0] if call.args else _keyword(call, "name")) if call else None
+        if said is not None:
+            given = _literal(said)
+            return [given] if isinstance(given, str) else []
+        base = _said(function).lower().replace("_", "-")
+        endings = ("-command", "-cmd", "-group", "-grp")
+        return [base, *(base.removesuffix(each) for each in endings if base.endswith(each))]
 
     def says(self, call: ast.Call | None, name: str) -> bool:
         return call is not None and _literal(_keyword(call, name)) is True
@@ -568,18 +688,6 @@ class _Click:
             made.open_options = made.open_operands = True
         if "allow_extra_args" in ast.unparse(call):
             made.open_operands = True
-
-    def attach(self, owner: str, name: str, call: ast.Call | None, made: Parser) -> None:
-        group = self.parsers.get(owner)
-        if group is None:
-            return
-        given = _literal(call.args[0]) if call and call.args else _literal(_keyword(call, "name")) if call else None
-        base = name.replace("_", "-")
-        group.commands[str(given) if given else base] = made
-        if not given:
-            for suffix in ("-command", "-cmd", "-group", "-grp"):
-                if base.endswith(suffix):
-                    group.commands[base.removesuffix(suffix)] = made
 
     def option(self, made: Parser, call: ast.Call) -> None:
         texts = [_literal(each) for each in call.args]
@@ -623,60 +731,106 @@ class _Click:
 # --- typer ----------------------------------------------------------------------------------------------------------
 
 
+def is_app(call: ast.Call) -> bool:
+    return _name(call.func).rpartition(".")[2] in ("Typer", "AsyncTyper")
+
+
 class _Typer:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
         self.constants = _Constants(nodes)
+        self.apps: dict[str, Parser] = {}
+        self.app_names: dict[str, str] = {}
+        self.own: dict[str, list[Parser]] = {}
+        self.callbacks: set[str] = set()
+        self.nested: set[str] = set()
+        self.given_away: set[str] = set()
+        """Apps that something else is given, which may add commands to them."""
+        self.parameters = {
+            node.arg for node in nodes if isinstance(node, ast.arg) and "Typer" in ast.unparse(node.annotation or node)
+        }
+        self.floating: dict[str, Parser] = {}
+        """Commands of apps that functions are given."""
 
     def interface(self) -> Interface:
-        apps: dict[str, Parser] = {}
-        own: dict[str, list[Parser]] = {}
-        callbacks: set[str] = set()
+        functions = _functions(self.nodes)
         for node in self.nodes:
-            if (
-                isinstance(node, ast.Assign)
-                and isinstance(node.value, ast.Call)
-                and _name(node.value.func).endswith("Typer")
-            ):
-                made = Parser(abbreviations=False, has_commands=True, line=node.lineno)
-                made.open_options = made.open_operands = self.is_open(node.value)
-                apps[_name(node.targets[0])] = made
-        functions = {n.name: n for n in self.nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and is_app(node.value):
+                self.app(_name(node.targets[0]), node.value)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call) and is_app(node.value):
+                self.app(_name(node.target), node.value)
         for function in functions.values():
             for decorator in function.decorator_list:
                 call = decorator if isinstance(decorator, ast.Call) else None
                 owner, _, kind = _name(call.func if call else decorator).rpartition(".")
-                if kind == "callback" and owner in apps:
-                    callbacks.add(owner)
-                    apps[owner].options += self.parser(function).options
-                    if self.is_open(call):
-                        apps[owner].open_options = apps[owner].open_operands = True
-                elif kind == "command" and owner in apps:
-                    made = self.parser(function)
-                    if self.is_open(call):
-                        made.open_options = made.open_operands = True
-                    given = (
-                        _literal(call.args[0])
-                        if call and call.args
-                        else _literal(_keyword(call, "name"))
-                        if call
-                        else None
-                    )
-                    apps[owner].commands[str(given) if given else function.name.replace("_", "-")] = made
-                    own.setdefault(owner, []).append(made)
-        nested: set[str] = set()
+                self.registered(owner, kind, call, function)
         for node in self.nodes:
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_typer":
-                parent = apps.get(_name(node.func.value))
-                child = _name(node.args[0]) if node.args else ""
-                name = _literal(_keyword(node, "name"))
-                if parent is not None and child in apps and isinstance(name, str):
-                    parent.commands[name] = apps[child]
-                    nested.add(child)
-                    callbacks.add(_name(node.func.value))
-                elif parent is not None:
-                    parent.open_operands = True
-        return self.chosen(apps, own, callbacks, nested, functions)
+            if isinstance(node, ast.Call):
+                self.registered_by_call(node, functions)
+        for name, made in self.apps.items():
+            if name in self.given_away:
+                made.open_operands = True
+                for said, command in self.floating.items():
+                    made.commands.setdefault(said, command)
+        return self.chosen(functions)
+
+    def app(self, name: str, call: ast.Call) -> None:
+        made = Parser(abbreviations=False, has_commands=True, line=call.lineno)
+        made.open_options = made.open_operands = self.is_open(call)
+        made.options.append(Option(("--install-completion", "--show-completion"), 0, 1))
+        self.apps[name] = made
+        said = _literal(_keyword(call, "name"))
+        if isinstance(said, str):
+            self.app_names[name] = said
+
+    def registered(
+        self, owner: str, kind: str, call: ast.Call | None, function: ast.FunctionDef | ast.AsyncFunctionDef | None
+    ) -> None:
+        """A command or callback; of one without a function nothing but its name is known."""
+        if kind not in ("command", "callback"):
+            return
+        made = self.parser(function) if function is not None else Parser(open_options=True, open_operands=True)
+        if self.is_open(call):
+            made.open_options = made.open_operands = True
+        if kind == "callback":
+            if owner in self.apps:
+                self.callbacks.add(owner)
+                self.apps[owner].options += made.options
+                self.apps[owner].open_options |= made.open_options
+                self.apps[owner].open_operands |= made.open_operands
+            return
+        first = call.args[0] if call and call.args else _keyword(call, "name") if call else None
+        given = _literal(first)
+        name = str(given) if given else _said(function).lower().replace("_", "-") if function is not None else ""
+        if owner in self.apps and name:
+            self.apps[owner].commands[name] = made
+            self.own.setdefault(owner, []).append(made)
+        elif owner in self.apps:
+            self.apps[owner].open_operands = True
+        elif name and owner in self.parameters:
+            self.floating[name] = made if name not in self.floating else Parser(open_options=True, open_operands=True)
+
+    def registered_by_call(
+        self, node: ast.Call, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]
+    ) -> None:
+        """`app.add_typer(other, name="other")`, `app.command()(function)`, an app that something else is given."""
+        func = node.func
+        if isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "command":
+            function = functions.get(_name(node.args[0])) if node.args else None
+            self.registered(_name(func.func.value), "command", func, function)
+        elif isinstance(func, ast.Attribute) and func.attr == "add_typer":
+            parent = self.apps.get(_name(func.value))
+            child = _name(node.args[0]) if node.args else ""
+            name = _literal(_keyword(node, "name")) or self.app_names.get(child)
+            if parent is not None and child in self.apps and isinstance(name, str):
+                parent.commands[name] = self.apps[child]
+                self.nested.add(child)
+                self.callbacks.add(_name(func.value))
+            elif parent is not None:
+                parent.open_operands = True
+        elif _name(func) not in ("typer.main.get_command", "get_command"):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            self.given_away.update(name for each in given if (name := _name(each)) in self.apps)
 
     @staticmethod
     def is_open(call: ast.Call | None) -> bool:
@@ -686,27 +840,25 @@ class _Typer:
         settings = _literal(_keyword(call, "context_settings") or ast.Dict([], []))
         return not isinstance(settings, dict) or bool(settings.keys() & {"ignore_unknown_options", "allow_extra_args"})
 
-    def chosen(
-        self,
-        apps: dict[str, Parser],
-        own: dict[str, list[Parser]],
-        callbacks: set[str],
-        nested: set[str],
-        functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef],
-    ) -> Interface:
+    def chosen(self, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]) -> Interface:
+        calls = [node for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)]
         for each in self.start:
-            for node in ast.walk(each):
-                if not isinstance(node, ast.Call):
-                    continue
-                name = _name(node.func)
-                if name == "typer.run" and node.args and (function := functions.get(_name(node.args[0]))):
-                    made = self.parser(function)
-                    return Interface("typer", made, made.line)
-                if name in apps and name not in nested:
-                    commands = own.get(name, [])
-                    if len(commands) == 1 and name not in callbacks and not apps[name].open_operands:
-                        return Interface("typer", commands[0], commands[0].line)
-                    return Interface("typer", apps[name], apps[name].line)
+            if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call):
+                made_by = functions.get(_name(each.value.func))
+                for node in ast.walk(made_by) if made_by is not None else ():
+                    if isinstance(node, ast.Return) and node.value is not None and _name(node.value) in self.apps:
+                        self.apps[_name(each.targets[0])] = self.apps[_name(node.value)]
+                        self.callbacks.add(_name(each.targets[0]))
+        for node in calls:
+            name = _name(node.func)
+            if name == "typer.run" and node.args and (function := functions.get(_name(node.args[0]))):
+                made = self.parser(function)
+                return Interface("typer", made, made.line)
+            if name in self.apps and name not in self.nested:
+                commands = self.own.get(name, [])
+                if len(commands) == 1 and name not in self.callbacks and not self.apps[name].open_operands:
+                    return Interface("typer", commands[0], commands[0].line)
+                return Interface("typer", self.apps[name], self.apps[name].line)
         return Interface("unknown")
 
     def parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Parser:
@@ -748,12 +900,12 @@ class _Typer:
             required = False
         if is_argument:
             made.operands.append(
-                Operand(argument.arg, 1 if required else 0, ANY if many else 1, choices, argument.lineno)
+                Operand(_said(argument), 1 if required else 0, ANY if many else 1, choices, argument.lineno)
             )
             return
         names = [piece for word in words if word.startswith("-") for piece in word.split("/")]
         flag = said in ("bool", "Optional[bool]", "bool | None") or isinstance(_literal(default), bool)
-        base = argument.arg.replace("_", "-")
+        base = _said(argument).replace("_", "-")
         if not names:
             names = [f"--{base}", f"--no-{base}"] if flag else [f"--{base}"]
         count = 0 if flag else 1

@@ -107,6 +107,137 @@ BAD = [
         shop --shelf 3 --all
         ```
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === src/shop/__init__.py
+        === src/shop/cli.py
+        import typer
+        from shop.commands import serve
+        from shop.commands.report import report
+        app = typer.Typer()
+        app.add_typer(serve.app, name="serve")
+        app.command(name="report")(report)
+        main = app
+        === src/shop/commands/__init__.py
+        === src/shop/commands/serve.py
+        import typer
+        app = typer.Typer()
+
+
+        @app.command("config")
+        def config(port: int = 8000, many: bool = typer.Option(False, "--multi-process")): ...
+
+
+        @app.command("demo")
+        def demo(): ...
+        === src/shop/commands/report.py
+        from typing import Annotated
+        import typer
+
+
+        def report(as_text: Annotated[bool, typer.Option()] = False): ...
+        === Makefile
+        start:
+        \tshop serve config --port 80 --scalable
+    """),
+    tree("""
+        === tool/__main__.py
+        from .cli import cli
+        if __name__ == "__main__":
+            cli()
+        === tool/__init__.py
+        === tool/cli.py
+        import click
+        from .shared import storage
+
+
+        @click.group()
+        def cli(): ...
+
+
+        @cli.command()
+        @storage
+        def backup(target): ...
+        === tool/shared.py
+        import click
+
+
+        def storage(function):
+            function = click.option("--target")(function)
+            return click.option("--keep", type=int)(function)
+        === run.sh
+        python -m tool backup --target a --keep 3 --all
+    """),
+    tree("""
+        === scripts/train.py
+        import argparse
+        from options import add_data_options
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            add_data_options(parser)
+            parser.parse_args()
+
+
+        if __name__ == "__main__":
+            main()
+        === scripts/options.py
+        def add_data_options(parser):
+            group = parser.add_argument_group("data")
+            group.add_argument("--folder", required=True)
+        === Makefile
+        train:
+        \tpython scripts/train.py --folder data --epochs 3
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.__main__:main"
+        === shop/__init__.py
+        === shop/__main__.py
+        from shop.cli import create
+
+
+        def main():
+            cli = create()
+            cli()
+        === shop/cli.py
+        import typer
+        from shop.plugins import manager
+
+
+        def create():
+            app = typer.Typer()
+            manager.hook.add_commands(cli=app)
+            return app
+        === shop/plugins/__init__.py
+        from others import manager
+        === shop/plugins/deploy.py
+        import typer
+        from others import hook
+
+
+        @hook
+        def add_commands(cli: typer.Typer):
+            @cli.command()
+            def deploy(config: str = typer.Option(..., "--config"), ask: bool = True): ...
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: pip install .
+              - run: shop deploy --config a.yaml --disable-prompt
+    """),
 ]
 GOOD = [
     tree("""
@@ -182,5 +313,60 @@ GOOD = [
         ```bash
         shop --shelf 3 --all
         ```
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:app"
+        === shop/__init__.py
+        === shop/cli.py
+        import typer
+        from elsewhere import extra
+        from shop.serve import app as serving
+        app = typer.Typer()
+        app.add_typer(serving, name="serve")
+        app.add_typer(extra)
+        app.command()(extra)
+        === shop/serve.py
+        import typer
+        app = typer.Typer(no_args_is_help=True)
+
+
+        @app.command("config")
+        def config(path: str, port: int = 8000): ...
+
+
+        @app.command("demo")
+        def demo(): ...
+        === tool.py
+        import click
+        from elsewhere import shared
+
+
+        @click.group()
+        def cli(): ...
+
+
+        @cli.command()
+        @shared
+        def load(): ...
+
+
+        @cli.command()
+        @click.argument("source")
+        @click.argument("targets", nargs=-1)
+        def copy(source, targets): ...
+
+
+        if __name__ == "__main__":
+            cli()
+        === start.sh
+        shop serve config settings.yaml --port 80
+        shop other --port 80
+        shop --install-completion
+        python tool.py load --anything
+        python tool.py copy one two three
     """),
 ]
