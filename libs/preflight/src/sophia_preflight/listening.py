@@ -16,7 +16,7 @@ from sophia_preflight.composing import Used
 from sophia_preflight.context import Context
 from sophia_preflight.model import Place
 from sophia_preflight.readers.compose import command_words, interpolated, mount_of, port_of
-from sophia_preflight.readers.dockerfile import Dockerfile, Stage
+from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.text import is_known, named
 
 _FLAG = re.compile(
@@ -28,6 +28,8 @@ _SERVERS = re.compile(
     r"\b(uvicorn|gunicorn|hypercorn|daphne|granian|flask|runserver|http\.server|fastapi|streamlit|waitress-serve|"
     r"next|vite|serve|http-server|php|puma|rails|node|python\d?|java)\b"
 )
+_EVERYBODY = re.compile(r"\s(?:--host|--bind|--ip|--address|--listen|-H)(?:=|\s+)(?:0\.0\.0\.0|::|\[::\]|\*)(?=\s|$)")
+"""A program that listens to all addresses is a server, whatever its name."""
 USUAL = {
     "postgres": named("5432"), "redis": named("6379"), "valkey": named("6379"), "mysql": named("3306 33060"),
     "mariadb": named("3306"), "mongo": named("27017"), "rabbitmq": named("5672 15672 15692 25672 4369 5671 15671"),
@@ -38,6 +40,8 @@ USUAL = {
 }  # fmt: skip
 """What well-known images listen to as long as nothing tells them otherwise."""
 _PORT = re.compile(r"\d{2,5}")
+STARTS = ("ENTRYPOINT", "CMD")
+"""What an image starts with."""
 
 
 @dataclass
@@ -61,8 +65,10 @@ class Ports:
         return re.search(rf"(?<!\d){port}(?!\d)", self.words) is not None
 
 
-def of_image(made: Dockerfile, stage: Stage, settings: Mapping[str, str] | None = None) -> Ports:
-    """The ports of an image by itself, or with the variables that a container of it gets."""
+def of_image(
+    made: Dockerfile, stage: Stage, settings: Mapping[str, str] | None = None, *, starts: tuple[str, ...] = STARTS
+) -> Ports:
+    """The ports of an image by itself, or with the variables that a container of it gets, and what it still starts."""
     found = Ports(built=True)
     environment = {name: held.value for name, held in final_environment(stage).items()} | dict(settings or {})
     chain = [stage]
@@ -74,10 +80,10 @@ def of_image(made: Dockerfile, stage: Stage, settings: Mapping[str, str] | None 
                 words = (instruction.expanded(word).partition("/")[0] for word in instruction.flat.split())
                 found.declared |= {word for word in words if _PORT.fullmatch(word)}
                 found.place = found.place or Place(made.path, instruction.line)
-    for start in (stage.last("ENTRYPOINT"), stage.last("CMD")):
+    for start in (stage.last(each) for each in starts):
         if start is None:
             continue
-        text = " ".join(start.words) if start.words is not None else start.flat
+        text = _said(start)
         ports = started(text, environment)
         if ports:
             found.started |= ports
@@ -89,11 +95,21 @@ def of_image(made: Dockerfile, stage: Stage, settings: Mapping[str, str] | None 
     return found
 
 
+def _said(start: Instruction) -> str:
+    return " ".join(start.words) if start.words is not None else start.flat
+
+
 def started(text: str, environment: Mapping[str, str]) -> set[str]:
     """Ports that a command of a server names; variables are looked up."""
     text = re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: environment.get(m[1]) or m[2] or "", text)
-    if not _SERVERS.search(text):
-        return set()
+    serving = {
+        port
+        for each in re.split(r"&&|\|\||[;|\n]", text)
+        if _EVERYBODY.search(each)
+        for port in re.findall(r"\s--port(?:=|\s+)(\d{2,5})\b", each)
+    }
+    if serving or not _SERVERS.search(text):
+        return serving
     if re.search(r"\bnode\b|\bjava\b|\bpython\d?\b", text) and not re.search(r"--(server\.)?port|-m\s|runserver", text):
         return set()
     return {port for found in (_FLAG, _PLACE) for match in found.finditer(text) for port in match.groups() if port}
@@ -105,16 +121,19 @@ def of_service(context: Context, each: Used) -> Ports:
     found = Ports()
     environment = {name: interpolated(part.text)[0] for name, part in service.environment.items()}
     built = context.service_build(each.project, service)
+    command = service.get("command") or service.get("entrypoint")
+    starts = () if service.has("entrypoint") else STARTS[:1] if service.has("command") else STARTS
+    before = ""
     if built is not None:
         path, build = built
         stage = context.stage_of(context.dockerfiles[path], build)
         if stage is not None:
-            found = of_image(context.dockerfiles[path], stage, environment)
-    command = service.get("command") or service.get("entrypoint")
+            found = of_image(context.dockerfiles[path], stage, environment, starts=starts)
+            before = " ".join(_said(start) for name in starts if (start := stage.last(name)) is not None)
     if command is not None:
         text = " ".join(word.value for word in command_words(command.node))
         found.words += " " + text
-        ports = started(text, environment)
+        ports = started(f"{before} {text}".strip(), environment)
         found.started = ports
         if ports:
             found.place = command.node.place(command.file.path)

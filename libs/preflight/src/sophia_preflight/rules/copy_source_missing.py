@@ -46,7 +46,7 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -> list[BuildContext]:
-    """The ways in which a Dockerfile may be built; where nobody says, those that have any of what it copies."""
+    """The ways in which a Dockerfile may be built; where nobody says, those that have most of what it copies."""
     sources = [
         source
         for stage in made.stages
@@ -55,12 +55,8 @@ def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -
         for source in each.arguments()[:-1]
         if is_known(source) and source.strip("./")
     ]
-    having = [
-        build
-        for build in builds
-        if build.certain or any(context.repository.exists(_inside(build, source)) for source in sources)
-    ]
-    return having or builds
+    having = [sum(context.repository.exists(_inside(build, source)) for source in sources) for build in builds]
+    return [build for build, count in zip(builds, having, strict=True) if build.certain or count == max(having)]
 
 
 def _inside(build: BuildContext, source: str) -> str:

@@ -156,6 +156,17 @@ BAD = [
         === app.py
         app = None
     """),
+    tree(
+        _APPLICATION
+        + """
+    === compose.yaml
+    services:
+      api:
+        build: ./api
+        ports: ["8000:8000"]
+        command: ["sh", "-c", "shopctl migrate && shopctl serve --host 0.0.0.0 --port 8080"]
+    """
+    ),
 ]
 GOOD = [
     tree(
@@ -172,6 +183,14 @@ GOOD = [
         ports: ["9001:9000"]
         healthcheck:
           test: ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://localhost:9000/health')"]
+      waits:
+        image: shopctl:1
+        ports: ["8003:8000"]
+        command: sh -c "shopctl wait --host db --port 5432 && shopctl"
+      two:
+        image: shopctl:1
+        ports: ["8002:8000"]
+        command: shopctl serve --host 0.0.0.0 --port 9000 --admin-port 8000
     """
     ),
 ]
