@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +12,16 @@ from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, 
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import Word, shown
+from sophia_preflight.text import UNKNOWN, Word, is_known, joined, shown
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
+
+
+_USUAL = re.compile(
+    r"(install|setup|run|start|stop|build|test|tests|deploy|(docker-)?entrypoint|main|manage|configure|bootstrap|init|"
+    r"check|update|release|lint|server|app|cli|clean|publish|autogen|launch|env|docker|package|make)\w*\."
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,8 @@ class Misfit:
     callee: str
     interface: Interface
     mismatch: Mismatch
+    assumed: bool = False
+    """Whether only its name says that this is what is called."""
 
 
 def misfits(context: Context) -> Iterator[Misfit]:
@@ -35,7 +45,8 @@ def misfits(context: Context) -> Iterator[Misfit]:
         path, arguments, interface = found
         if interface is not None and interface.known:
             for mismatch in mismatches(interface, arguments):
-                yield Misfit(call, path, interface, mismatch)
+                assumed = isinstance(call.target, Script) and not context.script(call).found
+                yield Misfit(call, path, interface, mismatch, assumed)
 
 
 def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interface | None] | None:
@@ -44,7 +55,8 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return None
         case Script(arguments=arguments):
             location = context.script(call)
-            return (location.path, arguments, context.interface(location.path)) if location.found else None
+            path = location.path if location.found else "" if location.missing else _elsewhere(context, call)
+            return (path, arguments, context.interface(path)) if path else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
             if not location.found:
@@ -62,11 +74,32 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return None
 
 
+def _elsewhere(context: Context, call: Call) -> str:
+    """The script that is meant, where nobody can tell the directory or file system: in which it goes by our path.
+
+    A name alone is enough where no other file has it, and where it is not one that every project has.
+    """
+    assert isinstance(call.target, Script)
+    value = call.target.path.value
+    inner = value.rpartition(UNKNOWN)[2].lstrip("./") if not value.startswith("/") else value.lstrip("/")
+    if not is_known(inner) or call.site.system is System.REMOTE:
+        return ""
+    if call.site.system is System.REPOSITORY and is_known(joined(call.site.directory, value)):
+        return ""
+    same = context.repository.by_name.get(posixpath.basename(inner), [])
+    found = [path for path in same if inner == path or inner.endswith(f"/{path}")]
+    if "/" in inner:
+        return found[0] if len(found) == 1 and "/" in found[0] else ""
+    return same[0] if len(same) == 1 and not _USUAL.match(inner) else ""
+
+
 def _is_installed(context: Context, call: Call) -> bool:
     """Whether a program by the name of one of our commands is that command; npm looks for one of its own first."""
     match call.site.system:
         case System.REPOSITORY:
             return call.site.caller is not Caller.NPM
+        case System.UNKNOWN:
+            return True
         case System.IMAGE:
             return any(view.files.installs() for view in context.filesystems(call.site))
         case _:
@@ -87,7 +120,7 @@ def _finding(rule: Rule, each: Misfit) -> Finding:
         severity = severity.at_most(Severity.MEDIUM)
     place = Place(call.site.path, mismatch.word.line, mismatch.word.column) if mismatch.word else call.place
     callee = shown(each.callee)
-    assumed = call.assumed or (mismatch.word is not None and mismatch.word.assumed)
+    assumed = call.assumed or each.assumed or (mismatch.word is not None and mismatch.word.assumed)
     fix = f"{rule.fix}; {mismatch.hint}" if mismatch.hint else rule.fix
     return rule.found(
         f"`{callee}` is called with what it does not take: {mismatch.message}"

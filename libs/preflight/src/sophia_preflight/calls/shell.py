@@ -471,12 +471,15 @@ class _Follower:
         made = Word(value, place.line, place.column, assumed, glob)
         if word.bare and "{" in value:
             return [replace(made, value=each) for each in _braces(value)]
+        only = word.parts[0] if len(word.parts) == 1 else None
+        if " " in value and isinstance(only, Variable) and not only.quoted:
+            return [
+                replace(made, value=each if each == MANY else each.replace(MANY, UNKNOWN)) for each in value.split()
+            ]
         if MANY in value and value != MANY:
             made = replace(made, value=value.replace(MANY, UNKNOWN))
         if not value and word.parts and not any(isinstance(part, Text) for part in word.parts):
             return []
-        if " " in value and len(word.parts) == 1 and isinstance(word.parts[0], Variable) and not word.parts[0].quoted:
-            return [replace(made, value=each) for each in value.split()]
         return [made]
 
     def array(self, word: ShellWord) -> list[Word] | None:
@@ -675,11 +678,20 @@ def _merged(states: Sequence[State]) -> State:
             if mine is None:
                 merged.variables[name] = Held(held.value, True, held.items)
             elif not mine.same(held):
-                merged.variables[name] = Held(UNKNOWN, items=_either(mine.items, held.items))
+                value = _longer(mine.value, held.value)
+                merged.variables[name] = Held(value, mine.assumed or held.assumed, _either(mine.items, held.items))
         for name, held in list(merged.variables.items()):
             if name not in other.variables and not held.assumed:
                 merged.variables[name] = Held(held.value, True, held.items)
     return merged
+
+
+def _longer(one: str, two: str) -> str:
+    """What a command holds that some branch adds words to: `CMD="$CMD --fast"`."""
+    short, long = sorted((one, two), key=len)
+    if " " not in short or not long.startswith(f"{short} "):
+        return UNKNOWN
+    return short if short.endswith(f" {MANY}") else f"{short} {MANY}"
 
 
 def _either(one: list[Word] | None, other: list[Word] | None) -> list[Word] | None:

@@ -7,6 +7,7 @@ script, `getopts` with a branch for `?` that does, `${1:?}`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.readers import shell
@@ -44,7 +45,7 @@ def interface_of(commands: list[Command], text: str) -> Interface:
     for case in top:
         if _is_parameter(case.subject, "1"):
             return _chosen(case, functions)
-    return _required(commands)
+    return _required(commands, functions)
 
 
 def _flat(commands: list[Command]) -> list[Command]:
@@ -214,17 +215,127 @@ def _chosen(case: Case, functions: dict[str, Command]) -> Interface:
     return Interface("case", parser, case.subject.line)
 
 
-def _required(commands: list[Command]) -> Interface:
-    """`${1:?message}` makes the first word required."""
-    found = 0
-    for each in _flat(commands):
-        if isinstance(each, Simple):
-            words = [*each.words, *(a.value for a in each.assignments if not isinstance(a.value, list))]
-            for part in (part for word in words for part in word.parts):
-                if isinstance(part, Variable) and part.name.isdigit() and part.operator in (":?", "?"):
-                    found = max(found, int(part.name))
-    if not found:
+def _required(commands: list[Command], functions: dict[str, Command]) -> Interface:
+    """How many words a script insists on: `${1:?message}`, `[ $# -ne 2 ] && usage`, `if [ -z "$1" ]; then exit 1`."""
+    counted = _Counted(functions)
+    for each in commands:
+        if not counted.over:
+            counted.look(each)
+    if counted.least == 0 and counted.most == ANY:
         return Interface("unknown")
     parser = Parser(abbreviations=False, open_options=True)
-    parser.operands = [Operand(f"${index + 1}") for index in range(found)] + [Operand("more", 0, ANY)]
-    return Interface("positional", parser)
+    parser.operands = [Operand(f"${index + 1}") for index in range(counted.least)]
+    if counted.most > counted.least:
+        parser.operands.append(Operand("more", 0, counted.most - counted.least))
+    return Interface("positional", parser, counted.line)
+
+
+class _Counted:
+    """The number of words, read from tests at the top of a script before it changes them."""
+
+    def __init__(self, functions: dict[str, Command]) -> None:
+        self.functions = functions
+        self.least, self.most, self.line = 0, ANY, 1
+        self.over = False
+        self.copies: dict[str, int] = {}
+        """Variables that hold a word: `VERSION=$1`."""
+
+    def look(self, command: Command) -> None:
+        match command:
+            case Pipeline(commands=[only], negated=False):
+                self.look(only)
+            case If(branches=[([condition], body), *_]) if _leaves(body, self.functions):
+                self.refused(condition)
+            case Logic(operator="&&", left=left, right=right) if _leaves([right], self.functions):
+                self.refused(left)
+            case Logic(operator="||", left=left, right=right) if _leaves([right], self.functions):
+                self.insisted(left)
+            case Simple(words=words, assignments=assignments):
+                self.over |= (
+                    bool(words) and words[0].bare in ("shift", "set", "getopts") and "-" not in _pattern(words[-1])
+                )
+                for each in assignments:
+                    if not isinstance(each.value, list) and (index := _index(each.value)):
+                        self.copies[each.name] = index
+                values = [*words, *(a.value for a in assignments if not isinstance(a.value, list))]
+                for part in (part for word in values for part in word.parts):
+                    if isinstance(part, Variable) and part.name.isdigit() and part.operator in (":?", "?"):
+                        self.least = max(self.least, int(part.name))
+            case _:
+                self.over |= isinstance(command, (Loop, Case)) or (isinstance(command, If) and "shift" in repr(command))
+
+    def refused(self, condition: Command) -> None:
+        """The script leaves where this holds."""
+        if isinstance(condition, Pipeline) and len(condition.commands) == 1:
+            (self.insisted if condition.negated else self.refused)(condition.commands[0])
+        elif isinstance(condition, Logic) and condition.operator == "||":
+            self.refused(condition.left)
+            self.refused(condition.right)
+        elif isinstance(condition, Simple):
+            for test in _alternatives(condition):
+                self.compared(test, refused=True)
+
+    def insisted(self, condition: Command) -> None:
+        """The script leaves where this does not hold."""
+        if isinstance(condition, Pipeline) and len(condition.commands) == 1:
+            (self.refused if condition.negated else self.insisted)(condition.commands[0])
+        elif isinstance(condition, Simple) and len(tests := list(_alternatives(condition))) == 1:
+            self.compared(tests[0], refused=False)
+
+    def compared(self, test: list[shell.ShellWord], *, refused: bool) -> None:
+        match test:
+            case [empty, word] if empty.bare in (("-z",) if refused else ("-n",)):
+                index = _index(word) or next((self.copies.get(p.name, 0) for p in _variables(word)[:1]), 0)
+                self.insist(index, ANY, word)
+            case [count, operator, number] if [p.name for p in _variables(count)] == ["#"]:
+                limit, sign = _pattern(number), operator.bare or ""
+                if not limit.isdigit():
+                    return
+                value = int(limit)
+                kept = sign if not refused else _OPPOSITE.get(sign, "")
+                least, most = {
+                    "-eq": (value, value), "==": (value, value), "=": (value, value), "-ge": (value, ANY),
+                    "-gt": (value + 1, ANY), "-le": (0, value), "-lt": (0, value - 1), "-ne": (int(value == 0), ANY),
+                    "!=": (int(value == 0), ANY),
+                }.get(kept, (0, ANY))  # fmt: skip
+                self.insist(least, most, count)
+
+    def insist(self, least: int, most: int, word: shell.ShellWord) -> None:
+        if least > self.least or most < self.most:
+            self.line = word.line
+        self.least, self.most = max(self.least, least), min(self.most, most)
+
+
+_OPPOSITE = {"-ne": "-eq", "!=": "==", "-lt": "-ge", "-le": "-gt", "-gt": "-le", "-ge": "-lt", "-eq": "-ne",
+             "==": "!=", "=": "!="}  # fmt: skip
+
+
+def _alternatives(test: Simple) -> Iterator[list[shell.ShellWord]]:
+    """The parts of `[ … -o … ]`; nothing where the test says more than that."""
+    words = test.words
+    if not words or words[0].bare not in ("[", "[[", "test") or any(each.bare in ("-a", "!", "(") for each in words):
+        return
+    found: list[shell.ShellWord] = []
+    for each in [*words[1:], None]:
+        if each is None or each.bare in ("-o", "]", "]]"):
+            if found:
+                yield found
+            found = []
+        else:
+            found.append(each)
+
+
+def _variables(word: shell.ShellWord) -> list[Variable]:
+    """What a word consists of, if only of variables."""
+    parts = [part for part in word.parts if not (isinstance(part, Text) and not part.text)]
+    return [part for part in parts if isinstance(part, Variable)] if all(isinstance(p, Variable) for p in parts) else []
+
+
+def _index(word: shell.ShellWord) -> int:
+    """Which of the script's words a word is; 0 for none, or for one that has a default."""
+    match _variables(word):
+        case [Variable(name=name, operator=operator, argument=argument)] if name.isdigit():
+            plain = not operator or (operator in (":-", "-") and (argument is None or not argument.parts))
+            return int(name) if plain else 0
+        case _:
+            return 0

@@ -70,6 +70,33 @@ BAD = [
         === deploy.sh
         shop --form csv
     """),
+    tree("""
+        === scripts/image.sh
+        #!/usr/bin/env bash
+        set -e
+        if [ "$#" -ne 2 ]; then
+          echo "usage: $0 VERSION REGISTRY" >&2
+          exit 1
+        fi
+        docker push "$2/shop:$1"
+        === scripts/release.sh
+        #!/usr/bin/env bash
+        cd "$(dirname "$0")/.."
+        for architecture in amd64 arm64; do
+          ARCH=$architecture ./scripts/image.sh "${VERSION}"
+        done
+    """),
+    tree("""
+        === notify.sh
+        usage() { echo "usage: $0 CHANNEL TEXT"; exit 2; }
+        CHANNEL=$1
+        [ -z "$CHANNEL" ] && usage
+        [[ -n "${2:-}" ]] || usage
+        echo "$CHANNEL $2"
+        === Makefile
+        tell:
+        \tbash notify.sh deployments
+    """),
 ]
 GOOD = [
     tree("""
@@ -84,5 +111,34 @@ GOOD = [
         python scripts/deploy.py --version "$1"
         python scripts/deploy.py "$@"
         python scripts/deploy.py --help
+    """),
+    tree("""
+        === one.sh
+        #!/bin/sh
+        if [ $# -lt 1 ]; then
+          echo "building everything"
+        fi
+        [ -z "$1" ] && echo nothing
+        [ "$#" -ge 3 ] || NAME=${3:-none}
+        === two.sh
+        #!/bin/sh
+        set -- one two "$@"
+        if [ $# -ne 2 ]; then exit 1; fi
+        === three.sh
+        #!/bin/sh
+        if [ $# -eq 0 ]; then echo "usage: $0 NAME..."; exit 0; fi
+        if [ -z "${2:-x}" ]; then exit 1; fi
+        === four.sh
+        #!/bin/sh
+        [ $# -le 2 ] || exit 1
+        if [ "$1" = fast ] && [ $# -ne 2 ]; then exit 1; fi
+        === all.sh
+        cd "$(dirname "$0")"
+        ./one.sh
+        ./two.sh
+        ./three.sh
+        ./four.sh
+        ./four.sh one two
+        ./four.sh $NAMES one two
     """),
 ]

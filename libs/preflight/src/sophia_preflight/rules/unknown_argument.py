@@ -238,6 +238,47 @@ BAD = [
               - run: pip install .
               - run: shop deploy --config a.yaml --disable-prompt
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--bind-host")
+            parser.add_argument("--port")
+            parser.add_argument("--secure", action="store_true")
+            parser.parse_args()
+        === start.sh
+        #!/bin/sh
+        HOST="${HOST:-0.0.0.0}"
+        CMD="shop --host $HOST --port $PORT"
+        if [ "$SECURE" = true ]; then
+          CMD="$CMD --secure"
+        fi
+        exec $CMD
+    """),
+    tree("""
+        === web/tests/hashes.sh
+        #!/bin/bash
+        for each in "$@"; do
+          case $each in
+            --update) UPDATE=1 ;;
+            -*) echo "unknown option"; exit 1 ;;
+            *) ;;
+          esac
+        done
+        === Makefile
+        hashes:
+        \tdocker run --rm --mount type=bind,source=$(PWD)/web,target=/src/web \\
+        \t\tshop-tests bash web/tests/hashes.sh -u
+    """),
 ]
 GOOD = [
     tree("""
@@ -368,5 +409,23 @@ GOOD = [
         shop --install-completion
         python tool.py load --anything
         python tool.py copy one two three
+    """),
+    tree("""
+        === tools/wizard.sh
+        while [ $# -gt 0 ]; do
+          case "$1" in
+            --fast) shift ;;
+            *) exit 1 ;;
+          esac
+        done
+        === setup.sh
+        CMD="./tools/wizard.sh --fast"
+        if [ -n "$1" ]; then CMD="$CMD $1"; fi
+        $CMD
+        git clone https://github.com/others/engine
+        cd engine
+        ./wizard.sh --slow
+        cd "$DIRECTORY" && ./setup.sh --slow
+        docker run others/image /tools/wizard.py --slow
     """),
 ]
