@@ -25,6 +25,8 @@ from sophia_preflight.readers.python_version import Version
 from sophia_preflight.repository import Repository, Trouble
 from sophia_preflight.rules import all_checks
 from sophia_preflight.settings import Settings
+from sophia_preflight.standing import regarding
+from sophia_preflight.using import in_use
 
 HEAD = 65_536
 FEWEST_TO_SHARE = 150
@@ -59,18 +61,8 @@ def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters
     settings = _settings(repository)
     facts = _facts(repository, _wanted(repository, settings), cache)
     context = Context(repository, facts, settings)
-    found: list[Finding] = []
-    failed: list[NotAssessed] = []
     chosen = set(rules or settings.rules)
-    for check in all_checks().values():
-        if chosen and check.rule.id not in chosen:
-            continue
-        try:
-            found += check.check(context)
-        except Exception as error:  # one broken rule must not hide what the others found
-            failed.append(
-                NotAssessed(check.rule.id, f"the rule failed: {type(error).__name__}: {error}", required=True)
-            )
+    found, failed = _asked(context, chosen)
     hidden = _hidden(context)
     if linters and not chosen:
         linting = lint(context, cache, hidden)
@@ -90,6 +82,30 @@ def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters
         cached=cache.complete,
         sources={path: _shown(context, path) for path in shown if repository.is_file(path)},
     )
+
+
+def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotAssessed]]:
+    """What the rules find, all of them or those that are chosen, and which of them failed."""
+    found: list[Finding] = []
+    failed: list[NotAssessed] = []
+    used: frozenset[str] = frozenset()
+    try:
+        used = in_use(context)
+    except Exception as error:  # nor must what only weighs findings
+        failed.append(_failed("files in use", error))
+    with regarding(used):
+        for check in all_checks().values():
+            if chosen and check.rule.id not in chosen:
+                continue
+            try:
+                found += check.check(context)
+            except Exception as error:  # one broken rule must not hide what the others found
+                failed.append(_failed(check.rule.id, error))
+    return found, failed
+
+
+def _failed(what: str, error: Exception) -> NotAssessed:
+    return NotAssessed(what, f"the rule failed: {type(error).__name__}: {error}", required=True)
 
 
 def _too_new(context: Context) -> Iterator[NotAssessed]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 
 from sophia_preflight.calls.model import Caller, Site
@@ -41,7 +44,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
         re.compile(
             r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
             r"|(^|/)(integration|t/unit|t/integration|[^/]*[_-]tests?)/"
-            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.(py|sh)$|\.(test|spec)\.([jt]sx?|sh)$"
+            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.(test|spec)\.[jt]sx?$"
         ),
     ),
     (
@@ -81,8 +84,23 @@ def is_development(path: str) -> bool:
     )
 
 
+_in_use: ContextVar[frozenset[str]] = ContextVar("files of tests and examples that somebody runs", default=frozenset())
+
+
+@contextmanager
+def regarding(used: frozenset[str]) -> Iterator[None]:
+    """While it lasts, these files of tests and examples are taken for what somebody runs."""
+    token = _in_use.set(used)
+    try:
+        yield
+    finally:
+        _in_use.reset(token)
+
+
 def limited(severity: Severity, path: str) -> Severity:
-    """What happens at most, given where the file lies."""
+    """What happens at most, given where the file lies, and whether anybody runs it."""
+    if path in _in_use.get():
+        return severity.at_most(Severity.HIGH)
     match standing(path):
         case Standing.PRODUCT:
             return severity

@@ -181,7 +181,10 @@ GOOD = [
             needs: [plan]
             steps:
               - {uses: actions/cache@v4, with: "${{ fromJSON(needs.plan.outputs.cache) }}"}
-          plan: {runs-on: ubuntu-latest, steps: [{run: "true"}]}
+          plan:
+            runs-on: ubuntu-latest
+            outputs: ${{ fromJSON(vars.OUTPUTS) }}
+            steps: [{run: "true"}]
           call:
             needs: [test]
             uses: example/repo/.github/workflows/x.yml@v1

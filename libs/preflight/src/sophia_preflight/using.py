@@ -1,0 +1,113 @@
+"""Files of tests and examples that somebody runs all the same: what fails in them fails for whoever does.
+
+A folder's name alone says that nobody would notice. A workflow, a makefile, a script or a page of instructions that
+calls what lies there says otherwise, and so does what is called for what it calls in turn.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.documents import Page
+from sophia_preflight.calls.model import Call, Caller, Composition, MakeTarget, Script
+from sophia_preflight.standing import Standing, standing
+from sophia_preflight.text import CWD, Word
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_MATERIAL = re.compile(
+    r"(^|/)(testdata|test_data|test_files|test-data|fixtures?|mocks?|data|resources|golden|samples?)/"
+)
+"""Folders of what tests read; a page in it belongs to an invented repository."""
+_MOST_BYTES = 300_000
+_TELLS = re.compile(r"\.(md|rst|sh|bash|mk)$|(^|/)(Makefile|Justfile)$|(^|/)\.github/workflows/[^/]+$")
+_GIVEN = re.compile(
+    r"(?:\s(?:-f|-v|--filename|--volume|cp)[ =]|--config[\w.]*=)\s*(?:\./|\$\(pwd\)/|\$PWD/|\$\{PWD\}/)?([\w./-]+)"
+)
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+
+
+def in_use(context: Context) -> frozenset[str]:
+    """The files of tests and examples that are run, by themselves or through each other."""
+    callers: dict[str, set[str]] = {}
+    found: set[str] = set()
+    for call in context.typed:
+        for path in _called(context, call):
+            if _is_light(path) and _counts(call, path):
+                if _is_light(call.site.path) and call.site.caller is not Caller.DOCUMENT:
+                    callers.setdefault(call.site.path, set()).add(path)
+                else:
+                    found.add(path)
+    for path in filter(_is_light, context.dockerfiles):
+        builders = {each.caller for each in context.builds(path) if each.certain and each.caller}
+        found |= {path for builder in builders if not _is_light(builder)}
+        for builder in builders:
+            callers.setdefault(builder, set()).add(path)
+    found |= {*_given(context), *_told_to_make(context)}
+    waiting = list(found)
+    while waiting:
+        new = callers.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
+
+
+def _is_light(path: str) -> bool:
+    return standing(path) in (Standing.TEST, Standing.EXAMPLE)
+
+
+def _counts(call: Call, path: str) -> bool:
+    """Whether a failure would be noticed: pages speak for what they stand beside, those of examples for nobody."""
+    if call.site.guard.tolerated or _MATERIAL.search(path):
+        return False
+    return call.site.caller is not Caller.DOCUMENT or (
+        standing(path) is Standing.TEST and not _MATERIAL.search(call.site.path)
+    )
+
+
+def _called(context: Context, call: Call) -> Iterator[str]:
+    """The files that a call runs or starts."""
+    match call.target:
+        case Script():
+            location = context.script(call)
+            yield from [location.path] if location.found else []
+        case MakeTarget(file=file):
+            words = [file] if file is not None else [Word(name, 0, 0) for name in _MAKEFILES]
+            yield from (place.path for word in words if (place := context.path_of(word, call)).found)
+        case Composition():
+            for project in context.projects_of(call):
+                yield from project.key
+                for service in project.services(context.composes).values():
+                    if (made := context.service_build(project, service)) is not None:
+                        yield made[0]
+
+
+def _told_to_make(context: Context) -> Iterator[str]:
+    """Makefiles in which a page tells people to make a target."""
+    for path, facts in context.facts.items():
+        if not isinstance(facts.data, Page) or _MATERIAL.search(path):
+            continue
+        for call in facts.trace.calls:
+            if isinstance(call.target, MakeTarget) and call.target.file is None and call.site.directory.startswith(CWD):
+                inner = call.site.directory.removeprefix(CWD).lstrip("/")
+                places = {posixpath.normpath(posixpath.join(base, inner)) for base in (posixpath.dirname(path), "")}
+                made = [posixpath.normpath(posixpath.join(place, name)) for place in places for name in _MAKEFILES]
+                yield from (each for each in made if each in context.makefiles and standing(each) is Standing.TEST)
+
+
+def _given(context: Context) -> Iterator[str]:
+    """Configurations and manifests that some command is given by their whole path."""
+    light = [each for each in context.documents if "/" in each and _is_light(each) and not _MATERIAL.search(each)]
+    if not light:
+        return
+    texts = [
+        context.repository.glimpse(each)
+        for each, entry in context.repository.entries.items()
+        if entry.size < _MOST_BYTES and _TELLS.search(each)
+    ]
+    given = {match[1] for text in texts for match in _GIVEN.finditer(text)}
+    yield from (each for each in light if each in given)
