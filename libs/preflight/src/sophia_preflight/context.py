@@ -39,8 +39,9 @@ from sophia_preflight.text import Word, in_repository, is_known, joined
 _T = TypeVar("_T")
 STARTING = frozenset({"up", "start", "create", "run", "deploy"})
 """Verbs of compose that start services."""
-_TOGETHER = re.compile(r"(?:(?:-f|--file)[ =]|[=:]|^COMPOSE_FILE=)[\"']?([\w./-]+\.ya?ml)(?=[\s\"':`]|$)")
+_TOGETHER = re.compile(r"(?:(?:-f|--file)[\"']?[ =,]+|[=:])[\"']?(?:\$\{?\w+\}?/)?([\w./-]+\.ya?ml)(?=[\s\"':`),;]|$)")
 """Files of a call of compose, or of `COMPOSE_FILE`, in a line of text."""
+_SCRIPT = re.compile(r"\.(sh|bash)$|^(GNUm|m|M)akefile$|^justfile$")
 _NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
@@ -449,26 +450,38 @@ class Context:
         return self._with_included((*below, file))
 
     def _told_with(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
-        """Files of one call that a comment of this one tells of, or a note beside or above it."""
-        directory = posixpath.dirname(file.path)
-        above = [directory]
+        """Files of one call that a comment of this one tells of, or a note or script beside or above it."""
+        above = ["" if file.directory == "." else file.directory]
         while above[-1]:
             above.append(posixpath.dirname(above[-1]))
-        for path in (file.path, *(each for each in self._notes if posixpath.dirname(each) in above)):
-            for line in self.repository.text(path).replace("\\\n", " ").splitlines():
-                names = _TOGETHER.findall(line)
-                if len(names) > 1 and any(posixpath.basename(each) == posixpath.basename(file.path) for each in names):
-                    places = [[posixpath.normpath(posixpath.join(base, name)) for base in above] for name in names]
-                    hits = [next((each for each in wanted if each in self.composes), "") for wanted in places]
-                    found = tuple(self.composes[each] for each in dict.fromkeys(hits) if each)
-                    if file in found and len(found) > 1:
-                        return found
+        places = {file.path: False} | {path: is_script for path, is_script in self._tellers if _shelf(path) in above}
+        partial = bool(_bodies(_lacking((file,))))
+        for path, is_script in places.items():
+            text = self.repository.text(path).replace("\\\n", " ")
+            if posixpath.basename(file.path) not in text or (is_script and not partial):
+                continue
+            for line in [text] if is_script else text.splitlines():
+                names = dict.fromkeys(_TOGETHER.findall(line))
+                hits = [self._compose_at(name, above) for name in names]
+                found = [each for each in hits if each is not None]
+                if file in found and len(found) > 1:
+                    # a script may add to its first file whichever it needs of the others
+                    return (found[0], file) if is_script and found[0] is not file else tuple(found)
         return ()
 
+    def _compose_at(self, name: str, bases: list[str]) -> ComposeFile | None:
+        places = (posixpath.normpath(posixpath.join(base, name)) for base in bases)
+        return next((self.composes[place] for place in places if place in self.composes), None)
+
     @cached_property
-    def _notes(self) -> list[str]:
-        """Files that tell how others are used."""
-        return [path for path in self.repository.entries if _NOTE.match(posixpath.basename(path))]
+    def _tellers(self) -> list[tuple[str, bool]]:
+        """Files that tell how compose files are used, and whether they are scripts."""
+        names = ((path, posixpath.basename(path)) for path in self.repository.entries)
+        return [
+            (path, _SCRIPT.search(name) is not None)
+            for path, name in names
+            if _NOTE.match(name) or _SCRIPT.search(name)
+        ]
 
     def _is_added_to(self, file: ComposeFile, other: ComposeFile) -> bool:
         """Whether a file may be used on top of another: of the usual one beside it, where there is one."""
@@ -552,6 +565,12 @@ def _offered(file: ComposeFile) -> set[tuple[str, str]]:
         if node["image"] or node["build"] or node["extends"]:
             found.add(("services", name))
     return found
+
+
+def _shelf(path: str) -> str:
+    """The directory that a note or script is about: its own, or the one that has its folder of scripts."""
+    directory = posixpath.dirname(path)
+    return re.sub(r"(^|/)(scripts?|bin|tools|hack|dev|docs?)$", "", directory)
 
 
 def is_another_way(file: ComposeFile, other: ComposeFile) -> bool:

@@ -64,6 +64,23 @@ BAD = [
         === Dockerfile
         FROM nginx:1.29
     """),
+    tree("""
+        === start.sh
+        files=(-f compose.yaml)
+        if [ -n "$GPU" ]; then
+          files+=(-f compose.gpu.yaml)
+        fi
+        docker compose "${files[@]}" up
+        === compose.yaml
+        services:
+          model: {image: "model:4"}
+        === compose.gpu.yaml
+        services:
+          llm: {runtime: nvidia}
+        === compose.test.yaml
+        services:
+          llm: {image: "model:4-test"}
+    """),
 ]
 GOOD = [
     tree("""
@@ -87,5 +104,15 @@ GOOD = [
         services:
           worker:
             extends: {file: base.yml, service: worker}
+        === gpu/up.sh
+        FILES="-f one.compose.yml"
+        [ -n "$GPU" ] && FILES="$FILES -f two.compose.yml"
+        docker compose $FILES up
+        === gpu/one.compose.yml
+        services:
+          model: {image: "model:4"}
+        === gpu/two.compose.yml
+        services:
+          model: {runtime: nvidia}
     """),
 ]
