@@ -177,7 +177,7 @@ GOOD = [
             strategy: ${{ fromJSON(needs.plan.outputs.strategy) }}
             defaults: {run: "${{ fromJSON(needs.plan.outputs.run) }}"}
             services: ${{ fromJSON(needs.plan.outputs.services) }}
-            outputs: {a: "${{ steps.one.outputs.a }}"}
+            outputs: ${{ fromJSON(needs.plan.outputs.more) }}
             needs: [plan]
             steps:
               - {uses: actions/cache@v4, with: "${{ fromJSON(needs.plan.outputs.cache) }}"}
