@@ -77,7 +77,8 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
 def _elsewhere(context: Context, call: Call) -> str:
     """The script that is meant, where nobody can tell the directory or file system: in which it goes by our path.
 
-    A name alone is enough where no other file has it, and where it is not one that every project has.
+    A name alone is enough where no other file has it, and where it is not one that every project has; without an
+    ending it may as well be that of a program which a build makes.
     """
     assert isinstance(call.target, Script)
     value = call.target.path.value
@@ -90,7 +91,7 @@ def _elsewhere(context: Context, call: Call) -> str:
     found = [path for path in same if inner == path or inner.endswith(f"/{path}")]
     if "/" in inner:
         return found[0] if len(found) == 1 and "/" in found[0] else ""
-    return same[0] if len(same) == 1 and not _USUAL.match(inner) else ""
+    return same[0] if len(same) == 1 and "." in inner and not _USUAL.match(inner) else ""
 
 
 def _is_installed(context: Context, call: Call) -> bool:

@@ -141,4 +141,21 @@ GOOD = [
         ./four.sh one two
         ./four.sh $NAMES one two
     """),
+    tree("""
+        === Dockerfile
+        FROM golang:1.25 AS build
+        WORKDIR /app/src
+        COPY . .
+        RUN go install .
+        FROM alpine:3.22
+        COPY --from=build /app/bin/floater /
+        ENTRYPOINT ["/floater"]
+        === packaging/floater
+        #!/bin/sh
+        case $1 in
+          start) echo starting ;;
+          stop) echo stopping ;;
+          *) echo "usage: $0 start|stop"; exit 1 ;;
+        esac
+    """),
 ]
