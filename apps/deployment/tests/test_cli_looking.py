@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 from sophia_deployment import doctor
 from sophia_deployment.client import Engine
 from sophia_deployment.wire import EnvironmentOut
@@ -366,6 +368,18 @@ def test_doctor_says_what_to_do_below_what_is_not_ok(sophia, root):
     called = sophia("doctor")
     assert called.exit == 1
     assert "\n      → `sophia plan` shows everything that is wrong with it\n" in called.out
+
+
+def test_doctor_knows_a_port_that_one_environment_took_from_another(sophia, commands, engine, root):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file = yaml.safe_load((root / "sophia.yaml").read_text())
+        file["environments"]["staging"] = {"runtime": "local", "edge": {"port": port}}
+        (root / "sophia.yaml").write_text(yaml.safe_dump(file))
+        said = f"{port} for `staging` is taken by another program"
+        assert said in sophia("doctor").out
+        commands.environments = [environment_out(int(time.time() * 1000), url=f"http://127.0.0.1:{port}")]
+        assert f"{port} for `staging` is taken by `local`, whose own was taken" in sophia("doctor").out
 
 
 def test_doctor_works_where_nothing_is(sophia, tmp_path_factory, monkeypatch):

