@@ -30,7 +30,7 @@ from sophia_preflight.readers.compose import ComposeFile, Project, Service, buil
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
-from sophia_preflight.readers.tree import Documents
+from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
 from sophia_preflight.settings import Settings
@@ -44,6 +44,7 @@ _TOGETHER = re.compile(r"(?:(?:-f|--file)[\"']?[ =,]+|[=:])[\"']?(?:\$\{?\w+\}?/
 _SCRIPT = re.compile(r"\.(sh|bash)$|^(GNUm|m|M)akefile$|^justfile$")
 _NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OTHERWISE = ("ports", "volumes", "networks", "depends_on", "environment", "env_file", "command", "healthcheck")
 
 
 @dataclass(frozen=True)
@@ -576,12 +577,12 @@ def _shelf(path: str) -> str:
 def is_another_way(file: ComposeFile, other: ComposeFile) -> bool:
     """Whether one compose file says the same of a service as another one, which nobody does who uses them together."""
     theirs = dict(other.root["services"].items())
-    return any(
-        node[kind] and node[kind].plain() == theirs[name][kind].plain()
-        for name, node in file.root["services"].items()
-        if name in theirs
-        for kind in ("image", "build")
-    )
+    shared = [(node, theirs[name]) for name, node in file.root["services"].items() if name in theirs]
+    return any(_alike(one, two, ("image", "build")) and _alike(one, two, _OTHERWISE) for one, two in shared)
+
+
+def _alike(one: Node, two: Node, keys: tuple[str, ...]) -> bool:
+    return any(one[key] and one[key].plain() == two[key].plain() for key in keys)
 
 
 def _bodies(lacking: set[tuple[str, str]]) -> set[tuple[str, str]]:

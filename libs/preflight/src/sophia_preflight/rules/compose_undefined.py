@@ -139,6 +139,9 @@ GOOD = [
         === docker-compose.metrics.yml
         services:
           exporter: {image: "exporter:1", networks: [front], depends_on: [db]}
+        === docker-compose.prod.yml
+        services:
+          web: {image: "nginx:1.29", restart: always, networks: [front]}
         === README.md
         Start it with all that is for development:
         ```
