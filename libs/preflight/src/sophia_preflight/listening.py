@@ -193,6 +193,7 @@ class Asked:
 _URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
 _HOST = re.compile(r"[a-z][a-z0-9_-]*")
 _BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
+_SET = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _UPSTREAM = re.compile(r"upstream\s+([\w.-]+)\s*\{(.*?)\}", re.DOTALL)
 _SERVER = re.compile(r"^\s*server\s+([A-Za-z0-9_.-]+)(?::(\d{2,5}))?[^;\n]*;", re.MULTILINE)
 _PASS = re.compile(r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(\d{2,5}))?(?=[/;\s])")
@@ -202,6 +203,8 @@ _CADDY = re.compile(r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za
 def asked(context: Context, each: Used) -> Iterator[Asked]:
     """All that a service asks for: by its variables, and by the configurations that it is given."""
     yield from _by_variables(each)
+    yield from _by_variable_files(context, each)
+    yield from _by_command(each)
     image = each.service.get("image")
     for path in _configurations(context, each):
         name = posixpath.basename(path)
@@ -226,6 +229,36 @@ def _by_variables(each: Used) -> Iterator[Asked]:
             other = environment.get(re.sub(r"_HOST(NAME)?$", "_PORT", name))
             port = interpolated(other.node.text)[0] if other is not None else ""
             yield Asked(text, port if _PORT.fullmatch(port) else "", place, f"`{name}`", "variable", "", assumed)
+
+
+def _by_variable_files(context: Context, each: Used) -> Iterator[Asked]:
+    """By the files of variables that the repository has; what the service sets itself wins over them."""
+    own = each.service.environment
+    for part in each.service.listed("env_file"):
+        said = part.node.text or part.node["path"].text
+        path = posixpath.normpath(posixpath.join(each.project.base_of(part.file), said))
+        if not said or not is_known(said) or not context.repository.is_file(path):
+            continue
+        for number, line in enumerate(context.repository.text(path).split("\n"), 1):
+            match = _SET.match(line)
+            if match is None or match[1] in own or _BROWSER.search(match[1]) or "$" in match[2]:
+                continue
+            for found in _URL.finditer(match[2]):
+                if _HOST.fullmatch(found[2]):
+                    place = Place(path, number, match.start(1) + 1)
+                    yield Asked(found[2], found[3] or "", place, f"`{match[1]}`", "variable", found[1])
+
+
+def _by_command(each: Used) -> Iterator[Asked]:
+    """By addresses among the words of its command; those without a port and its own may be anything."""
+    own = names_of(each)
+    for key in ("entrypoint", "command"):
+        part = each.service.get(key)
+        for word in command_words(part.node) if part is not None else ():
+            for found in _URL.finditer(word.value):
+                if part is not None and found[3] and found[2] not in own and _HOST.fullmatch(found[2]):
+                    place = part.node.place(part.file.path)
+                    yield Asked(found[2], found[3], place, f"the {key} of `{each.service.name}`", "variable", found[1])
 
 
 def _configurations(context: Context, each: Used) -> Iterator[str]:

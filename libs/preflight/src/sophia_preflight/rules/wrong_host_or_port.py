@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 from sophia_preflight.composing import Used, used
@@ -31,13 +32,24 @@ def check(context: Context) -> Iterable[Finding]:
     for services in projects.values():
         names = {name: each for each in services for name in names_of(each)}
         ports = {id(each): of_service(context, each) for each in services}
+        found: dict[tuple[str, str], Finding] = {}
         for each in services:
             for one in asked(context, each):
                 target = names.get(one.host)
                 if target is None:
-                    yield from _host(context, each, one, services)
+                    _add(found, (one.host, ""), _host(context, each, one, services))
                 elif one.port:
-                    yield from _port(each, one, target, ports[id(target)])
+                    _add(found, (one.host, one.port), _port(each, one, target, ports[id(target)]))
+        yield from found.values()
+
+
+def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iterable[Finding]) -> None:
+    """Whoever asks for the same thing that is not there, it is one defect: told where it is worst, with all places."""
+    for new in more:
+        old = found.get(key, new)
+        first, other = sorted((old, new), key=lambda each: each.severity.rank)
+        also = () if other is first else (Involved(other.place, "call"),)
+        found[key] = replace(first, places=first.places + also)
 
 
 def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
@@ -203,6 +215,27 @@ BAD = [
           api: {image: "registry.example.com/api:1.4", environment: {CACHE_URL: "redis://cache:6379"}}
           cache: {image: "redis:8"}
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: registry.example.com/web:1.4
+            env_file: [settings/web.env]
+          db:
+            image: postgres:17
+        === settings/web.env
+        LEVEL=info
+        export DATABASE_URL="postgresql://app@postgres:5432/app"
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/web:1.4
+            command: ["worker", "--broker", "redis://cache:6380/0"]
+          cache:
+            image: redis:8
+    """),
 ]
 GOOD = [
     tree("""
@@ -218,6 +251,8 @@ GOOD = [
         services:
           web:
             image: registry.example.com/web:1.4
+            command: web --queue amqp://queue.example.com:5672 --docs http://api:8000/docs
+            env_file: web.env
             environment:
               API_URL: http://api:8000
               DB_HOST: db
@@ -231,6 +266,10 @@ GOOD = [
           proxy:
             image: nginx:1.29
             volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
+        === web.env
+        # STORE_URL=postgresql://app@store:5432/app
+        STORE_URL=postgresql://app@db:5432/app
+        API_URL=http://api:9000
         === nginx.conf
         upstream backend { server api:8000; }
         server {
