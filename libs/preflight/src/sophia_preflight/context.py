@@ -25,6 +25,7 @@ from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.interfaces.programs import SHORT, SPEAKS, Programs
 from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
+from sophia_preflight.passing import passed
 from sophia_preflight.pipelines import Whole, wholes
 from sophia_preflight.readers.compose import ComposeFile, Project, Service, build_of, mount_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
@@ -43,8 +44,8 @@ _TOGETHER = re.compile(r"(?:(?:-f|--file)[\"']?[ =,]+|[=:])[\"']?(?:\$\{?\w+\}?/
 """Files of a call of compose, or of `COMPOSE_FILE`, in a line of text."""
 _SCRIPT = re.compile(r"\.(sh|bash)$|^(GNUm|m|M)akefile$|^justfile$")
 _NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
-COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _OTHERWISE = ("ports", "volumes", "networks", "depends_on", "environment", "env_file", "command", "healthcheck")
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ class Context:
     @cached_property
     def calls(self) -> list[Call]:
         """Every call of the repository, by file and place."""
-        return [call for path in sorted(self.traces) for call in self.traces[path].calls]
+        found = [call for path in sorted(self.traces) for call in self.traces[path].calls]
+        return [*found, *passed(self)]
 
     @cached_property
     def typed(self) -> list[Call]:

@@ -12,6 +12,8 @@ from typing import Any
 
 from sophia_preflight.model import Place
 
+_NOTHING = "nothing"
+
 
 @dataclass(slots=True, eq=False)
 class Node:
@@ -49,7 +51,7 @@ class Node:
         return ("true" if self.value else "false") if isinstance(self.value, bool) else str(self.value)
 
     def __bool__(self) -> bool:
-        return self is not NOTHING
+        return self.tag != _NOTHING  # not by identity: facts are copied between processes
 
     def __getitem__(self, key: str | int) -> Node:
         if isinstance(key, int):
@@ -95,7 +97,7 @@ class Node:
         return [each.plain() for each in self.value] if self.is_list else self.value
 
 
-NOTHING = Node(None)
+NOTHING = Node(None, tag=_NOTHING)
 """What is not there; false in a condition."""
 
 

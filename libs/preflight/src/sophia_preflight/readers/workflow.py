@@ -89,6 +89,8 @@ class Workflow:
     env: Node
     action: bool = False
     lines: list[str] = field(default_factory=list)
+    given: dict[str, str] = field(default_factory=dict)
+    """Inputs that are known, as somebody passes them."""
 
     @property
     def name(self) -> str:
@@ -151,7 +153,8 @@ def variants(workflow: Workflow, job: Job, texts: str, condition: str = "") -> I
 
     Where the condition asks the matrix what cannot be answered here, its values are unknown.
     """
-    scope = Scope().with_env(workflow.env).with_env(job.env)
+    inputs = {f"inputs.{name.lower()}": value for name, value in workflow.given.items()}
+    scope = Scope(inputs).with_env(workflow.env).with_env(job.env)
     if "matrix." not in condition:
         yield from _variants(job, texts, scope)
     elif "matrix." in _COMPARED.sub("", condition):

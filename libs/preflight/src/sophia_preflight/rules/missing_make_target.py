@@ -195,6 +195,28 @@ BAD = [
         cd "$(dirname "$0")"
         make build-api archive release
     """),
+    tree("""
+        === Makefile
+        check-style:
+        \ttrue
+        === .github/workflows/make.yml
+        on:
+          workflow_call:
+            inputs:
+              target: {type: string, required: true}
+        jobs:
+          make:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: make ${{ inputs.target }}
+        === .github/workflows/lint.yml
+        on: push
+        jobs:
+          style:
+            uses: ./.github/workflows/make.yml
+            with: {target: checkstyle}
+    """),
 ]
 GOOD = [
     tree("""
@@ -267,5 +289,32 @@ GOOD = [
         In the repository of the tools::
 
             $ make virtualenv
+    """),
+    tree("""
+        === Makefile
+        lint:
+        \ttrue
+        === .github/actions/make/action.yml
+        name: make
+        inputs:
+          target: {required: true, description: what}
+          fast: {description: how}
+        runs:
+          using: composite
+          steps:
+            - run: make ${{ inputs.target }}
+              shell: bash
+            - run: make ${{ inputs.fast }}
+              if: inputs.fast != 'no'
+              shell: bash
+        === .github/workflows/lint.yml
+        on: push
+        jobs:
+          style:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - uses: ./.github/actions/make
+                with: {target: lint, fast: "no"}
     """),
 ]
