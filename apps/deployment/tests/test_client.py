@@ -1,5 +1,6 @@
 """The client of the engine's socket: answers, failures, and a stream that breaks."""
 
+import re
 import socket
 import threading
 from pathlib import Path
@@ -66,6 +67,19 @@ def test_an_engine_that_accepts_and_does_not_answer_is_called_silent(tmp_path):
 # --- an engine that is away for a moment ----------------------------------------------------------------------------
 
 
+def request(connection: socket.socket) -> str:
+    """All of it: head and body may come one after the other."""
+    text = ""
+    while "\r\n\r\n" not in text or len(text.partition("\r\n\r\n")[2]) < length(text):
+        text += connection.recv(65_536).decode()
+    return text
+
+
+def length(head: str) -> int:
+    found = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+    return int(found[1]) if found else 0
+
+
 class Dying:
     """An engine that takes requests, and is gone before it answers them, so many times; then the scripted one is there.
 
@@ -88,7 +102,7 @@ class Dying:
         for _ in range(self._deaths):
             connection, _ = self._listener.accept()
             with connection:
-                self.heard.append(connection.recv(65_536).decode())
+                self.heard.append(request(connection))
                 if self._midway:
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{")
         self._listener.close()

@@ -14,6 +14,7 @@ import pickle
 import stat
 import sys
 import tempfile
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ def build() -> str:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+class _Plain(pickle.Pickler):
+    """Writes what `_Ours` reads: some releases of Python write the word of an enumeration as a call of `getattr`."""
+
+    def reducer_override(self, value: Any) -> Any:
+        return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
 
 
 class _Ours(pickle.Unpickler):
@@ -98,7 +106,7 @@ class Cache:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.path.parent)
             with os.fdopen(descriptor, "wb") as file:
-                pickle.dump((build(), self._now, self._answers), file, protocol=5)
+                _Plain(file, protocol=5).dump((build(), self._now, self._answers))
             Path(name).replace(self.path)
         except OSError:
             return
