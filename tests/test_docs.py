@@ -16,6 +16,7 @@ PACKAGES = (
     "apps/deployment/src/sophia_deployment",
     "libs/deployment-core/src/sophia_deployment_core",
     "libs/infrastructure/src/sophia_infrastructure",
+    "libs/preflight/src/sophia_preflight",
     "libs/infrastructure/src",
     "libs/security/src",
     "libs/deployment-core/src",
