@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,14 @@ _INSTALLS = re.compile(
 
 _WRITTEN = re.compile(r"\.(sh|bash)$")
 """Files that people write, and commands of a build hardly ever do."""
+
+
+_PROGRAMS = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")
+_SYSTEMS = re.compile(
+    r"^(docker\.io/)?(library/)?(debian|ubuntu|alpine|python|golang|busybox|fedora|rust|ruby|openjdk|eclipse-temurin|"
+    r"rockylinux/rockylinux|rockylinux|almalinux|amazonlinux|scratch)(:|@|$)"
+)
+"""Images that bring no script to start with."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,8 @@ class Filesystem:
     made: set[str] = field(default_factory=set)
     """Paths and base names that commands make."""
     below: Filesystem | None = None
-    foreign_base: bool = True
+    base: str = ""
+    """The image that the stage begins with; empty where it begins with another stage."""
     installs_project: bool = False
     owned: set[str] = field(default_factory=set)
     """Directories that only we put something into."""
@@ -116,12 +126,41 @@ class Filesystem:
             _WRITTEN.search(name) is not None
             and name not in self.made
             and self._has(directory)
-            and not any(
-                file == each.source or file.startswith(f"{each.source}/") or (each.directory and each.source == ".")
-                for file in self.repository.by_name.get(name, [])
-                for each in self.copied
-            )
+            and not self._brings(name)
         )
+
+    def lacks_program(self, name: str) -> bool:
+        """Whether no program of that name can be found by it, in an image that begins with nothing but a system."""
+        places = [f"{directory}/{name}" for directory in _PROGRAMS]
+        own = list(self._below())
+        unknown = [tree.rstrip("/") + "/" for stage in own for tree in stage.unknown]
+        if name in self.made or any(stage._brings(name) for stage in self._layers()):
+            return False
+        if any(f"{place}/".startswith(tree) for tree in unknown for place in places):
+            return False
+        put = any(self.find(place) == "" for place in places) or not self.owned.isdisjoint(_PROGRAMS)
+        return put and _SYSTEMS.search(own[-1].base) is not None
+
+    def _below(self) -> Iterator[Filesystem]:
+        """This stage, and those that it begins with."""
+        stage: Filesystem | None = self
+        while stage is not None:
+            yield stage
+            stage = stage.below
+
+    def _layers(self) -> Iterator[Filesystem]:
+        """All stages that something of may be in this one."""
+        for stage in self._below():
+            yield stage
+            for _, _, other in stage.moved:
+                yield from other._layers()
+
+    def _brings(self, name: str) -> bool:
+        return any(
+            file == each.source or file.startswith(f"{each.source}/") or (each.directory and each.source == ".")
+            for file in self.repository.by_name.get(name, [])
+            for each in self.copied
+        ) or any(posixpath.basename(each.destination) == name for each in self.copied)
 
     def _is_filled(self, tree: str) -> bool:
         """Whether a directory of the repository is all that is put into one."""
@@ -206,8 +245,8 @@ class Images:
             found.below = self.filesystem(made, base, context)
             found.workdir = found.below.workdir
             found.owned = set(found.below.owned)
-        elif stage.base == "scratch":
-            found.foreign_base = False
+        else:
+            found.base = stage.base
         for each in stage.instructions[:count]:
             if not each.onbuild:
                 self._effect(made, each, found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.calls.model import Call, Script
+from sophia_preflight.calls.model import Call, Caller, Program, Script
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -27,6 +28,8 @@ def check(context: Context) -> Iterable[Finding]:
     for call in context.typed:
         if isinstance(call.target, Script):
             yield from _missing(context, call, call.target)
+        elif isinstance(call.target, Program) and call.site.caller in (Caller.START, Caller.COMPOSE):
+            yield from _missing_command(context, call, call.target)
 
 
 def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
@@ -45,6 +48,26 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
         severity=severity,
         confidence=confidence,
         fix=f"{RULE.fix}{_near(context, target.path.value)}",
+        blocks=blocks,
+    )
+
+
+def _missing_command(context: Context, call: Call, target: Program) -> Iterator[Finding]:
+    """A script that an image starts by its name alone: somebody puts it where programs are, or it is not there."""
+    name = target.name.value
+    if not re.fullmatch(r"[\w.-]+\.(sh|bash)", name) or call.site.inside is not None:
+        return
+    views = list(context.filesystems(call.site))
+    if not views or not all(view.files.lacks_program(name) for view in views):
+        return
+    severity, blocks = consequence(call.site)
+    yield RULE.found(
+        f"`{name}` is started here and no file of that name is put into the image",
+        Place(call.site.path, target.name.line, target.name.column),
+        anchor=f"{name} from {call.site.owner}",
+        severity=severity,
+        confidence=Confidence.LIKELY,
+        fix=f"{RULE.fix}{_near(context, name)}",
         blocks=blocks,
     )
 
@@ -130,6 +153,23 @@ BAD = [
         COPY . .
         === web.py
         === docker/wait_for.sh
+    """),
+    tree("""
+        === Dockerfile
+        FROM debian:13-slim AS files
+        COPY image/ /out/
+        FROM debian:13-slim
+        COPY --from=files /out/ /
+        ENTRYPOINT ["begin.sh"]
+        CMD ["--all"]
+        === image/usr/local/bin/start.sh
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        COPY docker/entry.sh /usr/local/bin/
+        ENTRYPOINT ["entrypoint.sh"]
+        === docker/entry.sh
     """),
     tree("""
         === Dockerfile
@@ -224,6 +264,43 @@ GOOD = [
         RUN echo 'print(1)' > made.py && python made.py
         CMD ["python", "main.py"]
         === src/main.py
+        === own/Dockerfile
+        FROM example/base:1
+        COPY start.sh /usr/local/bin/
+        ENTRYPOINT ["docker-entrypoint.sh"]
+        === own/start.sh
+        === path/Dockerfile
+        FROM debian:13-slim
+        ENV PATH=/opt/bin:$PATH
+        COPY wait.sh /usr/local/bin/
+        COPY first.sh /opt/bin/begin.sh
+        COPY <<EOF /usr/local/bin/inline.sh
+        exec sleep 1
+        EOF
+        RUN curl -o /usr/local/bin/fetched.sh https://example.org/x
+        ENTRYPOINT ["begin.sh"]
+        CMD ["inline.sh", "fetched.sh"]
+        FROM debian:13-slim
+        COPY wait.sh /usr/local/bin/
+        COPY <<EOF /usr/local/bin/inline.sh
+        exec sleep 1
+        EOF
+        CMD ["inline.sh"]
+        === path/wait.sh
+        === path/first.sh
+        === named/Dockerfile
+        FROM alpine:3.22
+        COPY ./start.sh /usr/local/bin/begin.sh
+        COPY ./bin /usr/local/bin/
+        ENTRYPOINT ["begin.sh"]
+        CMD ["other.sh"]
+        === named/start.sh
+        === named/bin/other.sh
+        === node/Dockerfile
+        FROM node:22
+        COPY start.sh /usr/local/bin/
+        ENTRYPOINT ["docker-entrypoint.sh"]
+        === node/start.sh
         === shared/Dockerfile
         FROM golang:1.25 AS build
         WORKDIR /src
