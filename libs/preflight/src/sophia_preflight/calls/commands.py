@@ -42,6 +42,8 @@ _NODE_VALUED = frozenset(
      "-w", "--watch", "-e", "--ext", "--exec", "-x", "--delay", "-d", "--tsconfig", "--ignore", "-i"}
 )  # fmt: skip
 _MANAGERS = frozenset({"npm", "yarn", "pnpm", "bun"})
+_PACKAGE = re.compile(r"([A-Za-z][\w.-]*?)(?:\[[\w,-]+\])?(?:(?:@|==)[\w.]+)?")
+"""What uvx runs: the command of a package by its name, in some version."""
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|[^/\s]+@[^/\s]+:")
 
 
@@ -68,7 +70,7 @@ def _wrapper(valued: str = "", operands: int = 0, **more: object) -> Wrapper:
 _UV_RUN = (
     "--with --with-requirements --with-editable -p --python --extra --group --only-group --no-group --directory "
     "--project --env-file --package --index --index-url --extra-index-url -f --find-links --cache-dir --config-file "
-    "--no-extra --color --refresh-package --resolution --exclude-newer"
+    "--no-extra --color --refresh-package --resolution --exclude-newer --from --constraints"
 )
 WRAPPERS: dict[str, list[Wrapper]] = {
     "sudo": [_wrapper("-u -g -h -p -C -U -D -R -T --user --group", assignments=True)],
@@ -214,6 +216,8 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
             rest = rest[1:]
         if wrapper.more:
             rest = [*rest, Word(MANY, words[0].line, words[0].column)] if rest else rest
+        if program in ("uvx", "pipx") and rest and (own := _PACKAGE.fullmatch(rest[0].value)):
+            rest = [replace(rest[0], value=own[1]), *rest[1:]]
         if program in ("npx", "bunx", "uvx", "pipx") and rest and re.search(r"[/@]|^[a-z]+\+", rest[0].value):
             return True  # a package by its name
         if program in ("uv", "uvx", "coverage") and rest and rest[0].value.endswith(".py"):

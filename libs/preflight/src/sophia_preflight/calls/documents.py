@@ -13,18 +13,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from sophia_preflight.calls.model import Call, Caller, Site, Trace
+from sophia_preflight.calls.model import Call, Caller, Program, Site, Trace
 from sophia_preflight.calls.shell import follow
+from sophia_preflight.calls.starting import agents_trace
 from sophia_preflight.readers import pages
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, PAD, UNKNOWN, plain
 
-_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(md|markdown|rst)", re.IGNORECASE)
+_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(mdx?|markdown|rst)", re.IGNORECASE)
 _NAMED = re.compile(
     r"(DEVELOP|HACKING|INSTALL|DEPLOY|RUNBOOK|GETTING|QUICK|SETUP|TESTING|OPERATI|RELEASING|USAGE|AGENTS|CLAUDE)[^/]*"
-    r"\.(md|markdown|rst)"
+    r"\.(mdx?|markdown|rst)"
 )
-_PAGES = re.compile(r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(md|markdown|rst)$", re.IGNORECASE)
+_PAGES = re.compile(
+    r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst)$", re.IGNORECASE
+)
 _PAST = re.compile(
     r"(^|/)[^/]*(decision|adrs?/|rfcs?/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
     r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
@@ -32,6 +35,7 @@ _PAST = re.compile(
 )
 _SHELLS = frozenset({"bash", "sh", "shell", "zsh", "shellscript", "ksh"})
 _SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal", "sh-session", "bash-session"})
+_DATA = frozenset({"json", "jsonc", "json5"})
 _PLAIN = frozenset({"", "text", "txt", "plaintext"})
 _PROMPT = re.compile(r"^\s*(\([\w.-]+\)\s*)?[$%❯➜]\s+(?=\S)")
 _COMMAND = re.compile(
@@ -44,6 +48,7 @@ _HOLE = re.compile(
     r"<[A-Za-z][^<>\n]*>|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
 )
+_VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\.")
 _USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|\bpath/to\b|/path/")
 _WINDOWS = re.compile(r"[\w.]\\\w")
 """A path of another shell, in a block that says it is a shell's."""
@@ -91,6 +96,9 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
     for block in page.blocks:
         if block.past or _TOLD_AGAINST.search(block.lead):
             continue
+        if block.language in _DATA and "ervers" in "".join(block.lines):
+            _tools(path, block, found)
+            continue
         script = _script(block)
         if not script.strip():
             continue
@@ -114,6 +122,19 @@ def _follow(path: str, script: str, block: pages.Block, carried: str, found: Tra
     if len(fresh.calls) == len(after.calls):
         found.calls += [_either(one, other) for one, other in zip(fresh.calls, after.calls, strict=True)]
     return later
+
+
+def _tools(path: str, block: pages.Block, found: Trace) -> None:
+    """Programs that a client of agents' tools is told to start; paths are those of its reader's machine."""
+    text = "\n" * (block.line - 1) + "\n".join(_VALUE_HOLE.sub(_unknown, line) for line in block.lines)
+    site = Site(path, Caller.DOCUMENT, CWD)
+    try:
+        calls = agents_trace(f"{path}.json", text).calls
+    except (ValueError, RecursionError):
+        return
+    for call in calls:
+        if isinstance(call.target, Program):
+            found.calls.append(replace(call, site=site, place=replace(call.place, path=path)))
 
 
 def _either(one: Call, other: Call) -> Call:

@@ -49,7 +49,7 @@ def parse(path: str, text: str) -> Text:
         blocks = list(_restructured(text.split("\n")))
     else:
         text = _HIDDEN.sub(lambda match: "\n" * match[0].count("\n"), text)
-        blocks = list(_markdown(text.split("\n")))
+        blocks = [each for each in _markdown(text.split("\n")) if each.sure or not path.endswith(".mdx")]
     code = {number for each in blocks if each.sure for number in range(each.line, each.line + len(each.lines))}
     prose = [line for number, line in enumerate(text.split("\n"), 1) if number not in code]
     return Text(blocks, prose)
