@@ -279,6 +279,32 @@ BAD = [
         \tdocker run --rm --mount type=bind,source=$(PWD)/web,target=/src/web \\
         \t\tshop-tests bash web/tests/hashes.sh -u
     """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop-tools"
+        [project.scripts]
+        shop-tools = "shop:main"
+        === shop/__init__.py
+        import click
+
+
+        @click.command()
+        @click.option("--tool-groups")
+        def main(tool_groups): ...
+        === docs/tools.mdx
+        <Tabs>
+          <Tab>
+            ```bash
+            uvx shop-tools@latest --toolsets default
+            ```
+          </Tab>
+        </Tabs>
+        === README.md
+        ```json
+        {"mcpServers": {"shop": {"command": "uvx", "args": ["shop-tools", "--toolsets", "default"]}}}
+        ```
+    """),
 ]
 GOOD = [
     tree("""
