@@ -66,3 +66,26 @@ def refused(kind: str, field: str, text: str) -> frozenset[str]:
     """What would be accepted in the place of a text; empty where it is, or where it is still to be filled in."""
     allowed = CHOICES.get((kind, field), frozenset())
     return allowed if allowed and text not in allowed and re.fullmatch(r"[A-Za-z]+", text) else frozenset()
+
+
+_CRON = ("minute", "hour", "day of the month", "month", "day of the week")
+_MOST = (59, 23, 31, 12, 7)
+_NICKNAMES = named("@yearly @annually @monthly @weekly @daily @midnight @hourly")
+
+
+def wrong_schedule(text: str) -> str:
+    """What is wrong with the times of a CronJob; empty where nothing is, or where they are still to be filled in."""
+    if re.search(r"[${}<>]|\b[A-Z_]{4,}\b", text) or not text.strip():
+        return ""
+    if text.startswith("@"):
+        return "" if text in _NICKNAMES or text.startswith("@every ") else "is no time that cron knows"
+    fields = text.removeprefix("CRON_TZ=").removeprefix("TZ=").split()
+    fields = fields[1:] if "TZ=" in text else fields
+    if len(fields) != len(_CRON):
+        return f"has {len(fields)} fields, and cron's times have five"
+    for name, field, most in zip(_CRON, fields, _MOST, strict=True):
+        if not re.fullmatch(r"[\d*/,?A-Za-z-]+", field):
+            return f"has a {name} that is none: `{field}`"
+        if any(int(number) > most for number in re.findall(r"(?<![/\d])\d+", field)):
+            return f"has a {name} that is too large: `{field}`"
+    return ""

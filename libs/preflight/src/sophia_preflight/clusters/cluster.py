@@ -53,6 +53,8 @@ class Scope:
     items: list[Item]
     patches: list[Patch] = field(default_factory=list)
     complete: bool = True
+    closed: bool = True
+    """Only files of the repository are missing, if anything is."""
     owner: str = ""
     """The kustomization; empty for plain files."""
     affixes: frozenset[tuple[str, str]] = frozenset()
@@ -189,7 +191,8 @@ class Cluster:
     def _scope(self, built: Built) -> Scope:
         removed = {(each.kind, each.name) for each in built.patches if each.deletes}
         items = [each for each in built.items if (each.kind, each.name) not in removed]
-        return Scope(items, built.patches, built.complete, built.kustomization.path, frozenset(built.affixes))
+        path, affixes = built.kustomization.path, frozenset(built.affixes)
+        return Scope(items, built.patches, built.complete, built.closed, path, affixes)
 
     def _plain(self, own: frozenset[str]) -> Scope:
         if own not in self._plain_scopes:

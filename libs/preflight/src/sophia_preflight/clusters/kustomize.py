@@ -156,6 +156,8 @@ class Built:
     items: list[Item] = field(default_factory=list)
     patches: list[Patch] = field(default_factory=list)
     complete: bool = True
+    closed: bool = True
+    """Nothing comes from elsewhere; where it is not complete, only files of the repository are missing."""
     paths: set[str] = field(default_factory=set)
     affixes: set[tuple[str, str]] = field(default_factory=set)
     loop: bool = False
@@ -202,7 +204,7 @@ class Builder:
 
     def _build(self, one: Kustomization, above: tuple[str, ...]) -> Built:
         found = Built(one, paths={one.path})
-        found.complete = not one.open
+        found.complete = found.closed = not one.open
         if one.path in above:
             found.loop, found.complete = True, False
             return found
@@ -224,12 +226,14 @@ class Builder:
             found.paths |= more.paths
             found.affixes |= more.affixes
             found.complete = found.complete and more.complete
+            found.closed = found.closed and more.closed
             found.loop = found.loop or more.loop
             return
         path = self.repository.resolved(path)
         made = self.documents.get(path)
         if made is None or not made.documents:
             found.complete = False
+            found.closed = found.closed and not self.repository.exists(path) and not self.repository.is_ignored(path)
             return
         found.paths.add(path)
         found.items += items_of(path, made)

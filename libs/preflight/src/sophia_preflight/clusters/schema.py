@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from sophia_preflight.clusters.choices import refused
+from sophia_preflight.clusters.choices import refused, wrong_schedule
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.text import named
 
@@ -124,6 +124,8 @@ def _object(name: str, node: Node, path: str, *, partial: bool) -> Iterator[Prob
 
 def _chosen(kind: str, field: str, node: Node, path: str) -> Iterator[Problem]:
     """Texts of which only some are accepted."""
+    if (kind, field) == ("batch.v1.CronJobSpec", "schedule") and (said := wrong_schedule(node.text)):
+        yield Problem("choice", f"`{path}` {said}", node, f"choice {path}", "write it like `0 3 * * *`")
     for each in node.some():
         if each.is_scalar and (allowed := refused(kind, field, each.text)):
             near = get_close_matches(each.text.lower(), [one.lower() for one in allowed], n=1)

@@ -59,7 +59,7 @@ def _own_pods(item: Item, scope: Scope) -> Iterator[Finding]:
 def _service(item: Item, scope: Scope) -> Iterator[Finding]:
     spec = item.node["spec"]
     selector = equal_labels(spec["selector"])
-    if not selector or spec["type"].text == "ExternalName" or not scope.complete:
+    if not selector or spec["type"].text == "ExternalName" or not scope.closed:
         return
     if scope.matching(selector, item.namespace) or _changes_labels(item, scope):
         return
@@ -95,6 +95,8 @@ def _meant(item: Item, selector: dict[str, str], scope: Scope) -> Pod | None:
     near = [pod for pod in scope.pods if pod.item.path == item.path]
     if len(near) == 1 or (near and _are_alike(near, selector)):
         return near[0]
+    if not scope.complete:
+        return None
     values = set(selector.values())
     beside = [pod for pod in scope.pods if values & {pod.item.name, *pod.labels.values()}]
     return beside[0] if len(beside) == 1 else None
@@ -171,8 +173,18 @@ BAD = [
         metadata: {name: store1, labels: {app: store, member: "1"}}
         spec: {containers: [{name: store, image: "registry.example.com/store:1"}]}
     """),
+    tree(
+        "    === k8s/kustomization.yaml\n    resources: [api.yaml, service.yaml, ingress.yaml]\n    === k8s/api.yaml"
+        + _DEPLOYMENT % "api"
+        + "    === k8s/service.yaml"
+        + _SERVICE % "backend"
+    ),
 ]
 GOOD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "api" + "    === k8s/service.yaml" + _SERVICE % "api"),
     tree("    === k8s/service.yaml" + _SERVICE % "from-a-chart"),
+    tree(
+        "    === k8s/kustomization.yaml\n    resources: [api.yaml, service.yaml, 'github.com/example/pods?ref=v1']\n"
+        "    === k8s/api.yaml" + _DEPLOYMENT % "api" + "    === k8s/service.yaml" + _SERVICE % "backend"
+    ),
 ]

@@ -184,6 +184,20 @@ BAD = [
           password: "plain text!"
     """),
     tree("""
+        === k8s/nightly.yaml
+        apiVersion: batch/v1
+        kind: CronJob
+        metadata: {name: nightly}
+        spec:
+          schedule: every night
+          jobTemplate:
+            spec:
+              template:
+                spec:
+                  restartPolicy: Never
+                  containers: [{name: nightly, image: "registry.example.com/nightly:2"}]
+    """),
+    tree("""
         === k8s/pod.yaml
         apiVersion: v1
         kind: Pod
@@ -276,5 +290,19 @@ GOOD = [
         spec:
           accessModes: [ReadWriteOnce]
           resources: {requests: {storage: 1Gi}}
+    """),
+    tree("""
+        === k8s/nightly.yaml
+        apiVersion: batch/v1
+        kind: CronJob
+        metadata: {name: nightly}
+        spec:
+          schedule: "*/15 3-6,22 * JAN-MAR ?"
+          jobTemplate:
+            spec:
+              template:
+                spec:
+                  restartPolicy: Never
+                  containers: [{name: nightly, image: "registry.example.com/nightly:2"}]
     """),
 ]

@@ -81,6 +81,11 @@ def check(context: Context) -> Iterable[Finding]:
 def _prometheus(context: Context, path: str, root: Node) -> Iterator[Finding]:
     yield from _fields(path, root, _TOP, "the configuration")
     yield from _fields(path, root["global"], _GLOBAL, "`global`")
+    for key in ("scrape_interval", "scrape_timeout", "evaluation_interval"):
+        said = root["global"][key].text
+        if said and _seconds(said) is None and "$" not in said and "{" not in said:
+            node = root["global"][key]
+            yield _found(path, node, f"`{said}` of `global.{key}` is no duration", key, fix="write it like `30s`")
     jobs: dict[str, Node] = {}
     interval = _seconds(root["global"]["scrape_interval"].text) or 60.0
     for job in root["scrape_configs"].elements():
@@ -340,6 +345,13 @@ BAD = [
               - alert: Errors
                 expr: sum(rate(http_errors_total[5m]) > 1
                 for: 5m
+    """),
+    tree("""
+        === monitoring/prometheus.yml
+        global: {evaluation_interval: often}
+        scrape_configs:
+          - job_name: api
+            static_configs: [{targets: ["api:8000"]}]
     """),
 ]
 GOOD = [

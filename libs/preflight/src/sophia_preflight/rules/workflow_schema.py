@@ -78,7 +78,12 @@ def _job(name: str, node: Node, key: Node) -> Iterator[tuple[Node, str, str, str
         said = f"step {index + 1} of `{name}`"
         if bool(step["run"]) == bool(step["uses"]):
             what = "neither `run` nor `uses`" if not step["run"] else "both `run` and `uses`"
-            yield step, f"{said} has {what}", f"{name} {what} {step['name'].text}", ""
+            yield (
+                step.key("uses") if step["run"] else step,
+                f"{said} has {what}",
+                f"{name} {what} {step['name'].text}",
+                "",
+            )
         uses = step["uses"].text
         if uses and "@" not in uses and not uses.startswith(("./", "docker://")) and "${{" not in uses:
             yield (
