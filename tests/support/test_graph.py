@@ -75,6 +75,7 @@ def test_faults_begin_when_the_test_says_so(tmp_path: Path) -> None:
         assert graph.processes["stock"].wait(5) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["crash-loop", "wrong-port", "never-healthy", "slow-start:30", "daemonise"])
 def test_a_service_that_cannot_start_never_is_healthy(tmp_path: Path, fault: str) -> None:
     with pytest.raises(TimeoutError):

@@ -123,7 +123,7 @@ def load(url: str, mix: Mix, *, count: int = 200, seconds: float = 20) -> Result
         ("reset", "reset"),
         ("5xx", "status 503"),
         ("other", "answer to another request"),
-        ("silence", "timeout"),
+        pytest.param("silence", "timeout", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_not_answered_well_is_lost_with_its_reason(tmp_path: Path, misdeed: str, reason: str) -> None:

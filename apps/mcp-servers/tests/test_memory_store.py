@@ -83,7 +83,7 @@ def test_accents_and_word_forms_do_not_hide_a_memory(store: Store) -> None:
     assert texts(store, "runs") == ["she was running home"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=80))
 @pytest.mark.parametrize("kept", ['NEAR("a b") AND col:x*'])
 def test_nothing_in_a_question_is_taken_for_search_syntax(store: Store, kept: str, question: str) -> None:
@@ -104,6 +104,7 @@ def test_a_question_without_a_word_has_no_expression() -> None:
     assert search_expression("?! …") == ""
 
 
+@pytest.mark.slow
 def test_two_versions_may_start_and_write_at_once(tmp_path: Path) -> None:
     def version(name: str) -> None:
         store = Store(tmp_path)

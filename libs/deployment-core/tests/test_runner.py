@@ -766,9 +766,13 @@ def _proven(ground: Ground, kind: str) -> None:
 
 KINDS = ("good", "broken", "breaks", "down")
 COUNTS = {kind: appends(kind) for kind in KINDS}
+APPENDS = [(kind, at) for kind in KINDS for at in range(COUNTS[kind])]
+"""One in five is enough for a quick look."""
 
 
-@pytest.mark.parametrize(("kind", "at"), [(kind, at) for kind in KINDS for at in range(COUNTS[kind])])
+@pytest.mark.parametrize(
+    ("kind", "at"), [pytest.param(kind, at, marks=[pytest.mark.slow] if at % 5 else []) for kind, at in APPENDS]
+)
 def test_an_engine_killed_before_any_append_is_finished_by_the_next_one(kind: str, at: int) -> None:
     left = at
 

@@ -168,6 +168,7 @@ def test_any_run_is_told_and_nothing_of_it_gets_out_of_its_place(journal, now_ms
     check(report.of(journal.view, journal.events, now_ms=now_ms, after=after))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_every_prefix_of_a_run_is_told(name):
     run = RUNS[name]()
