@@ -150,3 +150,94 @@ def test_shell_scripts_that_refuse_what_they_do_not_know() -> None:
     letters = shell.interface_of(parse(text), text)
     assert problems(letters, "-e production") == set()
     assert problems(letters, "--env production") == {Problem.UNKNOWN}
+
+
+def test_options_that_loops_add_are_known_as_far_as_the_loop_is_written_down() -> None:
+    written = of_python("""
+        import argparse
+        COMMON = {"--fast": {"action": "store_true"}}
+        def add_up(commands):
+            commands.add_parser("up").add_argument("--to")
+        parser = argparse.ArgumentParser()
+        for name, settings in COMMON.items():
+            parser.add_argument(name, **settings)
+        for name, text in [("--one", "a"), ("--two", "b")]:
+            parser.add_argument(name, help=text)
+        commands = parser.add_subparsers()
+        for add in (add_up,):
+            add(commands)
+        parser.parse_args()
+    """)
+    assert problems(written, "--fast --two x up --to y") == set()
+    assert problems(written, "--three x") == {Problem.UNKNOWN}
+    assert problems(written, "down") == {Problem.CHOICE}
+    unknown = of_python("""
+        import argparse
+        import elsewhere
+        name = "known"
+        parser = argparse.ArgumentParser()
+        for name in elsewhere.NAMES:
+            parser.add_argument("--" + name)
+        for name in elsewhere.NAMES:
+            parser.add_argument(f"--{name}")
+        parser.parse_args()
+    """)
+    assert problems(unknown, "--any 1") == set()
+
+
+def test_a_parser_class_of_ones_own_that_only_speaks_differently_is_as_strict() -> None:
+    source = """
+        import argparse
+        class Parser(argparse.ArgumentParser):
+            def {method}(self, *given): ...
+        parser = Parser()
+        parser.add_argument("--one")
+        parser.parse_args()
+    """
+    assert problems(of_python(source.format(method="error")), "--two") == {Problem.UNKNOWN}
+    assert problems(of_python(source.format(method="add_argument")), "--two") == set()
+
+
+def test_a_program_that_leaves_for_a_count_of_words_needs_that_many() -> None:
+    source = """
+        import sys
+        def main():
+            if len(sys.argv) {test}:
+                print("usage")
+                {leave}
+            print(sys.argv[1])
+        if __name__ == "__main__":
+            sys.exit(main())
+    """
+    exact = of_python(source.format(test="!= 3", leave="return 2"))
+    assert problems(exact, "one") == {Problem.MISSING}
+    assert problems(exact, "one two") == set()
+    assert problems(exact, "one two three") == {Problem.EXTRA}
+    assert problems(of_python(source.format(test="< 2", leave="sys.exit(1)")), "") == {Problem.MISSING}
+    assert problems(of_python(source.format(test="< 2", leave="sys.exit(0)")), "") == set()
+    assert problems(of_python(source.format(test="< 2", leave="sys.argv.append('x')")), "") == set()
+
+
+def test_programs_that_use_smaller_libraries() -> None:
+    letters = of_python("""
+        import getopt, sys
+        options, rest = getopt.getopt(sys.argv[1:], "ho:", ["help", "output="])
+    """)
+    assert problems(letters, "-o x --output=y z") == set()
+    assert problems(letters, "--input y") == {Problem.UNKNOWN}
+    text = of_python('''
+        """Usage: tool run [--fast] <name>"""
+        from docopt import docopt
+        if __name__ == "__main__":
+            docopt(__doc__)
+    ''')
+    assert problems(text, "run --fast x") == set()
+    assert problems(text, "run --slow x") == {Problem.UNKNOWN}
+    function = of_python("""
+        import fire
+        def run(name, dry_run=False): ...
+        if __name__ == "__main__":
+            fire.Fire(run)
+    """)
+    assert problems(function, "--name x --dry-run --nodry_run -n y") == set()
+    assert problems(function, "--names x") == {Problem.UNKNOWN}

@@ -10,9 +10,10 @@ import ast
 import builtins
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sophia_preflight.interfaces import plain
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.readers.python import nodes_of
 
@@ -36,6 +37,7 @@ _SHARED = 4
 """How deep decorators that add options may lie in each other."""
 
 
+_PARSES = re.compile(r"argparse|ArgumentParser|\b(import|from)\s+(typer|(rich_|async)?click)\b")
 _TYPER = re.compile(r"\b(import|from)\s+typer\b")
 _CLICK = re.compile(r"\b(import|from)\s+(rich_|async)?click\b")
 
@@ -48,6 +50,8 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
     own = own or text
     if not READS_ARGUMENTS.search(text):
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
+    if not _PARSES.search(text):
+        return plain.interface_of(tree, own, nodes)
     if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", own)):
         return Interface("unknown")
     for said in dict.fromkeys((own, text)):
@@ -219,6 +223,7 @@ class _Exclusive:
     names: list[str]
 
 
+_SAYS = frozenset({"error", "exit", "print_help", "format_help", "print_usage", "format_usage", "_print_message"})
 _Thing = Parser | _Sub | _Exclusive
 
 
@@ -240,10 +245,11 @@ class _Argparse:
         self.followed: set[tuple[str | int, ...]] = set()
         self.returns: dict[str, _Thing] = {}
         self.subclasses = {
-            node.name
+            node.name: all(isinstance(each, ast.Expr) or getattr(each, "name", "") in _SAYS for each in node.body)
             for node in nodes
             if isinstance(node, ast.ClassDef) and any(_name(base).endswith("ArgumentParser") for base in node.bases)
         }
+        """Parsers of the program's own, and whether they only say things in another way."""
 
     def interface(self) -> Interface:
         things: dict[str, _Thing] = {}
@@ -314,27 +320,48 @@ class _Argparse:
         depth: int,
         into: str,
     ) -> None:
+        values = self.constants.values
         words = self.constants.words(iterated)
         if isinstance(target, ast.Name) and words is not None and len(words) < 40:
             for word in words:
-                self.constants.values[target.id] = ast.Constant(word)
+                values[target.id] = ast.Constant(word)
                 self.block(body, things, depth, into=into)
-            self.constants.values.pop(target.id, None)
+            values.pop(target.id, None)
             return
-        if isinstance(iterated, (ast.List, ast.Tuple)) and all(isinstance(each, ast.Name) for each in iterated.elts):
-            for each in iterated.elts:
+        rows = list(self.rows(iterated))
+        names = [_name(each) for each in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        if not rows or len(rows) > 40 or any(len(row) != len(names) for row in rows):
+            values.update(dict.fromkeys(names, ast.Name("", ast.Load())))  # unknown, and opens what it reaches
+            self.block(body, things, depth, into=into)
+            return
+        for row in rows:
+            inner, functions = dict(things), self.functions
+            for name, each in zip(names, row, strict=True):
                 thing = things.get(_name(each))
-                if thing is not None and isinstance(target, ast.Name):
-                    self.block(body, {**things, target.id: thing}, depth, into=into)
-            return
-        for node in [inner for each in body for inner in ast.walk(each)]:
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                thing = things.get(_name(node.func.value))
-                if node.func.attr == "add_argument" and thing is not None:
-                    owner = thing if isinstance(thing, Parser) else thing.owner
-                    owner.open_options = owner.open_operands = True
-                if node.func.attr == "add_parser" and isinstance(thing, _Sub):
-                    thing.owner.open_operands = True
+                if thing is not None:
+                    inner[name] = thing
+                elif _name(each) in self.functions:
+                    self.functions = {**self.functions, name: self.functions[_name(each)]}
+                else:
+                    values[name] = each
+            self.block(body, inner, depth, into=into)
+            self.functions = functions
+        for name in names:
+            values.pop(name, None)
+
+    def rows(self, iterated: ast.expr) -> Iterator[list[ast.expr]]:
+        """What a loop gives its names each time, where that is written down."""
+        match iterated:
+            case ast.Name(id=name) if name in self.constants.values:
+                yield from self.rows(self.constants.values[name])
+            case ast.Call(func=ast.Attribute(value=inner, attr="items"), args=[]):
+                inner = self.constants.values.get(_name(inner), inner)
+                if isinstance(inner, ast.Dict):
+                    yield from ([key, value] for key, value in zip(inner.keys, inner.values, strict=True) if key)
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                yield from (list(e.elts) if isinstance(e, (ast.Tuple, ast.List)) else [e] for e in elements)
+            case _:
+                return
 
     def evaluate_all(self, node: ast.expr, things: dict[str, _Thing], depth: int) -> None:
         for each in ast.walk(node):
@@ -354,7 +381,7 @@ class _Argparse:
         name = _name(node.func)
         last = name.rpartition(".")[2]
         if last == "ArgumentParser" or last in self.subclasses:
-            return self.parser(node, things, last in self.subclasses)
+            return self.parser(node, things, not self.subclasses.get(last, True))
         if isinstance(node.func, ast.Attribute):
             thing = self.evaluate(node.func.value, things, depth)
             if thing is not None:
@@ -442,7 +469,21 @@ class _Argparse:
         value = _literal(node)
         return value if isinstance(value, str) else None
 
+    def spelled_out(self, node: ast.Call) -> ast.Call:
+        """The call with keywords in the place of a `**mapping` that is written down."""
+        keywords: list[ast.keyword] = []
+        for each in node.keywords:
+            mapping = self.constants.values.get(_name(each.value), each.value) if each.arg is None else None
+            keys = [_literal(key) for key in mapping.keys] if isinstance(mapping, ast.Dict) else []
+            if isinstance(mapping, ast.Dict) and all(isinstance(key, str) for key in keys):
+                pairs = zip(keys, mapping.values, strict=True)
+                keywords += [ast.keyword(arg=str(key), value=value) for key, value in pairs]
+            else:
+                keywords.append(each)
+        return ast.copy_location(ast.Call(node.func, node.args, keywords), node)
+
     def argument(self, owner: Parser, node: ast.Call, group: _Exclusive | None) -> None:
+        node = self.spelled_out(node) if any(keyword.arg is None for keyword in node.keywords) else node
         names = [self.text(each) for each in node.args]
         if any(keyword.arg is None for keyword in node.keywords) or any(name is None for name in names) or not names:
             owner.open_options = owner.open_operands = True
