@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.clusters.cluster import Scope, equal_labels
@@ -20,6 +21,10 @@ RULE = Rule(
     fix="use a port that the container declares, or declare this one",
     family="contradictions",
 )
+_ADDRESS = re.compile(
+    r"\b[a-z][a-z0-9+]*://(?:[^@/\s'\"]*@)?(?P<host>[a-z][a-z0-9-]*)"
+    r"(?:\.(?P<space>[a-z][a-z0-9-]*)(?:\.svc(?:\.cluster\.local)?)?)?:(?P<port>\d{2,5})(?=[/?\s'\",]|$)"
+)
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -31,6 +36,7 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
             yield from _ingress(item, scope)
+        yield from _addresses(item, scope)
 
 
 def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
@@ -153,6 +159,46 @@ def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _addresses(item: Item, scope: Scope) -> Iterator[Finding]:
+    """Addresses of services in the variables of containers and in the values of a ConfigMap."""
+    for name, value in _settings(item):
+        for found in _ADDRESS.finditer(value.text):
+            services = [each for each in scope.find("Service", found["host"]) if each.api == "v1"]
+            services = [each for each in services if found["space"] in (None, each.namespace) or not each.namespace]
+            if (
+                len(services) != 1
+                or scope.changed(services[0], "ports", "port")
+                or scope.changed(item, "value", "data")
+            ):
+                continue
+            spec = services[0].node["spec"]
+            known = {port["port"].text for port in spec["ports"].elements()}
+            direct = spec["clusterIP"].text == "None" or spec["type"].text == "ExternalName"
+            if direct or not known or not all(each.isdigit() for each in known) or found["port"] in known:
+                continue
+            yield _found(
+                item,
+                f"`{name}` of {item.said} asks {services[0].said} on port `{found['port']}`, which has {_list(known)}",
+                [
+                    Involved(value.place(item.path), "call"),
+                    Involved(spec["ports"].place(services[0].path), "declaration"),
+                ],
+                f"{name} {found['host']}:{found['port']} of {item.said}",
+                confidence=Confidence.LIKELY,
+            )
+
+
+def _settings(item: Item) -> Iterator[tuple[str, Node]]:
+    for container in item.pod.all_containers if item.pod is not None else ():
+        for variable in container.node["env"].elements():
+            if variable["value"].text:
+                yield variable["name"].text, variable["value"]
+    if item.kind == "ConfigMap" and item.api == "v1":
+        for name, value in item.node["data"].items():
+            if "\n" not in value.text:
+                yield name, value
+
+
 def _found(
     item: Item,
     message: str,
@@ -204,12 +250,30 @@ _SERVICE = """
       selector: {app: api}
       ports: [{port: 80, targetPort: %s}]
 """
+_CALLER = """
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: web
+    data:
+      API_URL: http://%s:%s/v1
+"""
 BAD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8080" + _SERVICE % "http"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "web"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "8080"),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _CALLER % ("api", "8000")),
+    tree(
+        "    === k8s/api.yaml"
+        + _DEPLOYMENT % "http"
+        + _SERVICE % "http"
+        + _CALLER % ("api.shop.svc.cluster.local", "81")
+    ),
 ]
 GOOD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "8000"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "http"),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _CALLER % ("api", "80")),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _CALLER % ("api.example.com", "8000")),
 ]
