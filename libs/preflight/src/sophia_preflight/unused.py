@@ -36,6 +36,8 @@ _NAMING = re.compile(
     r"\.(py|toml|cfg|ini|ya?ml|json|md|rst|txt|sh|in|env|conf|mk|j2|html|ipynb)$|(^|/)(Dockerfile|Makefile|Procfile)"
 )
 _MOST_BYTES = 300_000
+_MOST_LOOKS = 40
+"""So often all texts are looked through; what is asked for after that counts as used."""
 _MOST_IMPORTERS = 8
 """More than that are not all forgotten; and each is looked for in all texts."""
 
@@ -44,6 +46,7 @@ class Unused:
     def __init__(self, modules: Modules) -> None:
         self.modules, self.repository = modules, modules.repository
         self._known: dict[str, bool] = {}
+        self._looks = 0
 
     def covers(self, path: str) -> bool:
         """Whether a module is surely used by nobody: neither by itself nor through what imports it."""
@@ -119,6 +122,9 @@ class Unused:
 
     def _is_named(self, path: str) -> bool:
         """Whether some text has its dotted name in quotes, or its path, or a setting that ends with both."""
+        self._looks += 1
+        if self._looks > _MOST_LOOKS:
+            return True
         parts = path[:-3].split("/")
         dotted = ".".join(parts[-2:])
         pattern = re.compile(
