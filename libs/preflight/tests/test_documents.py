@@ -52,6 +52,7 @@ def test_text_of_a_block_that_is_a_shells_is_typed(block: str) -> None:
         "```\nusage: tool\n./x.sh\n```",
         "```bash\n./x.sh ...\n./path/to/x.sh\n./x.sh [--more]\n```",
         "```bash\n# ./x.sh\n```",
+        "```bash\n/data/\n    archive/\n        ./x.sh\n```",
         "```bash\nls -l\n| one | ./x.sh |\n| two | http://localhost |\n```",
         "```bash\npython tools\\x.py\n```",
         "It no longer works:\n\n```bash\n./x.sh\n```",

@@ -185,6 +185,19 @@ def test_options_that_loops_add_are_known_as_far_as_the_loop_is_written_down() -
     assert problems(unknown, "--any 1") == set()
 
 
+def test_a_parser_that_takes_all_that_remains_refuses_nothing() -> None:
+    source = """
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("command", choices=["one", "two"])
+        parser.add_argument("rest", nargs={rest})
+        parser.parse_args()
+    """
+    for rest in ("argparse.REMAINDER", "'...'"):
+        assert problems(of_python(source.format(rest=rest)), "one --set a=b") == set()
+    assert problems(of_python(source.format(rest="'*'")), "one --set") == {Problem.UNKNOWN}
+
+
 def test_a_parser_class_of_ones_own_that_only_speaks_differently_is_as_strict() -> None:
     source = """
         import argparse

@@ -52,6 +52,8 @@ _VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\."
 _USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|\bpath/to\b|/path/")
 _WINDOWS = re.compile(r"[\w.]\\\w")
 """A path of another shell, in a block that says it is a shell's."""
+_LISTED = re.compile(r"\s*[\w./-]+/\s*")
+"""A directory alone on its line: a tree of files is shown."""
 _ROW = re.compile(r"\s*([|+│┌├└╭╰]|[=-]{4,})")
 _TOLD_AGAINST = re.compile(
     r"\b((do|does|did|will|would|should|must|can|could) not|\w+n't|cannot|never|no longer|used to|instead of|"
@@ -147,7 +149,7 @@ def _either(one: Call, other: Call) -> Call:
 
 def _script(block: pages.Block) -> str:
     """The block as a script of the same lines; what is not typed is blank."""
-    if block.language not in _SHELLS | _SESSIONS | _PLAIN:
+    if block.language not in _SHELLS | _SESSIONS | _PLAIN or any(_LISTED.fullmatch(line) for line in block.lines):
         return ""
     prompted = any(_PROMPT.match(line) for line in block.lines)
     if prompted or block.language in _SESSIONS:

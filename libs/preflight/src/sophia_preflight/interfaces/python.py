@@ -490,6 +490,9 @@ class _Argparse:
             return
         words = [str(name) for name in names]
         least, most = self.count(node)
+        nargs = _keyword(node, "nargs")
+        if nargs is not None and (ast.unparse(nargs).endswith("REMAINDER") or _literal(nargs) in ("...", "A...")):
+            owner.open_options = owner.open_operands = True  # all that follows is for somebody else
         choices = self.constants.words(_keyword(node, "choices"))
         if not words[0].startswith("-"):
             has_default = _keyword(node, "default") is not None and least == 0
