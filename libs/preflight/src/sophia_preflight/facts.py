@@ -39,7 +39,7 @@ _MAKEFILE = re.compile(r"(^|/)(GNUm|M|m)akefile([.\-][\w-]+)?$|\.mk$")
 _WORKFLOW = re.compile(r"(^|/)\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
 _ACTION = re.compile(r"(^|/)action\.ya?ml$")
 _AGENT = re.compile(r"mcp|claude|cursor|agents?[._-]", re.IGNORECASE)
-_TEMPLATE = re.compile(r"\.(j2|jinja2?|tmpl|tpl|template|erb|mustache|hbs|gotmpl)$|\{\{|/templates/.*\.ya?ml$")
+_TEMPLATE = re.compile(r"\.(j2|jinja2?|tmpl|tpl|template|erb|mustache|hbs|gotmpl|in|am)$|\{\{|/templates/.*\.ya?ml$")
 
 
 @dataclass

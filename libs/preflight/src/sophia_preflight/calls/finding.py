@@ -176,9 +176,19 @@ class Finder:
         match = _MADE.search(path)
         if match and not self.repository.is_directory(path[: match.end()].rstrip("/")):
             return True
-        if self._is_below_made(path) or name in self._go:
+        if self._is_configured(path) or self._is_below_made(path) or name in self._go:
             return True
         return self.repository.is_ignored(path) or self.repository.is_foreign(path)
+
+    def _is_configured(self, path: str) -> bool:
+        """Whether a step of configuration makes it: from a template beside it, or as makefiles of such projects are."""
+        if any(self.repository.is_file(path + ending) for ending in (".in", ".am", ".PL", ".ac")):
+            return True
+        name, directory = posixpath.basename(path), posixpath.dirname(path)
+        if name not in ("Makefile", "makefile", "GNUmakefile", "configure", "config.status"):
+            return False
+        names = ("CMakeLists.txt", "configure", "configure.ac", "Makefile.PL", "meson.build", "extconf.rb")
+        return any(self.repository.is_file(posixpath.join(directory, each)) for each in names)
 
     @cached_property
     def _go(self) -> set[str]:

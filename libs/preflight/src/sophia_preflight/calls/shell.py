@@ -46,7 +46,7 @@ _SILENT = frozenset(
      "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
 )  # fmt: skip
 _DECLARING = frozenset({"export", "declare", "local", "readonly", "typeset"})
-_TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}")
+_TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}|@[A-Za-z_]\w*@")
 """What somebody else's template engine fills in before the script is one."""
 _ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
 

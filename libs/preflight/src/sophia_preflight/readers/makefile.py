@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sophia_preflight.readers.expansion import expanded, references
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import CWD, PAD, ROOT, UNKNOWN, is_known, joined
+from sophia_preflight.text import CWD, MANY, PAD, ROOT, UNKNOWN, is_known, joined
 
 _ASSIGNED = re.compile(
     r"\s*(?:export\s+|override\s+|private\s+)*([A-Za-z_.][\w.-]*)\s*(\?=|:{1,3}=|\+=|!=|=)\s*(.*)", re.DOTALL
@@ -21,6 +21,8 @@ _ASSIGNED = re.compile(
 _RULE = re.compile(r"([^:=#\t][^:=#]*?)\s*(::?)(?!=)\s*(.*)", re.DOTALL)
 _CONDITION = re.compile(r"\s*(else\s+)?(ifeq|ifneq|ifdef|ifndef)\b(.*)")
 _DIRECTIVE = re.compile(r"\s*(else|endif|export|unexport|vpath|undefine)\b")
+LONGEST = 2000
+"""Characters of a value that is followed as a part of the command that names it."""
 _OTHER_SYSTEM = re.compile(r"Windows|Win32|MINGW|MSYS|CYGWIN|Darwin|ComSpec|SYSTEMROOT", re.IGNORECASE)
 _PLACE = re.compile(r"\s*\$[({]\w*(DIR|DIRECTORY|PATH|FOLDER|ROOT|VENV|FILE|OUTPUT|BIN|BINARY)[)}]\s*", re.IGNORECASE)
 """A target that is a file or directory of which nothing is known: not one that somebody asks for by a name."""
@@ -227,7 +229,10 @@ class _Reader:
                 snippet.text = snippet.text[:start] + PAD + "$" + snippet.text[end:]
                 continue
             value = self.expand(reference)
-            if re.search(r"[ '\"]", value) and is_known(value) and len(value) < 400:
-                snippet.text = snippet.text[:start] + value + snippet.text[end:]
+            if not re.search(r"[\s'\"]", value):
+                snippet.put(start, end, value)
+            elif "\n" not in value and len(value) < LONGEST:
+                words = (MANY if each == UNKNOWN else each for each in value.split(" "))
+                snippet.text = snippet.text[:start] + " ".join(words) + snippet.text[end:]
             else:
-                snippet.put(start, end, value if "\n" not in value else UNKNOWN)
+                snippet.put(start, end, UNKNOWN)

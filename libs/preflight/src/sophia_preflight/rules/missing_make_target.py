@@ -317,4 +317,22 @@ GOOD = [
               - uses: ./.github/actions/make
                 with: {target: lint, fast: "no"}
     """),
+    tree("""
+        === configure.ac
+        AC_INIT
+        === Makefile.am
+        all: nothing-that-is-here
+        === database/Makefile.in
+        all: all-am
+        \tcd @top_builddir@ && ./run.sh
+        === web/Makefile
+        COMPOSE = docker compose -f $(FILE)
+        BIG = if test -n "$$one"; then first="two"; fi
+        up:
+        \t$(COMPOSE) up
+        \t$(BIG); cd @srcdir@
+        === build.sh
+        ./configure && make release
+        cd database && make all-recursive
+    """),
 ]
