@@ -63,8 +63,9 @@ def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
             _SCRAPING,
             "=== README.md\n    ```bash\n    sudo cp ./docs/monitoring/prometheus.yml /etc/prometheus/\n    ```",
         ),
+        (_MAKE, "=== tests/pages/README.md\n    ```bash\n    cd pages\n    make setup\n    ```"),
     ],
-    ids=["make", "script", "its page", "through a script", "page", "given"],
+    ids=["make", "script", "its page", "through a script", "page", "given", "a page beside it"],
 )
 def test_what_somebody_runs_blocks(text: str, caller: str, tmp_path: Path) -> None:
     assert len(_blocking(tmp_path, text + "    " + caller)) == 1

@@ -94,9 +94,18 @@ def _told_to_make(context: Context) -> Iterator[str]:
         for call in facts.trace.calls:
             if isinstance(call.target, MakeTarget) and call.target.file is None and call.site.directory.startswith(CWD):
                 inner = call.site.directory.removeprefix(CWD).lstrip("/")
-                places = {posixpath.normpath(posixpath.join(base, inner)) for base in (posixpath.dirname(path), "")}
+                places = {posixpath.normpath(posixpath.join(base, inner)) for base in _above(path)}
                 made = [posixpath.normpath(posixpath.join(place, name)) for place in places for name in _MAKEFILES]
                 yield from (each for each in made if each in context.makefiles and standing(each) is Standing.TEST)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The directories around a file, the repository's own last: where readers of a page may begin."""
+    directory = posixpath.dirname(path)
+    while directory:
+        yield directory
+        directory = posixpath.dirname(directory)
+    yield ""
 
 
 def _given(context: Context) -> Iterator[str]:
