@@ -127,6 +127,20 @@ BAD = [
               interval: 30
     """),
     tree("""
+        === docker-compose.yml
+        services:
+          web:
+            image: nginx:1.29
+            deploy: {resources: {limits: {memory: plenty}}}
+    """),
+    tree("""
+        === docker-compose.yml
+        services:
+          web:
+            image: nginx:1.29
+            healthcheck: {test: "curl -f localhost", retries: often}
+    """),
+    tree("""
         === stack.yml
         version: "3.8"
         services:
@@ -175,7 +189,10 @@ GOOD = [
             command: null
             ports: ["${PORT:-8080}:80", 9000, "127.0.0.1:5000-5010:5000-5010/udp", {target: 1, published: "2"}]
             depends_on: {db: {condition: service_started}}
-            deploy: {resources: {limits: {cpus: 0.5}}}
+            deploy: {resources: {limits: {cpus: 0.5, memory: 1.5GiB}, reservations: {memory: "${MEM:-64M}"}}}
+            mem_limit: 512 MB
+            memswap_limit: -1
+            shm_size: 64000000
           db:
             image: postgres:17
             healthcheck: {test: ["CMD", "pg_isready"], interval: 1m30s, retries: 3}

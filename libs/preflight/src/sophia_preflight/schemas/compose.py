@@ -28,7 +28,7 @@ ANYTHING = replace(ANYTHING, each=ANYTHING)
 
 _DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0")
 _PORT = re.compile(r"((\[?[0-9a-fA-F.:]+\]?|localhost):)?(\d*(-\d+)?:)?\d+(-\d+)?(/(tcp|udp|sctp))?")
-_SIZE = re.compile(r"\d+(\.\d+)?\s*([bkmgt]i?b?)?", re.IGNORECASE)
+_SIZE = re.compile(r"-1|\d+(\.\d+)?\s*[kmgtp]?i?b?", re.IGNORECASE)
 
 
 def _duration(text: str) -> str:
@@ -52,12 +52,18 @@ def _condition(text: str) -> str:
     return "" if text in known else f"must be one of {', '.join(known)}, not `{text}`"
 
 
+def _size(text: str) -> str:
+    return "" if _SIZE.fullmatch(text.strip()) else f"must be a size like `512m`, not `{text}`"
+
+
 def _whole(text: str) -> str:
     return "" if re.fullmatch(r"-?\d+", text) else f"must be a whole number, not `{text}`"
 
 
 COUNT = Shape(named("integer string"), legal=_whole)
 DURATION = replace(TEXT, legal=_duration)
+SIZE = replace(TEXT, legal=_size)
+SIZE_OR_NUMBER = replace(TEXT_OR_NUMBER, legal=_size)
 PORT = Shape(
     named("string integer"),
     keys={
@@ -88,7 +94,7 @@ BUILD = Shape(
     keys={
         "context": TEXT, "dockerfile": TEXT, "dockerfile_inline": TEXT, "args": PAIRS, "ssh": PAIRS,
         "cache_from": TEXTS, "cache_to": TEXTS, "no_cache": LOOSE_FLAG, "additional_contexts": PAIRS, "network": TEXT,
-        "pull": LOOSE_FLAG, "target": TEXT, "shm_size": TEXT_OR_NUMBER, "secrets": GRANTED, "tags": TEXTS,
+        "pull": LOOSE_FLAG, "target": TEXT, "shm_size": SIZE_OR_NUMBER, "secrets": GRANTED, "tags": TEXTS,
         "ulimits": ULIMITS, "platforms": TEXTS, "privileged": LOOSE_FLAG, "labels": PAIRS, "isolation": TEXT,
         "extra_hosts": Shape(each=TEXT, values=TEXT_OR_TEXTS), "entitlements": TEXTS, "no_cache_filter": TEXT_OR_TEXTS,
         "provenance": LOOSE_FLAG, "sbom": LOOSE_FLAG,
@@ -97,7 +103,7 @@ BUILD = Shape(
 HEALTH = Shape(
     keys={
         "test": TEXT_OR_TEXTS, "interval": DURATION, "timeout": DURATION, "start_period": DURATION,
-        "start_interval": DURATION, "retries": Shape(named("number integer string")), "disable": LOOSE_FLAG,
+        "start_interval": DURATION, "retries": COUNT, "disable": LOOSE_FLAG,
     },
 )  # fmt: skip
 LOGGING = Shape(keys={"driver": TEXT, "options": Shape(values=ANY_SCALAR)})
@@ -118,9 +124,9 @@ DEVICES = Shape(
 
 
 def _deploy(cpus: Shape) -> Shape:
-    limits = Shape(keys={"cpus": cpus, "memory": TEXT, "pids": Shape(named("integer string"))})
+    limits = Shape(keys={"cpus": cpus, "memory": SIZE, "pids": Shape(named("integer string"))})
     reservations = Shape(
-        keys={"cpus": cpus, "memory": TEXT, "generic_resources": Shape(each=ANYTHING), "devices": DEVICES}
+        keys={"cpus": cpus, "memory": SIZE, "generic_resources": Shape(each=ANYTHING), "devices": DEVICES}
     )
     restart = Shape(
         keys={
@@ -180,7 +186,7 @@ _BOTH: dict[str, Shape] = {
     "init": LOOSE_FLAG, "ipc": TEXT, "isolation": TEXT, "labels": PAIRS, "links": TEXTS, "logging": LOGGING,
     "mac_address": TEXT, "network_mode": TEXT, "networks": _ATTACHED, "pid": replace(TEXT, null=True),
     "ports": Shape(each=PORT), "privileged": LOOSE_FLAG, "read_only": LOOSE_FLAG,
-    "restart": Shape(named("string boolean"), legal=_restart), "security_opt": TEXTS, "shm_size": TEXT_OR_NUMBER,
+    "restart": Shape(named("string boolean"), legal=_restart), "security_opt": TEXTS, "shm_size": SIZE_OR_NUMBER,
     "secrets": GRANTED, "sysctls": PAIRS, "stdin_open": LOOSE_FLAG, "stop_grace_period": DURATION,
     "stop_signal": TEXT, "tmpfs": TEXT_OR_TEXTS, "tty": LOOSE_FLAG, "ulimits": ULIMITS, "user": TEXT_OR_NUMBER,
     "userns_mode": TEXT, "volumes": Shape(each=MOUNT), "working_dir": TEXT, "cgroupns_mode": TEXT,
@@ -193,8 +199,8 @@ _ONLY_COMPOSE: dict[str, Shape] = {
     "deploy": _deploy(TEXT_OR_NUMBER), "develop": ANYTHING, "device_cgroup_rules": TEXTS, "dns_opt": TEXTS,
     "extends": Shape(named("string"), keys={"service": TEXT, "file": TEXT}, required=named("service")),
     "gpus": Shape(named("string"), each=ANYTHING), "group_add": LOOSE_TEXTS, "label_file": TEXT_OR_TEXTS,
-    "mem_limit": TEXT_OR_NUMBER, "mem_reservation": TEXT_OR_NUMBER, "mem_swappiness": Shape(named("integer string")),
-    "memswap_limit": TEXT_OR_NUMBER, "models": ANYTHING, "oom_kill_disable": LOOSE_FLAG,
+    "mem_limit": SIZE_OR_NUMBER, "mem_reservation": SIZE_OR_NUMBER, "mem_swappiness": Shape(named("integer string")),
+    "memswap_limit": SIZE_OR_NUMBER, "models": ANYTHING, "oom_kill_disable": LOOSE_FLAG,
     "oom_score_adj": Shape(named("string integer")), "pids_limit": TEXT_OR_NUMBER, "platform": TEXT,
     "post_start": Shape(each=ANYTHING), "pre_stop": Shape(each=ANYTHING), "profiles": TEXTS, "provider": ANYTHING,
     "pull_policy": TEXT, "pull_refresh_after": TEXT, "runtime": TEXT, "scale": COUNT,
