@@ -22,7 +22,7 @@ from sophia_preflight.entries import Entries
 from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, ShellFacts
 from sophia_preflight.images import Images
 from sophia_preflight.interfaces.model import Interface
-from sophia_preflight.interfaces.programs import SHORT, SPEAKS, Programs
+from sophia_preflight.interfaces.programs import SHORT, Programs
 from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
@@ -154,11 +154,11 @@ class Context:
         if found is None or not isinstance(found.data, (PythonFacts, ShellFacts)):
             return None
         interface = found.data.interface
-        if isinstance(found.data, PythonFacts) and interface.is_open:
-            text = self.repository.text(path)
-            if SPEAKS.search(text) or ("__main__" in text and len(text) < SHORT):
-                return self.programs.interface(path)
-        return interface
+        data = found.data
+        if not isinstance(data, PythonFacts) or not data.is_program or not interface.is_open:
+            return interface
+        told = data.speaks or len(self.repository.text(path)) < SHORT
+        return self.programs.interface(path) if told else interface
 
     @cached_property
     def programs(self) -> Programs:

@@ -20,6 +20,7 @@ from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.interfaces import python as python_interfaces
 from sophia_preflight.interfaces import shell as shell_interfaces
 from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.interfaces.programs import ADDS, SPEAKS
 from sophia_preflight.readers import compose, dockerfile, json, makefile, pipeline, shell, workflow, yaml
 from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
@@ -56,6 +57,10 @@ class PythonFacts:
     need: Need | None = None
     """Where its grammar is younger than Python 3.9; with a `fault`, younger than the Python that checks it."""
     is_python_2: bool = False
+    speaks: bool = False
+    """Its text speaks of arguments."""
+    adds: bool = False
+    """It may add commands to what other modules make."""
 
 
 @dataclass
@@ -180,9 +185,9 @@ def _python(path: str, text: str) -> Facts:
     except RecursionError:
         return Facts("python", data=PythonFacts(open=True, outline=Outline(opaque=True, spreads=True)))
     is_open = outline.opaque or bool(outline.stars)
-    return Facts(
-        "python", trace, PythonFacts(None, outline.names, is_open, interface, is_program, outline, outline.need)
-    )
+    made = PythonFacts(None, outline.names, is_open, interface, is_program, outline, outline.need)
+    made.speaks, made.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
+    return Facts("python", trace, made)
 
 
 def _parses(tree: ast.Module, text: str) -> bool:

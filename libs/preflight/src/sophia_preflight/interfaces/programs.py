@@ -26,7 +26,7 @@ SPEAKS = re.compile(
     r"^\s*(import|from)\s+(click|typer|argparse|asyncclick|rich_click)\b|ArgumentParser|\.add_(argument|parser|command|typer)\(",
     re.MULTILINE,
 )
-_ADDS = re.compile(r"^\s*@[\w.]+\.(command|group)\b|\.(add_command|add_typer)\(|\.command\([^)]*\)\(", re.MULTILINE)
+ADDS = re.compile(r"^\s*@[\w.]+\.(command|group)\b|\.(add_command|add_typer)\(|\.command\([^)]*\)\(", re.MULTILINE)
 MOST_FILES = 80
 SHORT = 3000
 """A file that does not speak of arguments, and only starts another, is not longer."""
@@ -100,7 +100,8 @@ class Programs:
             for other in sorted({file for file, _ in unit.imports.values()} | set(unit.stars)):
                 if other not in seen:
                     seen.add(other)
-                    if SPEAKS.search(self.context.repository.text(other)):
+                    facts = self.context.python(other)
+                    if facts is not None and facts.speaks:
                         found.append(other)
                         waiting.append(other)
         text = self.context.repository.text(path)
@@ -114,7 +115,8 @@ class Programs:
         for path in sorted(self.context.repository.entries):
             inside = path.endswith(".py") and any(path.startswith(f"{each}/") for each in packages)
             tests = re.search(r"(^|/)(tests?/|test_)", path)
-            if inside and not tests and _ADDS.search(self.context.repository.text(path)):
+            facts = self.context.python(path) if inside and not tests else None
+            if facts is not None and facts.adds:
                 yield path
 
     def _package(self, path: str) -> str:
