@@ -234,6 +234,7 @@ def test_nobody_there_is_refused_and_does_not_spin() -> None:
     assert set(result.reasons) == {"new connection: refused"} and result.begun < 100
 
 
+@pytest.mark.slow
 def test_a_good_graph_loses_doubles_and_mixes_nothing(tmp_path: Path) -> None:
     with running(tmp_path / "data") as graph:
         mix = Mix(http2=0, events_count=5, events_every_ms=2)

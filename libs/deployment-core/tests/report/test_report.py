@@ -162,6 +162,7 @@ def journals(draw):
     return journal
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(journals(), st.integers(-(2**40), 2**61), st.sampled_from([None, Standing("production"), RUNS["held"]().after]))
 def test_any_run_is_told_and_nothing_of_it_gets_out_of_its_place(journal, now_ms, after):

@@ -173,6 +173,7 @@ entries = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(entries=entries, data=st.data())
 def test_any_change_of_any_entry_is_found_at_that_entry(entries, data):
