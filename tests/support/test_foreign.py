@@ -20,6 +20,9 @@ from tests.support.foreign import make_foreign
 from tests.support.ports import free_port
 from tests.support.repository import git
 
+pytestmark = pytest.mark.slow
+"""Real processes: they take seconds."""
+
 
 @contextmanager
 def process(command: list[str], directory: Path, **environment: str) -> Iterator[None]:

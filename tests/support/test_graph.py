@@ -13,6 +13,9 @@ import pytest
 from tests.support.graph import SERVICES, acted, make_graph, running, start
 from tests.support.repository import git
 
+pytestmark = pytest.mark.slow
+"""Real processes: they take seconds."""
+
 
 def ask(port: int, path: str = "/", *, id: str = "", method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -75,7 +78,6 @@ def test_faults_begin_when_the_test_says_so(tmp_path: Path) -> None:
         assert graph.processes["stock"].wait(5) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["crash-loop", "wrong-port", "never-healthy", "slow-start:30", "daemonise"])
 def test_a_service_that_cannot_start_never_is_healthy(tmp_path: Path, fault: str) -> None:
     with pytest.raises(TimeoutError):

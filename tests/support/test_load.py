@@ -25,6 +25,9 @@ from tests.support.load.http2 import PREFACE
 from tests.support.load.result import KINDS, of_one_release
 from tests.support.load.tally import Tally
 
+pytestmark = pytest.mark.slow
+"""Real processes: they take seconds."""
+
 NOBODY = Mix(keep_alive_get=0, keep_alive_post=0, new_connection=0, events=0, websocket=0, http2=0, timeout_seconds=2)
 ONE_POSTER = replace(NOBODY, keep_alive_post=1)
 
@@ -123,7 +126,7 @@ def load(url: str, mix: Mix, *, count: int = 200, seconds: float = 20) -> Result
         ("reset", "reset"),
         ("5xx", "status 503"),
         ("other", "answer to another request"),
-        pytest.param("silence", "timeout", marks=pytest.mark.slow),
+        ("silence", "timeout"),
     ],
 )
 def test_what_is_not_answered_well_is_lost_with_its_reason(tmp_path: Path, misdeed: str, reason: str) -> None:
@@ -234,7 +237,6 @@ def test_nobody_there_is_refused_and_does_not_spin() -> None:
     assert set(result.reasons) == {"new connection: refused"} and result.begun < 100
 
 
-@pytest.mark.slow
 def test_a_good_graph_loses_doubles_and_mixes_nothing(tmp_path: Path) -> None:
     with running(tmp_path / "data") as graph:
         mix = Mix(http2=0, events_count=5, events_every_ms=2)

@@ -14,6 +14,9 @@ from sophia_mcp_servers.code_quality.checking import CODE_BYTES, Incomplete, Unf
 from sophia_mcp_servers.code_quality.server import server
 from sophia_mcp_servers.serving import new_registry
 
+pytestmark = pytest.mark.slow
+"""Real processes: they take seconds."""
+
 
 async def test_both_tools_report_with_their_rules_and_lines() -> None:
     checked = await check("import os\nimport subprocess\nsubprocess.call(command, shell=True)\n")
