@@ -37,7 +37,9 @@ from sophia_preflight.secrets import Suspect
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
 _NOT_DOCKERFILE = re.compile(r"\.(md|txt|j2|jinja2?|tmpl|tpl|template|erb|dockerignore|sh|py|ya?ml|json|bak|orig|in)$")
 _MAKEFILE = re.compile(r"(^|/)(GNUm|M|m)akefile([.\-][\w-]+)?$|\.mk$")
-_WORKFLOW = re.compile(r"(^|/)\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
+_WORKFLOW = re.compile(r"\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
+_OF_ANOTHER = re.compile(r".*/" + _WORKFLOW.pattern)
+"""Workflows of a project that was put into this one: they are run in its own repository only."""
 _ACTION = re.compile(r"(^|/)action\.ya?ml$")
 _AGENT = re.compile(r"mcp|claude|cursor|agents?[._-]", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\.(j2|jinja2?|tmpl|tpl|template|erb|mustache|hbs|gotmpl|in|am)$|\{\{|/templates/.*\.ya?ml$")
@@ -144,8 +146,10 @@ def kind_of(path: str, head: str) -> str:
 
 
 def _yaml_kind(path: str, head: str) -> str:
-    if _WORKFLOW.search(path):
+    if _WORKFLOW.match(path):
         return "workflow"
+    if _OF_ANOTHER.match(path):
+        return ""
     if _ACTION.search(path) and "runs:" in head:
         return "workflow"
     if pipeline.looks_like(path, head):

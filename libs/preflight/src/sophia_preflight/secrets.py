@@ -487,8 +487,18 @@ def _assignments(path: str, text: str, taken: list[tuple[int, int]]) -> Iterator
             span = match.span(group)
             if not _is_secret_name(name) or any(s < span[1] and span[0] < e for s, e in taken):
                 continue
-            if _is_secret_value(name, value):
+            if _is_secret_value(name, value) and _is_secret_value(name, _plain(value)):
                 yield (*span, "a secret", name, (Severity.HIGH, _LIKELY))
+
+
+def _plain(value: str) -> str:
+    """What a value says in base64, as Secrets of Kubernetes hold it, where that is text; else the value."""
+    try:
+        said = base64.b64decode(value, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return value
+    said = said.removesuffix("\n")
+    return said if said.isprintable() else value
 
 
 def _is_secret_name(name: str) -> bool:

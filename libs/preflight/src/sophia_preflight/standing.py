@@ -37,14 +37,17 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     ),
     (
         Standing.ARCHIVED,
-        re.compile(r"(^|/)[^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*/", re.IGNORECASE),
+        re.compile(
+            r"(^|/)([^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*|([\w.]+[_-])?disabled)/",
+            re.IGNORECASE,
+        ),
     ),
     (
         Standing.TEST,
         re.compile(
             r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
             r"|(^|/)(integration|t/unit|t/integration|[^/]*[_-]tests?)/"
-            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.(test|spec)\.[jt]sx?$"
+            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.t$|\.(test|spec)\.[jt]sx?$"
         ),
     ),
     (

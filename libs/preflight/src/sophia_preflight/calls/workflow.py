@@ -41,6 +41,8 @@ class Workspace:
     base: str = UNKNOWN
     mounted: dict[str, str] = field(default_factory=dict)
     opaque: bool = False
+    actions: set[str] = field(default_factory=set)
+    """Names of the repositories whose actions have run: some put their other actions below a directory of that name."""
     checked_out: bool = False
 
     def directory(self, path: str) -> str:
@@ -96,12 +98,14 @@ def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Tra
 
 def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
     name = step.uses.text.partition("@")[0].lower()
+    workspace.actions.update(name.split("/")[1:2] if not name.startswith(("./", "actions/", "docker:")) else ())
     if file := step.with_["compose-file"] or step.with_["compose_file"]:
         _compose(workflow, job, step, file, workspace, owner, found)
     if name == "actions/checkout":
         _checkout(step, workspace, found)
     elif name.startswith("./"):
-        if workspace.checked_out and workspace.base == ROOT and not workspace.opaque:
+        brought = not workspace.actions.isdisjoint(name.split("/"))
+        if workspace.checked_out and workspace.base == ROOT and not workspace.opaque and not brought:
             _needed(workflow, step.uses, "the local action", owner, found, file=False)
     elif _MAKES_FILES.match(name):
         workspace.opaque |= not name.endswith("cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.clusters.cluster import Scope, equal_labels
@@ -20,6 +21,12 @@ RULE = Rule(
     fix="make the selector and the labels of the pods equal",
     family="clusters",
 )
+
+
+_GIVEN_LATER = re.compile(
+    r"(^|[./_-])(role|instanceRole|pod-name|pod-index|pod-template-hash|revision-hash|leader|primary)$"
+)
+"""Labels that controllers and the programs in the pods set while they run."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -67,7 +74,10 @@ def _service(item: Item, scope: Scope) -> Iterator[Finding]:
     if meant is None:
         return
     labels = meant.labels
-    wrong = next(name for name, value in selector.items() if labels.get(name) != value)
+    failing = [name for name, value in selector.items() if labels.get(name) != value]
+    if all(name not in labels and _GIVEN_LATER.search(name) for name in failing) and len(failing) < len(selector):
+        return
+    wrong = failing[0]
     said = f"have `{wrong}: {labels[wrong]}`" if wrong in labels else f"have no `{wrong}`"
     yield RULE.found(
         f"{item.said} selects `{wrong}: {selector[wrong]}`, and the pods of {meant.item.said} {said}",
@@ -187,4 +197,23 @@ GOOD = [
         "    === k8s/kustomization.yaml\n    resources: [api.yaml, service.yaml, 'github.com/example/pods?ref=v1']\n"
         "    === k8s/api.yaml" + _DEPLOYMENT % "api" + "    === k8s/service.yaml" + _SERVICE % "backend"
     ),
+    tree("""
+        === k8s/store.yaml
+        apiVersion: v1
+        kind: Service
+        metadata: {name: store-leader}
+        spec:
+          selector: {app: store, role: leader}
+          ports: [{port: 5432}]
+        ---
+        apiVersion: apps/v1
+        kind: StatefulSet
+        metadata: {name: store}
+        spec:
+          serviceName: store-leader
+          selector: {matchLabels: {app: store}}
+          template:
+            metadata: {labels: {app: store}}
+            spec: {containers: [{name: store, image: "registry.example.com/store:1"}]}
+    """),
 ]

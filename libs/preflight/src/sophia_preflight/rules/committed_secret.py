@@ -34,7 +34,9 @@ _TRIED_WITH = re.compile(
     re.IGNORECASE,
 )
 """Paths that say that what lies there opens nothing but what is started for a test or on one's own machine."""
-_TEST_FILE = re.compile(r"(^|[._/-])(tests?|unit|specs?|e2e|stories|testing|cypress)([._/-]|$)", re.IGNORECASE)
+_TEST_FILE = re.compile(
+    r"(^|[._/-])(tests?|unit|specs?|e2e|stories|testing|cypress)([._/-]|$)|(^|/)x?t/|\.t$", re.IGNORECASE
+)
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -150,6 +152,14 @@ GOOD = [
         export GITHUB_TOKEN={_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}
     """),
     tree(f"""
+        === t/login.t
+        my $key = '{_PRIVATE_KEY}';
+        === k8s/secret.yaml
+        apiVersion: v1
+        kind: Secret
+        metadata: {{name: store}}
+        data:
+          admin-password: c3RvcmUtcGFzczE=
         === service.egg-info/PKG-INFO
         Metadata-Version: 2.1
         export SERVICE_API_KEY={_joined("Zq7_KaXFstRKI9hTdWM7", "DQq56GglRHf2HW7")}

@@ -69,8 +69,26 @@ def _copies(
     for source in sources:
         if "://" in source or source.startswith("git@") or not is_known(source):
             continue
-        failing = [(build, why) for build in builds if (why := _fails(context, made.path, build, source))]
+        named = _named(each, source)
+        failing = [
+            (build, why)
+            for build in builds
+            if not _may_say(context, build, named) and (why := _fails(context, made.path, build, source))
+        ]
         yield from _finding(made, each, source, failing, len(builds))
+
+
+def _named(each: Instruction, source: str) -> dict[str, str]:
+    """Arguments that a source is made of, with defaults that a builder may replace."""
+    held = {name: each.variables[name] for name in re.findall(r"\$\{?(\w+)", each.flat) if name in each.variables}
+    return {name: one.value for name, one in held.items() if one.assumed and one.value in source}
+
+
+def _may_say(context: Context, build: BuildContext, names: dict[str, str]) -> bool:
+    """Whether a build gives one of these arguments; if nobody says how it is built, one without a sensible default."""
+    if build.certain:
+        return bool(names) and any(each in names or not is_known(each) for each in build.arguments)
+    return any(not context.repository.exists(_inside(build, value)) for value in names.values())
 
 
 def _copies_of_stage(
@@ -168,6 +186,9 @@ def _is_lenient(pattern: str) -> bool:
 
 
 def _empty(context: Context, directory: str, build: BuildContext, ignore: DockerIgnore) -> bool:
+    """Whether a directory is left out itself; one that only loses its files comes without them."""
+    if not ignore.ignores(posixpath.relpath(directory, build.directory)):
+        return False
     files = list(context.repository.inside(directory))
     return bool(files) and all(ignore.ignores(posixpath.relpath(one, build.directory)) for one in files)
 
@@ -270,5 +291,24 @@ GOOD = [
         !dist
         === .gitignore
         dist
+    """),
+    tree("""
+        === Dockerfile
+        FROM debian:13
+        ARG program=set-me
+        COPY $program /usr/bin/service
+        COPY ./reports ./reports
+        === .dockerignore
+        reports/*
+        === reports/keep.txt
+    """),
+    tree("""
+        === build.sh
+        docker build --build-arg program=shop.sh .
+        === Dockerfile
+        FROM debian:13
+        ARG program=set-me
+        COPY ${program} /usr/bin/service
+        === shop.sh
     """),
 ]

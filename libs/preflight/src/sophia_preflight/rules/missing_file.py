@@ -183,4 +183,19 @@ GOOD = [
         ```
         === src/shop/__init__.py
     """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - uses: example/shared-steps@v2
+              - uses: ./.github/shared-steps/actions/prepare
+        === external/queue/.github/workflows/lint.yml
+        on: push
+        jobs:
+          lint: {uses: ./.github/workflows/base-lint.yml}
+    """),
 ]

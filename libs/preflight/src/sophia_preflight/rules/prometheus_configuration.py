@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
+from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import limited
 from sophia_preflight.text import named
@@ -57,14 +58,20 @@ _ALERTMANAGER = named(
 _ACTIONS = named("replace keep drop keepequal dropequal hashmod labelmap labeldrop labelkeep lowercase uppercase")
 _OTHERS = re.compile(r"victoria|vmagent|vmalert|vmsingle|mimir|cortex|/vm/", re.IGNORECASE)
 """Programs that read the same files and know more settings."""
+_OF_VMALERT = named(
+    "type concurrency params headers notifier_headers eval_offset eval_delay eval_alignment debug "
+    "update_entries_limit extra_filter_labels"
+)
+"""Settings of groups that only vmalert knows."""
 _DURATION = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 _UNITS = {"y": 31536000.0, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def check(context: Context) -> Iterable[Finding]:
+    others = _read_by_others(context)
     for path, documents in context.documents.items():
         root = documents.root
-        if not root.is_map or "apiVersion" in root:
+        if not root.is_map or "apiVersion" in root or path in others or _OTHERS.search(path):
             continue
         if "scrape_configs" in root and (root["global"] or root["rule_files"] or "prometheus" in path.lower()):
             if not {"server", "clients", "positions"} & set(root.keys):
@@ -73,6 +80,28 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _alertmanager(path, root)
         elif root["groups"].is_list and _is_rules(root):
             yield from _rules(path, root)
+
+
+def _read_by_others(context: Context) -> set[str]:
+    """Files that compose services mount into programs other than Prometheus, and no service into Prometheus itself."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for project in context.projects:
+        for service in project.services(context.composes).values():
+            image = service.get("image")
+            if image is None:
+                continue
+            for part in service.listed("volumes"):
+                mount = mount_of(part.node)
+                if mount is not None and mount.source.startswith("."):
+                    source = posixpath.normpath(posixpath.join(project.base_of(part.file), mount.source))
+                    found[bool(_OTHERS.search(image.text))].add(source)
+    ours = found[False]
+    files = {path for path in context.documents if any(_is_in(path, each) for each in found[True])}
+    return {path for path in files if not any(_is_in(path, each) for each in ours)}
+
+
+def _is_in(path: str, mounted: str) -> bool:
+    return path == mounted or path.startswith(mounted + "/")
 
 
 # --- Prometheus -----------------------------------------------------------------------------------------------------
@@ -192,7 +221,9 @@ def _rule_files(context: Context, path: str, root: Node) -> Iterator[Finding]:
 
 def _is_rules(root: Node) -> bool:
     first = next((rule for group in root["groups"].elements() for rule in group["rules"].elements()), None)
-    return first is not None and ("alert" in first or "record" in first) and set(root.keys) <= {"groups", "namespace"}
+    if first is None or any(not _OF_VMALERT.isdisjoint(group.keys) for group in root["groups"].elements()):
+        return False
+    return ("alert" in first or "record" in first) and set(root.keys) <= {"groups", "namespace"}
 
 
 def _rules(path: str, root: Node) -> Iterator[Finding]:
@@ -279,7 +310,7 @@ def _route(path: str, route: Node, names: dict[str, Node], times: set[str], dept
 
 
 def _fields(path: str, node: Node, known: frozenset[str] | set[str], owner: str) -> Iterator[Finding]:
-    for name in node.keys if not _OTHERS.search(path) else ():
+    for name in node.keys:
         if name not in known and not name.startswith("x-"):
             near = get_close_matches(name, known, n=1)
             fix = f"did you mean `{near[0]}`?" if near else "remove it"
@@ -377,5 +408,27 @@ GOOD = [
         === monitoring/alertmanager.yml
         route: {receiver: default}
         receivers: [{name: default}]
+    """),
+    tree("""
+        === docker-compose.yml
+        services:
+          collector:
+            image: victoriametrics/vmagent:v1.112.0
+            volumes: ["./monitoring/prometheus.yml:/etc/prometheus/prometheus.yml"]
+        === monitoring/prometheus.yml
+        global: {scrape_interval: 15s}
+        scrape_configs:
+          - job_name: lights
+            scrape_align_interval: 1m
+            static_configs: [{targets: ["lights:2020/api/metrics"]}]
+        === alerting/logs.yml
+        groups:
+          - name: logs
+            type: vlogs
+            concurrency: 2
+            rules:
+              - record: lines
+                expr: "_time: 1m | stats count() as total"
+                annotations: {description: lines}
     """),
 ]
