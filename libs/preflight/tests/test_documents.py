@@ -55,6 +55,8 @@ def test_text_of_a_block_that_is_a_shells_is_typed(block: str) -> None:
         "```bash\n/data/\n    archive/\n        ./x.sh\n```",
         "```bash\nls -l\n| one | ./x.sh |\n| two | http://localhost |\n```",
         "```bash\npython tools\\x.py\n```",
+        "```sh\n2024/03/25 19:27:41 listening\nsrc/main.c:12: error\n```",
+        "```sh\n--file=deploy/x.sh\n```",
         "It no longer works:\n\n```bash\n./x.sh\n```",
         "# Old ways\n\n## First\n\n```bash\n./x.sh\n```",
         "<!--\n```bash\n./x.sh\n```\n-->",
@@ -247,3 +249,57 @@ def main():
     assert findings(f"{PROJECT}{argparse}=== run.sh\nshop --host x\n", tmp_path) == []
     (tmp_path / "shop/cli.py").write_text((tmp_path / "shop/cli.py").read_text().replace(first, "pass"))
     assert [each.rule for each in engine.check(tmp_path).blocking] == ["unknown-argument"]
+
+
+_ONE_OF_TWO = """
+=== docker-compose.yml
+services: {web: {image: "nginx:1.29"}}
+=== docs/cluster/docker-compose.yml
+services: {node: {image: "nginx:1.29"}}
+=== docs/cluster.rst
+.. literalinclude:: cluster/docker-compose.yml
+
+Then::
+
+  $ docker compose exec WHAT ls
+"""
+
+
+def test_compose_is_typed_where_the_page_has_a_file_with_the_service(tmp_path: Path) -> None:
+    assert findings(_ONE_OF_TWO.replace("WHAT", "node"), tmp_path / "one") == []
+    assert findings(_ONE_OF_TWO.replace("WHAT", "other"), tmp_path / "two") == ["unknown-service docs/cluster.rst:5:25"]
+
+
+def test_targets_of_another_branch_are_not_looked_for(tmp_path: Path) -> None:
+    text = """
+        === Makefile
+        all:
+        \ttrue
+        === docs/cluster.md
+        LEAD
+
+        ```bash
+        make cluster
+        ```
+    """
+    here = text.replace("LEAD", "Here:")
+    there = text.replace("LEAD", "It lies in the [branch](https://example.com/a/b/tree/cluster).")
+    assert findings(here, tmp_path / "one") == ["missing-make-target docs/cluster.md:4:6"]
+    assert findings(there, tmp_path / "two") == []
+
+
+def test_options_that_nothing_ties_to_a_command_are_not_missed(tmp_path: Path) -> None:
+    text = """
+        === serve.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--port", required=True)
+        parser.add_argument("--host")
+        parser.parse_args()
+        === README.md
+        ```bash
+        python serve.py --host a
+          --port 80
+        ```
+    """
+    assert findings(text, tmp_path) == []

@@ -197,6 +197,8 @@ class _Placing:
     def _make(self, call: Call, target: MakeTarget, directories: list[str]) -> Call | None:
         if target.file is not None or not all(word.known for word in target.names):
             return None
+        if self.page.branch and not self.front:
+            return None
         if any(self._makes(directory, target.names) for directory in self._all(directories, _MAKEFILES)):
             return None
         for directory in self._off_the_shelf(directories):
@@ -207,9 +209,10 @@ class _Placing:
     def _makes(self, directory: str, names: tuple[Word, ...]) -> bool:
         """Whether a directory's makefile may have the targets; one that includes others may have any."""
         for name in _MAKEFILES:
-            made = self.context.makefiles.get(_below(directory, name))
-            if made is not None:
-                return made.dynamic or all(made.may_make(word.value) for word in names)
+            path = _below(directory, name)
+            if path in self.context.makefiles:
+                targets = self.context.making.targets(path)
+                return self.context.makefiles[path].dynamic or all(targets.may_make(word.value) for word in names)
         return False
 
     def _package(self, call: Call, target: PackageScript, directories: list[str]) -> Call | None:
@@ -241,9 +244,21 @@ class _Placing:
             if wanted and all(self.repository.is_file(_below(directory, each)) for each in wanted):
                 return self._at(call, directory)
             if not wanted and any(self.repository.is_file(_below(directory, name)) for name in _COMPOSES):
-                return self._at(call, directory)
+                return None if self._serves(call, directories, directory) else self._at(call, directory)
         gone = [word for word in files if posixpath.basename(word.value) not in self.made | self.page.written]
         return self._nowhere(call) if gone and self.front else None
+
+    def _serves(self, call: Call, directories: list[str], first: str) -> bool:
+        """Whether compose files of another directory that the page may mean have the services that the first lacks."""
+        assert isinstance(call.target, Composition)
+        wanted = {word.value for word in call.target.services if word.known}
+        by_directory: dict[str, set[str]] = {}
+        for file in self.context.composes.values():
+            by_directory.setdefault(file.directory, set()).update(name for name, _ in file.root["services"].items())
+        if wanted <= by_directory.get(first, set()):
+            return False
+        named = {each for each in by_directory if posixpath.basename(each) in self.page.words}
+        return any(wanted <= by_directory.get(each, set()) for each in (named | set(directories)) - {first})
 
     def _build(self, call: Call, context: Word, directories: list[str]) -> Call | None:
         if not context.known or _STAND_IN.search(context.value):

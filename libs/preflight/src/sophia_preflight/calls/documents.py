@@ -18,7 +18,7 @@ from sophia_preflight.calls.shell import follow
 from sophia_preflight.calls.starting import agents_trace
 from sophia_preflight.readers import pages
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import CWD, PAD, UNKNOWN, plain
+from sophia_preflight.text import CWD, MANY, PAD, UNKNOWN, plain
 
 _FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(mdx?|markdown|rst)", re.IGNORECASE)
 _NAMED = re.compile(
@@ -54,7 +54,17 @@ _WINDOWS = re.compile(r"[\w.]\\\w")
 """A path of another shell, in a block that says it is a shell's."""
 _LISTED = re.compile(r"\s*[\w./-]+/\s*")
 """A directory alone on its line: a tree of files is shown."""
-_ROW = re.compile(r"\s*([|+│┌├└╭╰]|[=-]{4,})")
+_ROW = re.compile(
+    r"\s*([|+│┌├└╭╰]|[=-]{4,}|\[?\d{4}[-/.]\d\d?[-/.]\d\d?([T ]|$)|\[?\d\d?:\d\d:\d\d\b|[-dl]([r-][w-][xsStT-]){3}"
+    r"|[\w./-]*/[\w./-]+:\d+:|\[?(INFO|DEBUG|WARN|WARNING|ERROR|FATAL)\b)"
+)
+"""How a line begins that a program has printed: of a table, of a log, of a listing, of a compiler."""
+_FLAG = re.compile(r"\s*--?[A-Za-z][\w.-]*(=|\s|$)")
+"""An option alone at the beginning of a line: an argument of the command above, whose end of line says otherwise."""
+_ELSEWHERE = re.compile(
+    r"\bgit (checkout|switch) (?!-|main\b|master\b|\.)\w|\bbranch\]\([^)\s]*/tree/(?!main\b|master\b|develop\b)",
+)
+"""A page that leads its reader to another branch."""
 _TOLD_AGAINST = re.compile(
     r"\b((do|does|did|will|would|should|must|can|could) not|\w+n't|cannot|never|no longer|used to|instead of|"
     r"previously|formerly|before this|will fail|fails with|removed|deprecated|legacy|obsolete|planned|future|not yet|"
@@ -86,6 +96,8 @@ class Page:
     words: frozenset[str] = frozenset()
     clones: dict[str, bool] = field(default_factory=dict)
     """By the directory that a clone makes: whether its address is only a placeholder."""
+    branch: bool = False
+    """Whether it leads to another branch, of whose files nothing is known."""
 
 
 def read(path: str, text: str) -> tuple[Trace, Page]:
@@ -108,7 +120,7 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
             name = match[2] or posixpath.basename(match[1].rstrip("/")).removesuffix(".git")
             clones[name] = bool(re.search(rf"{UNKNOWN}|your|example\.(com|org)", match[1], re.IGNORECASE))
         carried = _follow(path, script, block, carried, found)
-    return found, Page(_written(page), frozenset(re.findall(r"[\w.-]+", text)), clones)
+    return found, Page(_written(page), frozenset(re.findall(r"[\w.-]+", text)), clones, bool(_ELSEWHERE.search(text)))
 
 
 def _follow(path: str, script: str, block: pages.Block, carried: str, found: Trace) -> str:
@@ -161,15 +173,24 @@ def _script(block: pages.Block) -> str:
     else:
         return ""
     return "\n".join(
-        "" if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) else _HOLE.sub(_unknown, line)
-        for before, line in zip(["", *lines], lines, strict=False)
+        ""
+        if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before)
+        else _HOLE.sub(_unknown, line) + more
+        for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
 
 
 def _is_row(line: str, before: str) -> bool:
-    """Whether a line belongs to a table that a command prints, and is not the rest of a pipeline."""
+    """Whether a line is what a command prints, or options of one that ended above; not the rest of a command."""
     continues = before.rstrip().endswith(("\\", "|")) and not _ROW.match(before)
-    return _ROW.match(line) is not None and not continues
+    return (_ROW.match(line) is not None or _FLAG.match(line) is not None) and not continues
+
+
+def _continued(lines: list[str]) -> Iterator[str]:
+    """What to read at the end of each line: any words where options follow that nothing ties to it."""
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        forgotten = _FLAG.match(after) and line.strip() and not line.rstrip().endswith(("\\", "|"))
+        yield f" {MANY}" if forgotten else ""
 
 
 def _unknown(match: re.Match[str]) -> str:

@@ -77,6 +77,8 @@ class Parser:
     open_options: bool = False
     """Unknown options are accepted, or nobody can tell which there are."""
     open_operands: bool = False
+    ignores_unknown: bool = False
+    """What is not known is passed over: it is no mistake, and what is required is required all the same."""
     abbreviations: bool = True
     """A long option may be cut short as long as it is unambiguous (argparse)."""
     line: int = 1
@@ -151,7 +153,7 @@ class _Match:
                     index = self.skipped(word, index)
                     continue
                 if found is None:
-                    self.uncertain = True
+                    self.uncertain |= not self.is_passed_over(word)
                     continue
                 option, attached = found
                 self.seen.update(option.names)
@@ -182,6 +184,12 @@ class _Match:
             self.spare.append(word)
             index += 1
         return index
+
+    def is_passed_over(self, word: Word) -> bool:
+        """Whether a word is surely no option of this parser, and no mistake either."""
+        name = word.value.partition("=")[0]
+        known = self.parser.names()
+        return self.parser.ignores_unknown and is_known(name) and not any(each.startswith(name) for each in known)
 
     def is_option(self, word: Word) -> bool:
         value = word.value

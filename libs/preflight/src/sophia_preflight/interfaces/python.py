@@ -241,6 +241,9 @@ class _Argparse:
         self.parents: set[int] = set()
         self.parsed: set[int] = set()
         self.known_only: set[int] = set()
+        """Parsers that pass over what they do not know, and leave it to others."""
+        self.strays = False
+        """Whether the file has something parsed in part of which nobody can tell which parser it is."""
         self.entered: set[str] = set()
         self.followed: set[tuple[str | int, ...]] = set()
         self.returns: dict[str, _Thing] = {}
@@ -260,8 +263,12 @@ class _Argparse:
         roots = [parser for parser in self.made if id(parser) not in self.parents]
         called = [parser for parser in roots if id(parser) in self.parsed]
         chosen = called or roots
-        if len(chosen) != 1:
+        if len(chosen) != 1 or self.strays:
             return Interface("unknown")
+        for each in chosen:
+            if id(each) in self.known_only:
+                each.ignores_unknown = not each.open_options and not each.has_commands
+                each.open_options = each.open_operands = True
         return Interface("argparse", chosen[0], chosen[0].line)
 
     def takes_parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -386,6 +393,7 @@ class _Argparse:
             thing = self.evaluate(node.func.value, things, depth)
             if thing is not None:
                 return self.method(thing, node.func.attr, node, things)
+            self.strays |= node.func.attr in ("parse_known_args", "parse_known_intermixed_args")
         return self.helper(last, node, things, depth)
 
     def parser(self, node: ast.Call, things: dict[str, _Thing], subclass: bool) -> Parser:
@@ -441,7 +449,7 @@ class _Argparse:
                     self.parsed.add(id(owner))
             case "parse_known_args" | "parse_known_intermixed_args":
                 self.parsed.add(id(owner))
-                owner.open_options = owner.open_operands = True
+                self.known_only.add(id(owner))
         return None
 
     def command(self, sub: _Sub, node: ast.Call, things: dict[str, _Thing]) -> Parser:

@@ -38,6 +38,17 @@ BAD = [
         \tpython scripts/deploy.py production
     """),
     tree("""
+        === copy_all.py
+        import argparse
+        if __name__ == "__main__":
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--from-directory", required=True)
+            settings, _ = parser.parse_known_args()
+        === Makefile
+        copy:
+        \tpython copy_all.py --source=data
+    """),
+    tree("""
         === backup.sh
         #!/bin/sh
         target="${1:?where to}"

@@ -356,6 +356,37 @@ GOOD = [
         [project]
         name = "shop"
         [project.scripts]
+        shop = "shop:main"
+        === shop/__init__.py
+        import argparse
+        import sys
+
+
+        def parsers():
+            general = argparse.ArgumentParser(add_help=False)
+            general.add_argument("--quiet", action="store_true")
+            every = argparse.ArgumentParser(parents=[general])
+            actions = every.add_subparsers()
+            actions.add_parser("sell").add_argument("--price")
+            actions.add_parser("buy")
+            return general, actions.choices, every
+
+
+        def main():
+            general, actions, every = parsers()
+            settings, rest = general.parse_known_args(sys.argv[1:])
+            for name in rest:
+                actions[name].parse_known_args(rest)
+        === README.md
+        ```bash
+        shop sell buy --price 3 --quiet
+        ```
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
         shop = "shop.cli:main"
         === shop/__init__.py
         === shop/cli.py
