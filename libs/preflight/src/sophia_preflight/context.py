@@ -23,6 +23,7 @@ from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, 
 from sophia_preflight.images import Images
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.interfaces.programs import SHORT, Programs
+from sophia_preflight.making import Making
 from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
@@ -79,11 +80,12 @@ class Context:
     def traces(self) -> dict[str, Trace]:
         """What files do; not commands that pages only tell, nor parts of pipelines that none of ours uses."""
         used = {path for whole in self.wholes for path in whole.files}
-        return {
+        found = {
             path: each.trace
             for path, each in self.facts.items()
             if not isinstance(each.data, Page) and (path in used or not isinstance(each.data, Pipeline))
         }
+        return found | dict(self.making.traces())
 
     @cached_property
     def calls(self) -> list[Call]:
@@ -128,7 +130,13 @@ class Context:
 
     @cached_property
     def makefiles(self) -> dict[str, Makefile]:
+        """Each as it is alone."""
         return self._of(Makefile)
+
+    @cached_property
+    def making(self) -> Making:
+        """Makefiles with what they include."""
+        return Making(self.repository, self.makefiles, self.facts)
 
     @cached_property
     def packages(self) -> dict[str, PackageFacts]:

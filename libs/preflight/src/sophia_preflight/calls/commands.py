@@ -591,6 +591,8 @@ def _make(words: Sequence[Word], run: Run) -> None:
     names = [word for word in operands if word.known and "=" not in word.value and not word.value.isdigit()]
     if any(not word.known for word in operands):
         names = [word for word in names if not word.assumed]
+    given = {word.value.partition("=")[2] for word in operands if "=" in word.value}
+    names = [word for word in names if word.value not in given]  # `PROGRAM=x.exe x.exe`: the name of a target is given
     run.call(MakeTarget(tuple(names), parted.first("-f", "--file", "--makefile")), words)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from sophia_preflight.readers.expansion import expanded, references
 from sophia_preflight.readers.snippet import Snippet
@@ -21,6 +22,8 @@ _ASSIGNED = re.compile(
 _RULE = re.compile(r"([^:=#\t][^:=#]*?)\s*(::?)(?!=)\s*(.*)", re.DOTALL)
 _CONDITION = re.compile(r"\s*(else\s+)?(ifeq|ifneq|ifdef|ifndef)\b(.*)")
 _DIRECTIVE = re.compile(r"\s*(else|endif|export|unexport|vpath|undefine)\b")
+DEEPEST_CHAIN = 2
+"""Rules of patterns that may stand one behind the other."""
 LONGEST = 2000
 """Characters of a value that is followed as a part of the command that names it."""
 _OTHER_SYSTEM = re.compile(r"Windows|Win32|MINGW|MSYS|CYGWIN|Darwin|ComSpec|SYSTEMROOT", re.IGNORECASE)
@@ -39,35 +42,81 @@ class Recipe:
 @dataclass
 class Target:
     name: str
+    path: str
     line: int
     needs: list[str]
     recipes: list[Recipe] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Include:
+    """An `include`: what it names, where, and whether make goes on without it."""
+
+    name: str
+    path: str
+    line: int
+    tolerated: bool
+
+
+@dataclass(frozen=True)
+class Included:
+    """The makefiles that an `include` reads, with their text; one of them, where `either`."""
+
+    files: Sequence[tuple[str, str]] = ()
+    either: bool = False
+
+
+Find: TypeAlias = Callable[[str, str], Included]
+"""The makefiles that a name means in the `include` of a makefile."""
+
+
 @dataclass
 class Makefile:
+    here: str
+    """The directory in which make reads it, as a value."""
     targets: list[Target] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
-    includes: list[tuple[str, int, bool]] = field(default_factory=list)
-    """Path, line, whether a missing one is tolerated."""
+    includes: list[Include] = field(default_factory=list)
+    """Those that are not read with it."""
+    files: list[str] = field(default_factory=list)
+    """The paths of what is read: its own, and those of what it includes."""
     dynamic: bool = False
     """Targets may exist that the text does not name: `$(eval …)`, `$(call …)` at the top."""
 
-    def names(self) -> set[str]:
-        """As written; some are patterns, and of some only a part is known."""
-        return {target.name for target in self.targets}
 
-    def may_make(self, name: str) -> bool:
-        """Whether there is, or may be, a rule for it in this very file."""
-        return may_make(self.names(), name)
+class Targets:
+    """What a makefile has rules for; `exists` says whether a file is there that a rule may need."""
 
+    def __init__(self, targets: Iterable[Target], exists: Callable[[str], bool]) -> None:
+        self._exists = exists
+        self.names: set[str] = set()
+        """As written, but for patterns."""
+        self._patterns: list[tuple[re.Pattern[str], list[str]]] = []
+        for each in targets:
+            if "%" not in each.name:
+                self.names.add(each.name)
+            if "%" in each.name or (not is_known(each.name) and re.search(r"\w", _known_part(each.name))):
+                pattern = re.escape(each.name).replace("%", "(.+)", 1).replace(UNKNOWN, ".*")
+                self._patterns.append((re.compile(pattern), each.needs))
 
-def may_make(names: Iterable[str], name: str) -> bool:
-    """Whether one of the names of targets is, or fits, a name; of a target that is all unknown nobody can tell."""
-    if name in names:
-        return True
-    patterns = [each for each in names if "%" in each or (not is_known(each) and re.search(r"\w", _known_part(each)))]
-    return any(re.fullmatch(re.escape(each).replace("%", ".+").replace(UNKNOWN, ".*"), name) for each in patterns)
+    def may_make(self, name: str, depth: int = 0) -> bool:
+        """Whether there is, or may be, a rule for it; of a target that is all unknown nobody can tell.
+
+        A pattern's rule is one only where what it needs is there or can be made too."""
+        name = name.removeprefix("./")
+        if name in self.names or ".DEFAULT" in self.names:
+            return True
+        for pattern, needs in self._patterns:
+            if found := pattern.fullmatch(name):
+                stem = found[1] if found.groups() else ""
+                if all(self._may_have(need.replace("%", stem), depth) for need in needs if "%" in need):
+                    return True
+        return False
+
+    def _may_have(self, need: str, depth: int) -> bool:
+        if not is_known(need) or self._exists(need):
+            return True
+        return depth < DEEPEST_CHAIN and self.may_make(need, depth + 1)
 
 
 def _known_part(name: str) -> str:
@@ -83,30 +132,45 @@ def _rule(flat: str) -> tuple[str, str] | None:
     return (flat[: found.end(1)], flat[found.start(3) :]) if found else None
 
 
-def parse(path: str, text: str) -> Makefile:
-    """Read a makefile; what is not understood is stepped over."""
-    return _Reader(path, text).makefile()
+def parse(path: str, text: str, find: Find | None = None, *, part: bool = False) -> Makefile:
+    """Read a makefile; what is not understood is stepped over. With `find`, what it includes is read where it does so.
+
+    A `part` is one that others include: it is not known from which directory."""
+    return _Reader(path, text, find, part=part).makefile()
 
 
 class _Reader:
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.lines = text.replace("\r\n", "\n").split("\n")
-        included, directory = path.endswith(".mk"), posixpath.dirname(path)
+    def __init__(self, path: str, text: str, find: Find | None, *, part: bool) -> None:
+        self.path, self.find = path, find
+        self.lines: list[str] = []
+        included, directory = part or path.endswith(".mk"), posixpath.dirname(path)
         self.here = CWD if included else joined(ROOT, directory or ".")
-        listed = joined(ROOT, path)
-        self.found = Makefile(variables={"MAKEFILE_LIST": f"{UNKNOWN} {listed}" if included else listed})
+        self.found = Makefile(self.here, variables={"MAKEFILE_LIST": UNKNOWN} if included else {})
         if not included and not directory:
             self.found.variables["PWD"] = ROOT
         self.branches: list[bool | None] = []
         """Of the conditionals that are open: whether the branch holds, if that can be told."""
         self.prefix = "\t"
         self.open: list[Target] = []
-        self.one_shell = False
+        self.recipes: list[tuple[list[Target], str, int, str]] = []
+        self.text = text
 
     def makefile(self) -> Makefile:
+        self.read(self.path, self.text)
+        for targets, path, start, line in self.recipes:
+            if made := self.recipe(path, start, line):
+                for target in targets:
+                    target.recipes.append(made)
+        return self.found
+
+    def read(self, path: str, text: str) -> None:
+        """A file from its first line to its last; the one that includes it goes on afterwards."""
+        around = self.path, self.lines, self.open
+        self.path, self.lines, self.open = path, text.replace("\r\n", "\n").split("\n"), []
+        self.found.files.append(path)
+        listed = self.found.variables.get("MAKEFILE_LIST", "")
+        self.found.variables["MAKEFILE_LIST"] = f"{listed} {joined(ROOT, path)}".lstrip()
         index = 0
-        recipes: list[tuple[list[Target], int, str]] = []
         while index < len(self.lines):
             start, line = index, self.lines[index]
             is_recipe = line.startswith(self.prefix) and bool(self.open)
@@ -116,16 +180,24 @@ class _Reader:
             index += 1
             if is_recipe:
                 if not self.dead:
-                    recipes.append((self.open, start, line))
+                    self.recipes.append((self.open, path, start, line))
             elif re.match(r"\s*define\s+\S", line):
                 index = self.definition(line, index)
             else:
                 self.statement(line, start)
-        for targets, start, line in recipes:
-            if made := self.recipe(start, line):
-                for target in targets:
-                    target.recipes.append(made)
-        return self.found
+        self.path, self.lines, self.open = around
+
+    def include(self, include: Include) -> None:
+        found = self.find(include.name, self.path) if self.find else Included()
+        if not found.files:
+            self.found.includes.append(include)
+        if found.either:
+            self.branches.append(None)
+        for path, text in found.files:
+            if path not in self.found.files:
+                self.read(path, text)
+        if found.either:
+            self.branches.pop()
 
     @property
     def dead(self) -> bool:
@@ -153,7 +225,8 @@ class _Reader:
                 self.assign(assigned)
         elif included := re.match(r"\s*(-|s)?include\s+(.*)", flat):
             names = self.expand(included[2].partition("#")[0]).split() if not self.dead else []
-            self.found.includes += [(name, start + 1, included[1] is not None) for name in names]
+            for name in names:
+                self.include(Include(name, self.path, start + 1, included[1] is not None))
         elif directive := _DIRECTIVE.match(flat):
             self.turn(directive[1])
         elif (rule := _rule(flat)) is not None and not flat.startswith("\t"):
@@ -199,25 +272,23 @@ class _Reader:
         if any(not re.search(r"\w", _known_part(name)) for name in names if not is_known(name)):
             self.found.dynamic |= not _PLACE.fullmatch(before)
         needs = [self.local(name) for name in self.expand(rest.partition("#")[0]).split()] if not self.dead else []
-        self.open = [Target(name, start + 1, needs) for name in names]
+        self.open = [Target(name, self.path, start + 1, needs) for name in names]
         self.found.targets += self.open
-        if ".ONESHELL" in names:
-            self.one_shell = True
-        if inline.strip() and (made := self.recipe(start, inline)):
+        if inline.strip() and (made := self.recipe(self.path, start, inline)):
             for target in self.open:
                 target.recipes.append(made)
 
     def local(self, name: str) -> str:
         """A target in make's own directory, without saying so."""
-        return name.removeprefix(f"{self.here}/") if name != self.here else "."
+        return name.removeprefix(f"{self.here}/").removeprefix("./") if name != self.here else "."
 
-    def recipe(self, start: int, line: str) -> Recipe | None:
+    def recipe(self, path: str, start: int, line: str) -> Recipe | None:
         body = line.removeprefix(self.prefix)
         stripped = body.lstrip(" \t@-+")
         marks = body[: len(body) - len(stripped)]
         if not stripped.strip() or stripped.startswith("#"):
             return None
-        snippet = Snippet(self.path, stripped, start + 1, len(line) - len(stripped) + 1)
+        snippet = Snippet(path, stripped, start + 1, len(line) - len(stripped) + 1)
         self.place_references(snippet)
         return Recipe(snippet, "-" in marks)
 

@@ -11,9 +11,9 @@ from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
-from sophia_preflight.readers.makefile import Makefile, may_make
+from sophia_preflight.readers.makefile import Targets
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, is_known
+from sophia_preflight.text import Word, is_known
 
 RULE = Rule(
     id="missing-make-target",
@@ -36,18 +36,21 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _needed(context: Context, path: str) -> Iterator[Finding]:
     """Prerequisites that have no rule and are no file."""
-    known = _targets(context, path, set()) if not path.endswith(".mk") else None
+    user = context.making.user(path)
+    known = _targets(context, user) if user and not user.endswith(".mk") else None
     if known is None:
         return
-    for target in context.makefiles[path].targets:
+    for target in context.making.whole(user).targets:
+        if target.path != path:
+            continue
         for name in target.needs:
             plain = re.fullmatch(r"[A-Za-z][\w-]*", name)
-            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-            if not plain or target.name.startswith(".") or "%" in target.name or may_make(known, name):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(user), name))
+            if not plain or target.name.startswith(".") or "%" in target.name or known.may_make(name):
                 continue
             if context.repository.exists(place) or context.finder.is_made(place):
                 continue
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name, known.names, n=1)
             severity, blocks = consequence(Site(path, Caller.MAKE, owner=target.name))
             yield RULE.found(
                 f"`{target.name}` needs `{name}`, for which `{path}` has no rule",
@@ -75,14 +78,14 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
                 blocks=blocks,
             )
         return
-    known = _targets(context, found.path, set())
+    known = _targets(context, found.path)
     if known is None:
         return
     for word in target.names:
         name = word.value
-        if may_make(known, name) or context.repository.exists(posixpath.join(posixpath.dirname(found.path), name)):
+        if known.may_make(name) or context.repository.exists(posixpath.join(posixpath.dirname(found.path), name)):
             continue
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, known.names, n=1)
         yield RULE.found(
             f"`{found.path}` has no target `{name}`",
             Involved(Place(call.site.path, word.line, word.column), "call"),
@@ -94,41 +97,18 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
         )
 
 
-def _targets(context: Context, path: str, seen: set[str]) -> set[str] | None:
+def _targets(context: Context, path: str) -> Targets | None:
     """Targets of a makefile and of what it includes; None where nobody can tell."""
-    made: Makefile | None = context.makefiles.get(path)
-    if made is None or made.dynamic:
+    if path not in context.makefiles:
         return None
-    seen.add(path)
-    found = made.names()
-    for name, _, optional in made.includes:
-        inner = _included(context, posixpath.dirname(path), name)
-        if not inner:
-            beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-            if not optional or not is_known(name) or context.finder.is_made(beside):
-                return None
-        for each in inner - seen:
-            more = _targets(context, each, seen)
-            if more is None:
-                return None
-            found |= more
-    return found
-
-
-def _included(context: Context, directory: str, name: str) -> set[str]:
-    """The makefiles that an `include` may mean: make looks from where it runs, which the text may leave open."""
-    if name.startswith(ROOT):
-        places = [posixpath.normpath(name[1:].lstrip("/"))]
-    else:
-        places = [posixpath.normpath(posixpath.join(base, name.removeprefix(f"{CWD}/"))) for base in (directory, "")]
-    for place in places:
-        if place in context.makefiles:
-            return {place}
-        if (not is_known(name) or "*" in name) and (posixpath.dirname(place).strip(UNKNOWN) or place.endswith(".mk")):
-            pattern = re.escape(place).replace(r"\*", "[^/]*").replace(UNKNOWN, ".*")
-            if found := {each for each in context.makefiles if re.fullmatch(pattern, each)}:
-                return found
-    return set()
+    made = context.making.whole(path)
+    if made.dynamic:
+        return None
+    for each in made.includes:
+        beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), each.name))
+        if not each.tolerated or not is_known(each.name) or context.finder.is_made(beside):
+            return None
+    return context.making.targets(path)
 
 
 BAD = [
@@ -216,6 +196,24 @@ BAD = [
           style:
             uses: ./.github/workflows/make.yml
             with: {target: checkstyle}
+    """),
+    tree("""
+        === Makefile
+        include parts/*.mk services/*/Makefile
+        release: image publish
+        === parts/shared.mk
+        shared-tidy:
+        \ttrue
+        %: shared-% ;
+        === services/api/Makefile
+        image: base
+        \t./services/api/pack.sh
+        === services/api/pack.sh
+        true
+        === publish.sh
+        cd "$(dirname "$0")"
+        make tidy
+        make tody
     """),
 ]
 GOOD = [
@@ -334,5 +332,64 @@ GOOD = [
         === build.sh
         ./configure && make release
         cd database && make all-recursive
+    """),
+    tree("""
+        === Makefile
+        IMAGE := shop/api
+        include build/*.mk services/*/Makefile
+        ship: api-image tidy
+        %: shared-%
+        \t@echo $@
+        === build/rules.mk
+        shared-tidy:
+        \ttrue
+        === services/api/Makefile
+        api-image: clean
+        \tdocker build -t $(IMAGE) -f services/api/Dockerfile services/api
+        clean:
+        \t./services/api/clean.sh && $(MAKE) tidy
+        === services/api/clean.sh
+        true
+        === services/api/Dockerfile
+        FROM alpine:3.22
+        COPY clean.sh /
+        === services/load/Makefile
+        load-up:
+        \tdocker compose -f base.yml up
+        === services/load/base.yml
+        services:
+          load: {image: "shop/load:1"}
+        === ship.sh
+        cd "$(dirname "$0")"
+        make ship
+    """),
+    tree("""
+        === Makefile
+        .DEFAULT:
+        \tcd server && $(MAKE) $@
+        === server/Makefile
+        BIN = ./served
+        $(BIN): main.c
+        \t$(CC) -o $@ main.c
+        include $(TOOLS)
+        === worker/Makefile
+        BIN = ./worked
+        all: worked
+        $(BIN): main.c
+        \t$(CC) -o $@ main.c
+        PROGRAM = worker
+        $(PROGRAM): main.c
+        \t$(CC) -o $@ main.c
+        windows:
+        \t$(MAKE) "PROGRAM=worker.exe" worker.exe
+        === server/main.c
+        int main() { return 0; }
+        === worker/main.c
+        int main() { return 0; }
+        === ship.sh
+        cd "$(dirname "$0")"
+        make anything
+        make -C server install
+        make -C worker worked
     """),
 ]
