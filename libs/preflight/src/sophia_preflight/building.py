@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sophia_preflight.calls.finding import Location
 from sophia_preflight.calls.model import ImageBuild
@@ -49,6 +49,8 @@ def asked(context: Context) -> Iterator[Asked]:
             word = target.dockerfile or Word("Dockerfile", call.place.line, call.place.column)
             site_of_file = call.site.directory if target.dockerfile else base
             located_file = context.finder.path(Word(joined(site_of_file, word.value)), call.site)
+            if located_file.found and (called := context.called_build(call, target)) is not None:
+                located_file = replace(located_file, path=called[0])
             if not target.dockerfile and not located_file.found:
                 for other in ("dockerfile", "Containerfile"):
                     again = context.finder.path(Word(joined(base, other)), call.site)

@@ -36,7 +36,7 @@ from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
 from sophia_preflight.settings import Settings
-from sophia_preflight.text import Word, in_repository, is_known, joined
+from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined
 
 _T = TypeVar("_T")
 STARTING = frozenset({"up", "start", "create", "run", "deploy"})
@@ -243,25 +243,29 @@ class Context:
 
     def _said_builds(self) -> Iterator[tuple[str, BuildContext]]:
         for call in self.calls:
-            if isinstance(call.target, ImageBuild):
-                yield from self._called_build(call, call.target)
+            made = self.called_build(call, call.target) if isinstance(call.target, ImageBuild) else None
+            if made is not None:
+                yield made
         for project in self.projects:
             for service in project.services(self.composes).values():
                 if (made := self.service_build(project, service)) is not None:
                     yield made
 
-    def _called_build(self, call: Call, target: ImageBuild) -> Iterator[tuple[str, BuildContext]]:
-        for context in self.finder.bases(call.site.path, joined(call.site.directory, target.context.value)):
-            if not self.repository.is_directory(context):
-                continue
-            default = joined(joined(call.site.directory, target.context.value), "Dockerfile")
-            value = joined(call.site.directory, target.dockerfile.value) if target.dockerfile else default
-            for path in self.finder.bases(call.site.path, value):
-                if path in self.dockerfiles:
-                    arguments = tuple(word.value.partition("=")[0] for word in target.arguments)
-                    stage = target.stage.value if target.stage else ""
-                    yield path, BuildContext(context, call.place, stage, arguments, call.site.path)
-            return
+    def called_build(self, call: Call, target: ImageBuild) -> tuple[str, BuildContext] | None:
+        """The Dockerfile that a call builds, and how; None where they are not both seen from one directory."""
+        value = joined(call.site.directory, target.context.value)
+        file = (
+            joined(call.site.directory, target.dockerfile.value) if target.dockerfile else joined(value, "Dockerfile")
+        )
+        anywhere = value.startswith(CWD) or file.startswith(CWD)
+        for start in self.finder.bases(call.site.path, CWD if anywhere else ROOT):
+            # both are seen from the same directory
+            context, path = (_below(start, each) for each in (value, file))
+            if path in self.dockerfiles and context is not None and self.repository.is_directory(context):
+                arguments = tuple(word.value.partition("=")[0] for word in target.arguments)
+                stage = target.stage.value if target.stage else ""
+                return path, BuildContext(context, call.place, stage, arguments, call.site.path)
+        return None
 
     def service_build(self, project: Project, service: Service) -> tuple[str, BuildContext] | None:
         """The Dockerfile that a service's image is built from, and how; None where that cannot be told."""
@@ -564,6 +568,11 @@ class Context:
 
     def path_of(self, word: Word, call: Call, *, directory: bool = False) -> Location:
         return self.finder.path(word, call.site, directory=directory)
+
+
+def _below(start: str, value: str) -> str | None:
+    """Where in the repository a value leads a caller in the directory `start`; None where that is not known."""
+    return in_repository(joined(joined(ROOT, start), value[1:].lstrip("/")) if value.startswith(CWD) else value)
 
 
 def _offered(file: ComposeFile) -> set[tuple[str, str]]:

@@ -86,6 +86,13 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "chronic": [_wrapper()],
     "stdbuf": [_wrapper("-i -o -e")],
     "setsid": [_wrapper()],
+    "systemd-inhibit": [_wrapper("--what --who --why --mode")],
+    "systemd-cat": [_wrapper("-t --identifier -p --priority --stderr-priority")],
+    "systemd-run": [_wrapper("--unit -p --property --slice --uid --gid --nice -E --setenv -M --machine --description")],
+    "flock": [_wrapper("-w --timeout -E --conflict-exit-code", 1)],
+    "chrt": [_wrapper("-T -P -D", 1)],
+    "taskset": [_wrapper(operands=1)],
+    "cpulimit": [_wrapper("-l --limit -e --exe -p --pid")],
     "unbuffer": [_wrapper()],
     "timeout": [_wrapper("-s -k --signal --kill-after", 1)],
     "gtimeout": [_wrapper("-s -k --signal --kill-after", 1)],
@@ -605,7 +612,9 @@ _COMPOSE = named(
 _BUILD = named(
     "-f --file -t --tag --build-arg --target --platform --cache-from --cache-to --label --network --secret --ssh "
     "--output -o --progress --builder --iidfile --metadata-file --add-host --build-context --memory -m --shm-size "
-    "--ulimit --attest --provenance --sbom --cpu-shares --cpuset-cpus --isolation --annotation"
+    "--ulimit --attest --provenance --sbom --cpu-shares --cpuset-cpus --isolation --annotation --format "
+    "--storage-opt --security-opt --volume -v --device --cap-add --cap-drop --runtime --arch --os --authfile --jobs "
+    "--pull-policy --ignorefile --userns --timestamp --manifest --layer-label --allow --call --sbom-output"
 )
 _RUN = named(
     "-e --env --env-file -v --volume --mount -p --publish --name -w --workdir -u --user --network --net -h "
@@ -645,12 +654,14 @@ def _docker(words: Sequence[Word], run: Run) -> None:
 def _image_build(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     parted = part(rest, _BUILD)
     operands = [word for word in parted.operands if word.value]
-    if len(operands) != 1 or operands[0].value == "-" or _URL.match(operands[0].value) or operands[0].many:
+    file = parted.first("-f", "--file")
+    told = file is not None and file.value == "-"
+    if len(operands) != 1 or told or operands[0].value == "-" or _URL.match(operands[0].value) or operands[0].many:
         run.call(Program(words[0], tuple(words[1:])), words)
         return
     build = ImageBuild(
         operands[0],
-        parted.first("-f", "--file"),
+        file,
         parted.first("--target"),
         tuple(parted.all("--build-arg")),
         tuple(parted.all("-t", "--tag")),
@@ -922,6 +933,7 @@ _READERS: dict[str, Callable[[Sequence[Word], Run], None]] = {
     "flask": _flask,
     "fastapi": _script_operand(1, "--host --port --root-path --workers --app"),
     "streamlit": _script_operand(1),
+    "modal": _script_operand(1, "-e --env --name --tag"),
     "chainlit": _script_operand(1, "--host --port"),
     "alembic": _alembic,
     "uv": _uv,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -33,6 +33,8 @@ _RUNTIME = re.compile(
 )
 
 
+_SYSTEM = re.compile(r"/(etc|usr|var|s?bin|lib|root|home|opt)/")
+"""Where what is made is no file of a repository; elsewhere it may be, unless it is a copy of one that is there."""
 _CONVENTIONAL = re.compile(
     r"requirements[\w.-]*\.txt|package(-lock)?\.json|pyproject\.toml|Makefile|Dockerfile|(docker-)?compose\.ya?ml|main\.py"
 )
@@ -74,6 +76,7 @@ class Finder:
 
     def __init__(self, context: Context) -> None:
         self.context, self.repository = context, context.repository
+        self._kept: dict[str, bool] = {}
         self.made_names: set[str] = set()
         self.made_tree_names: set[str] = set()
         self.made_trees: set[str] = set()
@@ -90,7 +93,11 @@ class Finder:
             return
         name = posixpath.basename(produced.path)
         placed = produced.path.startswith(ROOT) and is_known(produced.path) and _CONVENTIONAL.fullmatch(name)
-        if is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD)) and not placed:
+        elsewhere = produced.path.startswith("/") and (
+            _SYSTEM.match(produced.path) is not None or name in self.repository.by_name
+        )
+        usable = is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD))
+        if usable and not placed and not elsewhere:
             self.made_names.add(_name(produced.path))
             if produced.tree:
                 self.made_tree_names.add(name)
@@ -134,7 +141,7 @@ class Finder:
         for place in places:
             if self.exists(place, directory=directory):
                 return Location(State.FOUND, self.repository.resolved(place))
-        if any(self.is_made(place) for place in places):
+        if self._may_be_made(places):
             return NOWHERE
         exact = value.startswith(ROOT)
         if not exact:
@@ -148,6 +155,11 @@ class Finder:
         where = posixpath.dirname(places[0]) or "."
         confidence = Confidence.LIKELY if site.caller is Caller.DOCUMENT else Confidence.CERTAIN
         return Location(State.MISSING, places[0], confidence, f"`{where}`" if where != "." else "the repository")
+
+    def _may_be_made(self, places: Sequence[str]) -> bool:
+        """Whether something makes it; where one of the directories that it may be in is there, it is not in another."""
+        likely = [place for place in places if self.repository.is_directory(posixpath.dirname(place) or ".")]
+        return any(self.is_made(place) for place in likely or places) or any(map(self._is_put, places))
 
     def _directory_there(self, site: Site) -> bool:
         """Whether the call's own directory is there; if not, whoever goes there is told, not whoever follows."""
@@ -169,16 +181,43 @@ class Finder:
         name = posixpath.basename(path)
         if not self.made_names.isdisjoint((name, _name(path))):
             return True
-        if path in self.made_paths or _RUNTIME.search(path):
-            return True
-        if any(path == tree or path.startswith(tree + "/") for tree in self.made_trees):
+        if self._is_put(path) or _RUNTIME.search(path):
             return True
         match = _MADE.search(path)
         if match and not self.repository.is_directory(path[: match.end()].rstrip("/")):
             return True
         if self._is_configured(path) or self._is_below_made(path) or name in self._go:
             return True
-        return self.repository.is_ignored(path) or self.repository.is_foreign(path)
+        ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)
+        return ignored or self.repository.is_foreign(path)
+
+    def _is_kept_elsewhere(self, path: str) -> bool:
+        """Whether git has one of that name although it is told to ignore it, too: its patterns say too much."""
+        name, tracked = posixpath.basename(path), self.repository.tracked
+        if name not in self._kept:
+            within = f"/{name}/"
+            self._kept[name] = any(
+                self.repository.is_ignored(each)
+                for each in tracked
+                if each.endswith(f"/{name}") or each == name or within in f"/{each}"
+            )
+        return self._kept[name]
+
+    def _is_put(self, path: str) -> bool:
+        """Whether a command makes it, or puts things into a directory that it may be among.
+
+        What is put beside scripts that people write is hardly one more of them."""
+        if path in self.made_paths:
+            return True
+        for tree in self.made_trees:
+            if path == tree or path.startswith(tree + "/"):
+                directory = posixpath.dirname(path)
+                written = path.endswith((".sh", ".bash")) and self.repository.is_directory(directory)
+                return not written or not any(each.endswith((".sh", ".bash")) for each in self._beside(directory))
+        return False
+
+    def _beside(self, directory: str) -> Iterator[str]:
+        return (each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory)
 
     def _is_configured(self, path: str) -> bool:
         """Whether a step of configuration makes it: from a template beside it, or as makefiles of such projects are."""

@@ -90,6 +90,16 @@ BAD = [
         === docker/compose.yml
         services: {}
     """),
+    tree("""
+        === scripts/try
+        #!/bin/bash
+        BUILDKIT_PROGRESS=plain docker-compose --file docs/docker-compose.yaml up --build
+        === scripts/publish
+        #!/bin/bash
+        git clone git@git.example.com:shop/pages.git "$PAGES/docs"
+        === docs/compose.yaml
+        services: {docs: {image: "nginx:1.29"}}
+    """),
 ]
 GOOD = [
     tree("""

@@ -91,4 +91,11 @@ GOOD = [
         image:
         \tdocker build -f docker/Dockerfile.api -t x .
     """),
+    tree("""
+        === tools/image.sh
+        here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+        docker build -t tools -f- "$here" <<END
+        FROM alpine:3.22
+        END
+    """),
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from sophia_preflight.building import asked
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.dockerfile import PREDEFINED
 from sophia_preflight.text import is_known
 
@@ -26,15 +27,19 @@ def check(context: Context) -> Iterable[Finding]:
         dockerfile = context.dockerfiles.get(each.dockerfile_location.path)
         if dockerfile is None or dockerfile.faults:
             continue
+        passed = {name for name, _, _ in each.arguments}
         for name, _, place in each.arguments:
             if is_known(name) and name and name not in dockerfile.declared | PREDEFINED:
+                left = dockerfile.declared - passed if place.path in context.composes else ()
+                near = get_close_matches(name, left, n=1, cutoff=0.6)
                 yield RULE.found(
                     f"`{dockerfile.path}` does not declare the build argument `{name}`",
                     Involved(place, "call"),
                     Involved(Place(dockerfile.path), "callee"),
                     anchor=f"{name} for {each.owner}",
-                    severity=each.severity.at_most(Severity.MEDIUM),
-                    confidence=each.confidence,
+                    severity=each.severity.at_most(Severity.HIGH if near else Severity.MEDIUM),
+                    confidence=each.confidence.at_most(Confidence.LIKELY) if near else each.confidence,
+                    fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
                 )
 
 
@@ -47,6 +52,14 @@ BAD = [
         FROM scratch
         ARG VERSION
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web: {build: {context: ., args: {INSTALL_SEARCH: "1"}}}
+        === Dockerfile
+        FROM debian:13
+        ARG WITH_SEARCH=0
+    """),
 ]
 GOOD = [
     tree("""
@@ -56,5 +69,20 @@ GOOD = [
         === Dockerfile
         ARG VERSION=3
         FROM alpine:$VERSION
+    """),
+    tree("""
+        === server/image/build.sh
+        VERSION=$(cat ../version.txt)
+        docker build --build-arg VERSION="$VERSION" -f Dockerfile -t "server:$VERSION" ..
+        === server/image/Dockerfile
+        FROM alpine:3.22
+        ARG VERSION
+        COPY version.txt /
+        === server/version.txt
+        1
+        === Dockerfile
+        FROM alpine:3.22
+        COPY main.py /
+        === main.py
     """),
 ]
