@@ -155,7 +155,8 @@ def of_service(context: Context, each: Used) -> Ports:
         name = posixpath.basename(image.text).partition(":")[0].partition("@")[0]
         if command is None and name in USUAL:
             found.usual |= USUAL[name]
-    found.words += " " + " ".join(environment.values())
+    said = {name: value for name, value in environment.items() if name != "PORT" or not found.started}
+    found.words += " " + " ".join(said.values())
     found.words += " " + " ".join(part.text for part in service.listed("labels"))
     return found
 

@@ -46,9 +46,27 @@ def _chart(context: Context, directory: str) -> Iterator[Finding]:
         for each in repository.inside(directory)
         if "/templates/" in each and each.endswith((".yaml", ".yml", ".tpl", ".txt"))
     }
+    yield from _dependencies(context, directory, path, root)
     if root["type"].text != "library":
         yield from _includes(context, directory, files)
     yield from _values(context, directory, files)
+
+
+def _dependencies(context: Context, directory: str, path: str, root: Node) -> Iterator[Finding]:
+    """Charts that `file://` takes from beside."""
+    for each in root["dependencies"].elements():
+        said = each["repository"].text
+        place = posixpath.normpath(posixpath.join(directory, said.removeprefix("file://")))
+        if not said.startswith("file://.") or "{" in said or place.startswith(".."):
+            continue
+        if not context.repository.is_directory(place) and not context.finder.is_made(place):
+            yield _found(
+                path,
+                each["repository"].place(path),
+                f"the chart `{said}` is not there",
+                f"dependency {each['name'].text}",
+                fix="correct the path, or add the chart",
+            )
 
 
 def _includes(context: Context, directory: str, files: dict[str, str]) -> Iterator[Finding]:
@@ -60,18 +78,25 @@ def _includes(context: Context, directory: str, files: dict[str, str]) -> Iterat
         and f"{(above := outer.rpartition('/charts/')[0])}/Chart.yaml" in repository.entries
     ):
         outer = above
+    own = yaml.root_of(repository.text(posixpath.join(directory, "Chart.yaml")))["name"].text
+    foreign = False
     for path in repository.by_name["Chart.yaml"]:
         is_part = path == posixpath.join(outer, "Chart.yaml") or path.startswith(posixpath.join(outer, "charts/"))
-        if is_part and yaml.root_of(repository.text(path))["dependencies"].elements():
-            return
+        if is_part and (others := yaml.root_of(repository.text(path))["dependencies"].elements()):
+            foreign = True
+            if own in {name.text for each in others for name in (each["name"], each["alias"])}:
+                return
     inside = list(repository.inside(outer))
-    if any(each.endswith(".tgz") for each in inside):
-        return
+    foreign |= any(each.endswith(".tgz") for each in inside)
     defined = {m[1] for each in inside if "/templates/" in each for m in _DEFINE.finditer(repository.text(each))}
     for path, text in files.items():
         for found in _INCLUDE.finditer(text):
             name = found[1]
             if name in defined or "%" in name:
+                continue
+            if foreign and not (
+                own and name.startswith(f"{own}.") and any(each.startswith(f"{own}.") for each in defined)
+            ):
                 continue
             near = get_close_matches(name, defined, n=1)
             yield _found(
@@ -218,6 +243,19 @@ BAD = [
       {{- if not .Values.autoscaling.enabled }}
       replicas: 1
       {{- end }}
+    """
+    ),
+    tree(
+        _CHART.replace(
+            "version: 1.0.0", "version: 1.0.0\n    dependencies:\n    - {name: store, repository: 'file://../store'}"
+        )
+        + """
+    === storage/Chart.yaml
+    name: store
+    version: 1.0.0
+    === chart/templates/service.yaml
+    metadata:
+      labels: {{- include "api.label" . | nindent 4 }}
     """
     ),
 ]

@@ -37,6 +37,8 @@ def check(context: Context) -> Iterable[Finding]:
     for project in context.projects:
         for file in project.files:
             yield from _of_file(context, project, file)
+    for file in context.composes.values():
+        yield from _of_others(context, file)
 
 
 def _of_service(context: Context, each: Used) -> Iterator[Finding]:
@@ -96,6 +98,10 @@ def _of_file(context: Context, project: Project, file: ComposeFile) -> Iterator[
                 yield from _missing(
                     context, project, Part(file, node), path, f"the {kind[:-1]}'s file", severity, blocks, name
                 )
+
+
+def _of_others(context: Context, file: ComposeFile) -> Iterator[Finding]:
+    """Files whose content is taken; also of a file that has nothing but an `include`."""
     own = Project((file,), file.directory)
     for entry in file.root["include"].elements():
         for path in entry["path"].some() or entry.some():
@@ -174,6 +180,12 @@ BAD = [
           store: {image: "mariadb:12", env_file: [settings/store.env]}
         === settings/web.env
         PORT=80
+    """),
+    tree("""
+        === trials/loki/compose.yml
+        include: [../base-compose.yml]
+        === trials/base.yml
+        services: {store: {image: "store:1"}}
     """),
 ]
 GOOD = [

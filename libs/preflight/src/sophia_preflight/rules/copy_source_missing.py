@@ -25,7 +25,7 @@ RULE = Rule(
     family="dockerfiles",
 )
 _KEYS = re.compile(r"\.(pem|key|crt|cer|cert|pub|p12)$")
-_KEPT = re.compile(r"\.(sh|bash|conf|cfg|ini|service|j2|tmpl|tpl|sql)$")
+_KEPT = re.compile(r"\.(sh|bash|conf|cfg|ini|service|j2|tmpl|tpl|sql|toml|ya?ml|cnf|spec|rules)$")
 """Files that people write, and that no build makes."""
 
 
@@ -258,6 +258,29 @@ BAD = [
         COPY named.conf certs/server.key /etc/bind/
         === tests/names/certs/client.key
         === tests/names/bind.conf
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          door: {build: door}
+        === door/Dockerfile
+        FROM nginx:1.29
+        COPY begin.sh door.conf /
+        ENTRYPOINT ["/begin.sh"]
+        === door/begin.sh
+        sed "s/NAME/$NAME/" /door.conf > /etc/nginx/door.conf
+        exec nginx
+        === door/conf/door.conf
+    """),
+    tree("""
+        === Dockerfile
+        FROM golang:1.25 AS build
+        WORKDIR /src
+        COPY . .
+        RUN go build -o /bin/shop .
+        FROM debian:13-slim
+        COPY --from=build /src/etc/shop.toml /etc/
+        === etc/sample.toml
     """),
 ]
 GOOD = [
