@@ -89,8 +89,7 @@ class PythonProject:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setup", "setuptools.setup", "core.setup"):
                 for keyword in node.keywords:
-                    value = keyword.value
-                    found[keyword.arg or ""] = known.get(value.id, value) if isinstance(value, ast.Name) else value
+                    found[keyword.arg or ""] = _spelled_out(keyword.value, known)
         return found
 
     def _table(self, *path: str) -> Any:
@@ -290,3 +289,16 @@ def _values(value: Any) -> Iterator[Any]:
 
 def _groups(value: Any) -> Iterator[tuple[str, Any]]:
     return iter((str(key), each) for key, each in value.items()) if isinstance(value, dict) else iter(())
+
+
+def _spelled_out(node: ast.expr, known: dict[str, ast.expr]) -> ast.expr:
+    """An expression with the values of names in the place of names, also within lists and mappings."""
+    match node:
+        case ast.Name(id=name):
+            return known.get(name, node)
+        case ast.List(elts=elements):
+            return ast.copy_location(ast.List([_spelled_out(each, known) for each in elements], node.ctx), node)
+        case ast.Dict(keys=keys, values=values):
+            return ast.copy_location(ast.Dict(keys, [_spelled_out(each, known) for each in values]), node)
+        case _:
+            return node

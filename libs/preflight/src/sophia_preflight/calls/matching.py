@@ -22,6 +22,8 @@ _USUAL = re.compile(
     r"(install|setup|run|start|stop|build|test|tests|deploy|(docker-)?entrypoint|main|manage|configure|bootstrap|init|"
     r"check|update|release|lint|server|app|cli|clean|publish|autogen|launch|env|docker|package|make)\w*\."
 )
+_INSTALLED = re.compile(r".*/(?:bin|Scripts)/([\w.-]+)")
+"""Where programs are installed, in an environment or on a host."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
         case Script(arguments=arguments):
             location = context.script(call)
             path = location.path if location.found else "" if location.missing else _elsewhere(context, call)
+            if not path and (match := _INSTALLED.fullmatch(call.target.path.value)):
+                return _entry(context, call, match[1], arguments)
             return (path, arguments, context.interface(path)) if path else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
@@ -68,10 +72,18 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
                 path += "/__main__.py"
             return path, arguments, context.interface(path)
         case Program(name=name, arguments=arguments):
-            entry = context.entries.find(name.value)
-            return (entry[0], arguments, entry[1]) if entry is not None and _is_installed(context, call) else None
+            match = _INSTALLED.fullmatch(name.value)
+            return _entry(context, call, match[1] if match else name.value, arguments)
         case _:
             return None
+
+
+def _entry(
+    context: Context, call: Call, name: str, arguments: Sequence[Word]
+) -> tuple[str, Sequence[Word], Interface | None] | None:
+    """The command of one of our projects by its name, where it is that which runs."""
+    entry = context.entries.find(name)
+    return (entry[0], arguments, entry[1]) if entry is not None and _is_installed(context, call) else None
 
 
 def _elsewhere(context: Context, call: Call) -> str:
@@ -85,7 +97,8 @@ def _elsewhere(context: Context, call: Call) -> str:
     inner = value.rpartition(UNKNOWN)[2].lstrip("./") if not value.startswith("/") else value.lstrip("/")
     if not is_known(inner) or call.site.system is System.REMOTE:
         return ""
-    if call.site.system is System.REPOSITORY and is_known(joined(call.site.directory, value)):
+    inside = call.site.system is System.REPOSITORY and not value.startswith("/")
+    if inside and is_known(joined(call.site.directory, value)):
         return ""
     same = context.repository.by_name.get(posixpath.basename(inner), [])
     found = [path for path in same if inner == path or inner.endswith(f"/{path}")]
@@ -101,10 +114,10 @@ def _is_installed(context: Context, call: Call) -> bool:
             return call.site.caller is not Caller.NPM
         case System.UNKNOWN:
             return True
+        case System.REMOTE:
+            return call.site.caller is Caller.SYSTEMD
         case System.IMAGE:
             return any(view.files.installs() for view in context.filesystems(call.site))
-        case _:
-            return False
 
 
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:

@@ -564,7 +564,8 @@ class _Follower:
                 one, two = self.value(body, scope), self.value(other, scope)
                 if isinstance(one, Word) and isinstance(two, Word) and one.value != two.value:
                     return self.word(node, posixpath.commonprefix([one.value, two.value]) + UNKNOWN)
-                return one if one == two else None
+                same = isinstance(one, Word) and isinstance(two, Word) and one.value == two.value
+                return one if same or one == two else None
             case ast.Starred(value=inner) | ast.Await(value=inner):
                 return self.value(inner, scope)
             case _:
@@ -697,7 +698,7 @@ class _Follower:
                 )
             case "format":
                 return replace(subject, value=re.sub(r"\{[^{}]*\}", UNKNOWN, subject.value))
-            case "split" if not values:
+            case "split" if not values or (len(words) == len(values) == 1 and words[0].value == " "):
                 return _split(subject)
             case "with_suffix" | "with_name" if words:
                 base = subject.value.rpartition(".")[0] if method == "with_suffix" else _parent(subject.value) + "/"

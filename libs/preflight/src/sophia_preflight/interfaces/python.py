@@ -27,8 +27,8 @@ _QUIET_CALLS = frozenset({"asyncio.run", "uvicorn.run", "sys.exit", "exit", "pri
 
 
 _SEES_FIRST = re.compile(
-    r"sys\.argv\s*(\[[^\]]*\]\s*)?=(?!=)|argv\.(insert|pop|append|remove)|\bdel sys\.argv"
-    r"|\bargv\s*\[(?!\s*(0|1\s*:)\s*\])|\bin (sys\.)?argv\b"
+    r"sys\.argv\s*(\[[^\]]*\]\s*)?=(?!=)|(\bsys\.|(?<![\w.]))argv\.(insert|pop|append|remove)|\bdel sys\.argv"
+    r"|(\bsys\.|(?<![\w.]))argv\s*\[(?!\s*(0|1\s*:)\s*\])|\bin (sys\.)?argv\b"
 )
 """How a program looks at its arguments, or changes them, before a parser sees them."""
 _ASKS_FOR_HELP = re.compile(r"""["'](--?h(elp)?|--version)["']\s+(not\s+)?in\s+(sys\.)?argv\b""")
@@ -73,12 +73,12 @@ def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry
     function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == entry), None)
     start = function.body if function is not None and not function.decorator_list else ast.parse(f"{entry}()").body
     for said in dict.fromkeys((own, text)):
+        if "ArgumentParser" in said and function is not None and _parses_within(function, functions):
+            return _Argparse(tree, nodes).interface()
         if _TYPER.search(said):
             return _Typer(nodes, start).interface()
         if _CLICK.search(said):
             return _Click(nodes, start).interface()
-        if "ArgumentParser" in said and function is not None and _parses_within(function, functions):
-            return _Argparse(tree, nodes).interface()
     return Interface("unknown")
 
 
@@ -247,6 +247,10 @@ class _Argparse:
         self.entered: set[str] = set()
         self.followed: set[tuple[str | int, ...]] = set()
         self.returns: dict[str, _Thing] = {}
+        self.inside: list[str] = []
+        """The functions that are being followed; a call of one of their names is another's, or comes back to it."""
+        self.looped: set[str] = set()
+        """Names to which a loop gives one known word after the other."""
         self.subclasses = {
             node.name: all(isinstance(each, ast.Expr) or getattr(each, "name", "") in _SAYS for each in node.body)
             for node in nodes
@@ -259,6 +263,7 @@ class _Argparse:
         self.block(self.tree.body, things, 0)
         for name, function in self.explored.items():
             if name not in self.entered and not self.takes_parser(function):
+                self.inside = [name]
                 self.block(function.body, dict(things), 0, into=name)
         roots = [parser for parser in self.made if id(parser) not in self.parents]
         called = [parser for parser in roots if id(parser) in self.parsed]
@@ -287,6 +292,10 @@ class _Argparse:
                     if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and not self.takes_parser(each):
                         self.entered.add(each.name)
                         self.block(each.body, things, depth, into=each.name)
+            case ast.Assign(targets=[ast.Attribute(value=owner, attr="required")], value=ast.Constant(value=required)):
+                sub = self.evaluate(owner, things, depth)
+                if isinstance(sub, _Sub):
+                    sub.owner.command_required = bool(required)
             case ast.Assign(targets=[target], value=value):
                 thing = self.evaluate(value, things, depth)
                 if thing is not None and (name := _name(target)):
@@ -299,8 +308,11 @@ class _Argparse:
                 self.loop(target, iterated, body, things, depth, into)
             case ast.If(test=test, body=body, orelse=orelse):
                 self.evaluate_all(test, things, depth)
-                self.block(body, things, depth, into=into)
-                self.block(orelse, things, depth, into=into)
+                holds = self.holds(test)
+                if holds is not False:
+                    self.block(body, things, depth, into=into)
+                if holds is not True:
+                    self.block(orelse, things, depth, into=into)
             case ast.With(body=body) | ast.While(body=body):
                 self.block(body, things, depth, into=into)
             case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final):
@@ -330,10 +342,12 @@ class _Argparse:
         values = self.constants.values
         words = self.constants.words(iterated)
         if isinstance(target, ast.Name) and words is not None and len(words) < 40:
+            self.looped.add(target.id)
             for word in words:
                 values[target.id] = ast.Constant(word)
                 self.block(body, things, depth, into=into)
             values.pop(target.id, None)
+            self.looped.discard(target.id)
             return
         rows = list(self.rows(iterated))
         names = [_name(each) for each in (target.elts if isinstance(target, ast.Tuple) else [target])]
@@ -355,6 +369,24 @@ class _Argparse:
             self.functions = functions
         for name in names:
             values.pop(name, None)
+
+    def holds(self, test: ast.expr) -> bool | None:
+        """Whether a condition on the word that a loop is at holds; None where nobody can tell."""
+        match test:
+            case ast.Compare(left=ast.Name(id=name), ops=[operator], comparators=[other]) if name in self.looped:
+                word = self.text(test.left)
+                words = self.constants.words(other) if isinstance(operator, (ast.In, ast.NotIn)) else None
+                said = self.text(other)
+                if isinstance(operator, (ast.Eq, ast.NotEq)) and word is not None and said is not None:
+                    return (word == said) == isinstance(operator, ast.Eq)
+                if word is not None and words is not None:
+                    return (word in words) == isinstance(operator, ast.In)
+                return None
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                held = self.holds(operand)
+                return None if held is None else not held
+            case _:
+                return None
 
     def rows(self, iterated: ast.expr) -> Iterator[list[ast.expr]]:
         """What a loop gives its names each time, where that is written down."""
@@ -561,7 +593,7 @@ class _Argparse:
                     owner.open_options = owner.open_operands = True
             return None
         entry: tuple[str | int, ...] = (name, *(id(thing) for _, _, thing in given))
-        if depth > 6 or entry in self.followed:
+        if depth > 6 or entry in self.followed or name in self.inside:
             return self.returns.get(name)
         self.followed.add(entry)
         self.entered.add(name)
@@ -575,7 +607,9 @@ class _Argparse:
                 inner[written.get(keyword_name, keyword_name) or arguments[index]] = thing
         if given:
             self.returns.pop(name, None)
+        self.inside.append(name)
         self.block(function.body, inner, depth + 1, into=name)
+        self.inside.pop()
         return self.returns.get(name)
 
 

@@ -123,6 +123,12 @@ BAD = [
         ```
         === requirements/test.txt
     """),
+    tree("""
+        === deploy.sh
+        modal deploy cloud/serving.py
+        === cloud/service.py
+        print("serving")
+    """),
 ]
 GOOD = [
     tree("""

@@ -305,6 +305,75 @@ BAD = [
         {"mcpServers": {"shop": {"command": "uvx", "args": ["shop-tools", "--toolsets", "default"]}}}
         ```
     """),
+    tree("""
+        === setup.py
+        from setuptools import setup
+        COMMANDS = ["shop = shop.cli:main", "till = shop.till:main"]
+        setup(name="shop", entry_points={"console_scripts": COMMANDS})
+        === shop/__init__.py
+        === shop/till.py
+        def main(): ...
+        === shop/cli.py
+        import argparse
+        from others import server
+
+
+        def main(args=None):
+            parser = argparse.ArgumentParser()
+            commands = parser.add_subparsers()
+            commands.required = True
+            for command in ("open", "close"):
+                inner = commands.add_parser(command)
+                inner.add_argument("--shelf")
+                if command == "open":
+                    inner.add_argument("--port", type=int)
+                elif command in ("close",):
+                    inner.add_argument("--now", action="store_true")
+            parser.parse_args(args)
+            server.main(["serve"])
+        === systemd/shop.service
+        [Service]
+        ExecStart=systemd-inhibit --who=shop /opt/shop/bin/shop open --now
+    """),
+    tree("""
+        === tools/copying.py
+        import subprocess
+        import sys
+        PYTHON = sys.executable if sys.executable else "python"
+
+
+        class Copies:
+            PROGRAM = [PYTHON, "tools/copy_all.py"]
+
+            def copy(self):
+                subprocess.check_call(Copies.PROGRAM + ["--slow"])
+        === tools/copy_all.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast")
+        parser.parse_args()
+    """),
+    tree("""
+        === tools/counting.py
+        import subprocess
+        subprocess.check_output("python3 /app/tools/count_all.py --slow".split(" "))
+        === tools/count_all.py
+        import argparse
+
+
+        class Request:
+            def __init__(self):
+                self.argv = []
+
+            def add(self, word):
+                self.argv.append(word)
+                return self.argv[1]
+
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast")
+        parser.parse_args()
+    """),
 ]
 GOOD = [
     tree("""
@@ -381,6 +450,22 @@ GOOD = [
         ```bash
         shop sell buy --price 3 --quiet
         ```
+    """),
+    tree("""
+        === tool.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        commands = parser.add_subparsers()
+        for command in ("open", "close"):
+            inner = commands.add_parser(command)
+            if command != "close":
+                inner.add_argument("--port")
+            if not command.startswith("c"):
+                inner.add_argument("--other")
+        parser.parse_args()
+        === run.sh
+        python tool.py open --port 3
+        python tool.py close --other 3
     """),
     tree("""
         === pyproject.toml
