@@ -303,3 +303,48 @@ def test_options_that_nothing_ties_to_a_command_are_not_missed(tmp_path: Path) -
         ```
     """
     assert findings(text, tmp_path) == []
+
+
+_PROGRAM = """
+=== pyproject.toml
+[project]
+name = "shop-tools"
+[project.scripts]
+shop-tools = "shop.cli:main"
+=== shop/__init__.py
+=== shop/cli.py
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fast", action="store_true")
+    parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "=== shop/REPORT.md\n```bash\nuv run python -m shop.cli --slow\n```\n",
+        "=== tests/README.md\n```bash\nshop-tools --slow\n```\n",
+        "=== docs/tools.rst\n.. code:: console\n\n    # first\n    shop-tools --slow\n    shop-tools --fast\n",
+    ],
+)
+def test_pages_that_tell_how_a_part_is_used_are_read(page: str, tmp_path: Path) -> None:
+    assert [each.partition(" ")[0] for each in findings(_PROGRAM + page, tmp_path)] == ["unknown-argument"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "=== shop/PLAN.md\n```bash\nshop-tools --slow\n```\n",
+        "=== docs/tools.rst\n.. code:: console\n\n    shop-tools --slow\n    error: it is unknown\n",
+    ],
+)
+def test_pages_of_what_may_come_and_sessions_with_output_are_not(page: str, tmp_path: Path) -> None:
+    assert findings(_PROGRAM + page, tmp_path) == []

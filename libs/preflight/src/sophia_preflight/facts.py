@@ -139,6 +139,8 @@ def kind_of(path: str, head: str) -> str:
         return "systemd"
     if name in ("crontab", "cronjobs") or name.endswith((".cron", ".crontab")) or "/cron.d/" in f"/{path}":
         return "crontab"
+    if "." not in name and re.fullmatch(r"(exec )?\./[\w./-]+( .*)?\s*", head):
+        return "shell"  # one line that starts another program
     if "." not in name and head.startswith("#!"):
         first = head.split("\n", 1)[0]
         return "python" if "python" in first else "shell" if re.search(r"\b(ba|da|z|k|a)?sh\b", first) else ""

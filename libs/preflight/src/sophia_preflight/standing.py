@@ -60,6 +60,8 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
 )
 _PAGES = re.compile(r"(^|/)(docs?([_-](src|source))?|documentation)(?=/)")
 """Folders of pages: what lies there is read and typed, though it is no part of the product."""
+_TOLD = re.compile(r"(?<![^/])(tests?|e2e|integration)/(?=(README|CONTRIBUTING)\.\w+$)")
+"""Where a page tells how the tests beside it are run."""
 _DEPLOYING = re.compile(
     r"deploy|release|rollout|production|\bprod\b|[_-]prod|go[_-]?live|launch|publish", re.IGNORECASE
 )
@@ -118,7 +120,7 @@ def consequence(site: Site) -> tuple[Severity, str]:
     severity, blocks = _consequence(site)
     if site.guard.tolerated:
         severity = severity.at_most(Severity.MEDIUM)
-    path = _PAGES.sub("", site.path) if site.caller is Caller.DOCUMENT else site.path
+    path = _TOLD.sub("", _PAGES.sub("", site.path)) if site.caller is Caller.DOCUMENT else site.path
     return limited(severity, path), blocks
 
 
@@ -143,7 +145,7 @@ def _consequence(site: Site) -> tuple[Severity, str]:
         case Caller.TOX:
             return Severity.HIGH, f"the environment `{site.owner}` of `{site.path}`"
         case Caller.MAKE:
-            return (Severity.CRITICAL if deploying else Severity.HIGH), f"`make {site.owner}`"
+            return (Severity.CRITICAL if deploying else Severity.HIGH), f"`{f'make {site.owner}'.strip()}`"
         case Caller.NPM:
             severity = Severity.CRITICAL if deploying or site.owner == "start" else Severity.HIGH
             return severity, f"`npm run {site.owner}` of `{site.path}`"

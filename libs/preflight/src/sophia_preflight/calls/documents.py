@@ -25,6 +25,10 @@ _NAMED = re.compile(
     r"(DEVELOP|HACKING|INSTALL|DEPLOY|RUNBOOK|GETTING|QUICK|SETUP|TESTING|OPERATI|RELEASING|USAGE|AGENTS|CLAUDE)[^/]*"
     r"\.(mdx?|markdown|rst)"
 )
+_LOUD = re.compile(
+    r"(?!.*(TODO|PLAN|DESIGN|SPEC|NOTES|PROPOSAL|PROMPT|TASK|IDEA|RFC|DRAFT|HISTORY))[A-Z][A-Z0-9_-]{3,}\.(mdx?|markdown|rst)"
+)
+"""Pages that speak for the directory that they lie in, whatever they are about."""
 _PAGES = re.compile(
     r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst)$", re.IGNORECASE
 )
@@ -80,7 +84,7 @@ def is_page(path: str) -> bool:
     if _PAST.search(path) or path.startswith(".github/"):
         return False
     name = posixpath.basename(path)
-    return bool(_FRONT.fullmatch(name) or _NAMED.fullmatch(name) or _PAGES.search(path))
+    return bool(_FRONT.fullmatch(name) or _NAMED.fullmatch(name) or _LOUD.fullmatch(name) or _PAGES.search(path))
 
 
 def is_front(path: str) -> bool:
@@ -164,9 +168,9 @@ def _script(block: pages.Block) -> str:
     if block.language not in _SHELLS | _SESSIONS | _PLAIN or any(_LISTED.fullmatch(line) for line in block.lines):
         return ""
     prompted = any(_PROMPT.match(line) for line in block.lines)
-    if prompted or block.language in _SESSIONS:
+    if prompted or (block.language in _SESSIONS and not _is_bare(block)):
         lines = list(_typed(block.lines))
-    elif block.language in _SHELLS or (
+    elif block.language in _SHELLS | _SESSIONS or (
         all(_COMMAND.match(line) for line in block.lines) and any(_BARE.match(line) for line in block.lines)
     ):
         lines = block.lines
@@ -178,6 +182,13 @@ def _script(block: pages.Block) -> str:
         else _HOLE.sub(_unknown, line) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
+
+
+def _is_bare(block: pages.Block) -> bool:
+    """Whether a session shows commands only, without a prompt: each line begins with the name of the same program."""
+    lines = [line for line in block.lines if line.strip() and not line.lstrip().startswith("#")]
+    names = {line.split()[0] for line in lines}
+    return len(names) == 1 and re.fullmatch(r"[a-z][\w]*(-[\w]+)+", names.pop()) is not None
 
 
 def _is_row(line: str, before: str) -> bool:

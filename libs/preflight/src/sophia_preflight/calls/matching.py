@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
+from sophia_preflight.interfaces.shell import READS
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import UNKNOWN, Word, is_known, joined, shown
+from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, shown
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -22,6 +23,8 @@ _USUAL = re.compile(
     r"(install|setup|run|start|stop|build|test|tests|deploy|(docker-)?entrypoint|main|manage|configure|bootstrap|init|"
     r"check|update|release|lint|server|app|cli|clean|publish|autogen|launch|env|docker|package|make)\w*\."
 )
+_DEEPEST = 3
+_HANDS_ON = re.compile(r"""(?<=\s)("\$[@*]"|\$[@*]|"\$\{@\}")[ \t]*$""", re.MULTILINE)
 _INSTALLED = re.compile(r".*/(?:bin|Scripts)/([\w.-]+)")
 """Where programs are installed, in an environment or on a host."""
 
@@ -60,7 +63,7 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             path = location.path if location.found else "" if location.missing else _elsewhere(context, call)
             if not path and (match := _INSTALLED.fullmatch(call.target.path.value)):
                 return _entry(context, call, match[1], arguments)
-            return (path, arguments, context.interface(path)) if path else None
+            return _through(context, path, arguments, 0) if path else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
             if not location.found:
@@ -76,6 +79,27 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return _entry(context, call, match[1] if match else name.value, arguments)
         case _:
             return None
+
+
+def _through(
+    context: Context, path: str, arguments: Sequence[Word], depth: int
+) -> tuple[str, Sequence[Word], Interface | None]:
+    """A script's interface; or that of the one program to which a shell script only hands on all that it is given."""
+    interface = context.interface(path)
+    facts = context.facts.get(path)
+    if depth > _DEEPEST or facts is None or interface is None or interface.known or path.endswith(".py"):
+        return path, arguments, interface
+    text = re.sub(r"^\s*#.*", "", context.repository.text(path), flags=re.MULTILINE)
+    if len(READS.findall(text)) != 1 or not (match := _HANDS_ON.search(text)):
+        return path, arguments, interface
+    line = text.count("\n", 0, match.start()) + 1
+    for call in facts.trace.calls:
+        if isinstance(call.target, Script) and call.place.line == line and call.target.arguments[-1:]:
+            *before, last = call.target.arguments
+            location = context.script(call)
+            if last.value == MANY and location.found and location.path != path:
+                return _through(context, location.path, [*before, *arguments], depth + 1)
+    return path, arguments, interface
 
 
 def _entry(

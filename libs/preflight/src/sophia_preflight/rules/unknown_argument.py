@@ -374,6 +374,38 @@ BAD = [
         parser.add_argument("--fast")
         parser.parse_args()
     """),
+    tree("""
+        === Makefile
+        ifdef STRICT
+        FLAGS = --strict
+        else
+        FLAGS =
+        endif
+        tables.h:
+        \tpython3 tables.py $(FLAGS)
+        === tables.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--pedantic", action="store_true")
+        parser.parse_args()
+    """),
+    tree("""
+        === try
+        ./tests/trying.py $*
+        === tests/trying.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast", action="store_true")
+        parser.parse_args()
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: sudo ./try --slow
+    """),
 ]
 GOOD = [
     tree("""
@@ -466,6 +498,12 @@ GOOD = [
         === run.sh
         python tool.py open --port 3
         python tool.py close --other 3
+        === scripts/python.sh
+        #!/bin/sh
+        if [ "$1" = build ]; then shift; fi
+        exec ./tool.py open "$@"
+        === scripts/all.sh
+        ./scripts/python.sh build --slow
     """),
     tree("""
         === pyproject.toml
