@@ -91,8 +91,13 @@ def of_image(
         found.words += " " + text
     if not found.started and start_words(stage):
         found.started |= {value for name, value in environment.items() if name == "PORT" and _PORT.fullmatch(value)}
-    found.words += " " + " ".join(environment.values())
+    found.words += " " + _values(environment, found)
     return found
+
+
+def _values(environment: Mapping[str, str], ports: Ports) -> str:
+    """What variables say; the one for the port says nothing to a program that is told its port otherwise."""
+    return " ".join(value for name, value in environment.items() if name != "PORT" or not ports.started)
 
 
 def _said(start: Instruction) -> str:
@@ -155,8 +160,7 @@ def of_service(context: Context, each: Used) -> Ports:
         name = posixpath.basename(image.text).partition(":")[0].partition("@")[0]
         if command is None and name in USUAL:
             found.usual |= USUAL[name]
-    said = {name: value for name, value in environment.items() if name != "PORT" or not found.started}
-    found.words += " " + " ".join(said.values())
+    found.words += " " + _values(environment, found)
     found.words += " " + " ".join(part.text for part in service.listed("labels"))
     return found
 

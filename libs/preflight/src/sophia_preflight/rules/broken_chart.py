@@ -59,7 +59,8 @@ def _dependencies(context: Context, directory: str, path: str, root: Node) -> It
         place = posixpath.normpath(posixpath.join(directory, said.removeprefix("file://")))
         if not said.startswith("file://.") or "{" in said or place.startswith(".."):
             continue
-        if not context.repository.is_directory(place) and not context.finder.is_made(place):
+        repository = context.repository
+        if not (repository.is_directory(place) or repository.is_ignored(place) or repository.is_foreign(place)):
             yield _found(
                 path,
                 each["repository"].place(path),

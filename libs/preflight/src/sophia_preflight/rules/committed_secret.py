@@ -28,8 +28,13 @@ _DOCUMENTS = re.compile(
 _EXAMPLE_FILE = re.compile(
     r"example|sample|template|\bdist\b|dummy|mock|fixture|\.tmpl$|\.tpl$|\.j2$|skeleton", re.IGNORECASE
 )
+_SETTINGS = re.compile(r"\.(ya?ml|toml|ini|conf|cfg|properties|env)$|(^|/)\.env|(^|/)Dockerfile[^/]*$")
+_MODEL = re.compile(r"example|sample|template|dummy|mock|fixture|skeleton", re.IGNORECASE)
+_MATERIAL = re.compile(r"(^|/)(tests?|testdata|fixtures?|mocks?|cassettes?|vendor)/|\{\{")
+_OWN = ("a private key", "a password in an address", "a JSON web token", "a Stripe test key")
+"""What everybody makes for himself."""
 _TRIED_WITH = re.compile(
-    r"(^|[/._-])(localhost|self-?signed|snake-?oil|integration|tests?|testing|e2e|fixtures?|mocks?|dummy|fakes?|"
+    r"(^|[/._-])(localhost|self-?signed|snake-?oil|integration|tests?|testing|testserver|testbed|benchmarks?|e2e|fixtures?|mocks?|dummy|fakes?|"
     r"examples?|samples?|demos?)([/._-]|$)",
     re.IGNORECASE,
 )
@@ -41,8 +46,9 @@ _TEST_FILE = re.compile(
 
 def check(context: Context) -> Iterable[Finding]:
     for path, facts in context.facts.items():
-        if facts.suspects and not _is_for_show(path):
-            yield from (_finding(path, each) for each in facts.suspects)
+        if facts.suspects:
+            shown = _is_for_show(path)
+            yield from (_finding(path, each) for each in facts.suspects if not shown or _is_issued(path, each))
 
 
 def _is_for_show(path: str) -> bool:
@@ -51,6 +57,14 @@ def _is_for_show(path: str) -> bool:
         return True
     name = posixpath.basename(path)
     return bool(_DOCUMENTS.search(path) or _EXAMPLE_FILE.search(name) or _TEST_FILE.search(path))
+
+
+def _is_issued(path: str, suspect: Suspect) -> bool:
+    """Whether it is what some service issues, in settings that examples or tests are started with: those are tried."""
+    if suspect.key or suspect.kind in _OWN or not _SETTINGS.search(path) or _MODEL.search(posixpath.basename(path)):
+        return False
+    inner = path if standing(path) is Standing.EXAMPLE else posixpath.basename(path)
+    return not _MATERIAL.search(inner) and standing(path) in (Standing.EXAMPLE, Standing.PRODUCT)
 
 
 def _opens_little(path: str, suspect: Suspect) -> bool:
@@ -114,6 +128,14 @@ BAD = [
     tree(f"""
         === app/db.py
         URL = "postgresql://svc_orders:{_joined("Zk81hVqT", "x0Lw")}@db.prod.acme-corp.com:5432/orders"
+    """),
+    tree(f"""
+        === compose.test.yml
+        services:
+          api:
+            image: api:1
+            environment:
+              - SERVICE_TOKEN={_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}
     """),
 ]
 GOOD = [
