@@ -47,7 +47,7 @@ def in_use(context: Context) -> frozenset[str]:
         found |= {path for builder in builders if not _is_light(builder)}
         for builder in builders:
             callers.setdefault(builder, set()).add(path)
-    found |= {*_given(context), *_told_to_make(context)}
+    found |= {*_given(context), *_told_to_make(context), *_shipped(context)}
     waiting = list(found)
     while waiting:
         new = callers.get(waiting.pop(), set()) - found
@@ -106,6 +106,18 @@ def _above(path: str) -> Iterator[str]:
         yield directory
         directory = posixpath.dirname(directory)
     yield ""
+
+
+def _shipped(context: Context) -> Iterator[str]:
+    """Configurations that an image which is no example gets by name."""
+    for path, made in context.dockerfiles.items():
+        copies = [each for stage in made.stages for each in stage.instructions if each.name in ("COPY", "ADD")]
+        for build in context.builds(path) if not _is_light(path) and copies else ():
+            for each in copies:
+                for source in each.arguments()[:-1] if "from" not in each.flags else ():
+                    place = posixpath.normpath(posixpath.join(build.directory, source.lstrip("/")))
+                    if place in context.documents and _is_light(place) and not _MATERIAL.search(place):
+                        yield place
 
 
 def _given(context: Context) -> Iterator[str]:

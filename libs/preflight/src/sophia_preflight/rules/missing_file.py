@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -24,11 +25,15 @@ RULE = Rule(
 _FRAGILE = ("the file that is copied", "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 
+_PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
+"""Read the Docs builds the pages of a repository by the file at its top."""
+
 
 def check(context: Context) -> Iterable[Finding]:
     for call in context.typed:
         if isinstance(call.target, Needed):
             yield from _missing(context, call, call.target)
+    yield from _of_documentation(context)
 
 
 def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
@@ -59,6 +64,34 @@ def _is_runtime(path: str) -> bool:
     """Settings that a person or a secret store provides, and that nobody commits."""
     name = posixpath.basename(path)
     return name.startswith(".env") and not name.endswith((".example", ".sample", ".template", ".dist"))
+
+
+def _of_documentation(context: Context) -> Iterator[Finding]:
+    """What Read the Docs is told to install, and to build with: from the top of the repository."""
+    for path, documents in context.documents.items():
+        root = documents.root
+        if not _PAGES_OF.match(path):
+            continue
+        named = [
+            (each["requirements"], "the requirements of the pages") for each in root["python"]["install"].elements()
+        ]
+        named += [
+            (root["sphinx"]["configuration"], "the configuration of Sphinx"),
+            (root["mkdocs"]["configuration"], "the configuration of MkDocs"),
+            (root["conda"]["environment"], "the environment of the pages"),
+        ]
+        for node, what in named:
+            place = posixpath.normpath(node.text)
+            if not node.text or node.text.startswith("/") or context.repository.exists(place):
+                continue
+            if not context.repository.is_ignored(place) and not context.repository.is_foreign(place):
+                yield RULE.found(
+                    f"{what} does not exist: `{node.text}` is not in the repository",
+                    node.place(path),
+                    anchor=f"{node.text} of the pages",
+                    severity=Severity.HIGH,
+                    blocks="the build of the pages",
+                )
 
 
 BAD = [
@@ -128,6 +161,12 @@ BAD = [
         modal deploy cloud/serving.py
         === cloud/service.py
         print("serving")
+    """),
+    tree("""
+        === .readthedocs.yaml
+        version: 2
+        python: {install: [{requirements: pages.txt}, {method: pip, path: .}]}
+        === docs/pages.txt
     """),
 ]
 GOOD = [

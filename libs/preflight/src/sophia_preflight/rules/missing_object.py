@@ -70,9 +70,10 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
         return
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
     near = get_close_matches(name, known, n=1, cutoff=0.8)
-    if not near and mentioned.anywhere(name):
+    own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
+    if not near and mentioned.anywhere(name, account=own):
         return
-    severity = _weight(reference, item, scope, near=bool(near))
+    severity = _weight(reference, item, scope, near=bool(near) or own)
     where = f"`{scope.owner}`" if scope.owner else "the repository"
     places = [Involved(reference.name.place(item.path), "reference")]
     if near:
@@ -163,14 +164,17 @@ class _Mentions:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._known: dict[str, bool] = {}
+        self._known: dict[tuple[str, bool], bool] = {}
         self._texts: list[str] | None = None
 
-    def anywhere(self, name: str) -> bool:
-        if name not in self._known:
-            pattern = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
-            self._known[name] = any(name in text and pattern.search(text) for text in self.texts())
-        return self._known[name]
+    def anywhere(self, name: str, *, account: bool = False) -> bool:
+        """Whether any text has the name; with `account`, as that of an account."""
+        key = (name, account)
+        if key not in self._known:
+            before = r"(?i:service[\s_-]?account\b|\bsa\b)[^\n]{0,80}" if account else ""
+            pattern = re.compile(rf"{before}(?<![\w./-]){re.escape(name)}(?![\w-])")
+            self._known[key] = any(name in text and pattern.search(text) for text in self.texts())
+        return self._known[key]
 
     def texts(self) -> list[str]:
         if self._texts is None:
@@ -266,6 +270,17 @@ BAD = [
         spec:
           type: ExternalName
           externalName: web.example.com
+    """),
+    tree(f"""
+    === k8s/api.yaml{_POD}
+          serviceAccountName: api
+    ---
+    apiVersion: v1
+    kind: ServiceAccount
+    metadata:
+      name: caller-of-the-cluster
+    === README.md
+    `kubectl apply -f k8s/api.yaml` starts api.
     """),
 ]
 GOOD = [
