@@ -29,7 +29,7 @@ _MADE = re.compile(
     r"\.tox|\.nox|artifacts|downloads|\.git|\.cache|_build|site|logs?|cdk\.out|\.aws-sam|\.serverless|bazel-bin|Pods)(/|$)"
 )
 _RUNTIME = re.compile(
-    r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$"
+    r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$|(^|/)a\.out$"
 )
 
 
@@ -39,6 +39,8 @@ _CONVENTIONAL = re.compile(
     r"requirements[\w.-]*\.txt|package(-lock)?\.json|pyproject\.toml|Makefile|Dockerfile|(docker-)?compose\.ya?ml|main\.py"
 )
 """Names that many directories have a file by: one that is made says nothing of another."""
+_COMPILED = (".c", ".cc", ".cpp", ".cxx", ".rs", ".hs", ".zig", ".nim", ".f90", ".d")
+"""Endings of sources that are made into a program by their name."""
 _KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vscode|config|buildkite|husky|\w*ops)")
 """Hidden directories that people write files into; others are made by tools."""
 
@@ -186,7 +188,7 @@ class Finder:
         match = _MADE.search(path)
         if match and not self.repository.is_directory(path[: match.end()].rstrip("/")):
             return True
-        if self._is_configured(path) or self._is_below_made(path) or name in self._go:
+        if self._is_configured(path) or self._is_below_made(path) or self._is_compiled(name):
             return True
         ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)
         return ignored or self.repository.is_foreign(path)
@@ -228,6 +230,11 @@ class Finder:
             return False
         names = ("CMakeLists.txt", "configure", "configure.ac", "Makefile.PL", "meson.build", "extconf.rb")
         return any(self.repository.is_file(posixpath.join(directory, each)) for each in names)
+
+    def _is_compiled(self, name: str) -> bool:
+        """Whether a compiler makes a program of that name, as far as the names of sources tell."""
+        sources = self.repository.by_name
+        return name in self._go or ("." not in name and any(name + each in sources for each in _COMPILED))
 
     @cached_property
     def _go(self) -> set[str]:

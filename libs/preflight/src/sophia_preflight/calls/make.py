@@ -18,11 +18,14 @@ def trace_of(path: str, made: makefile.Makefile) -> Trace:
             continue
         for recipe in target.recipes:
             site = Site(
-                path, Caller.MAKE, directory, System.REPOSITORY, owner=target.name, guard=Guard(recipe.tolerated)
+                path, Caller.MAKE, directory, System.REPOSITORY, owner=target.rule, guard=Guard(recipe.tolerated)
             )
             follow(recipe.snippet, site, found)
         if target.recipes and "%" not in target.name and is_known(target.name):
             found.produced.append(Produced(joined(directory, target.name)))
+    for owner, snippet in made.asked:
+        if snippet.path == path:
+            follow(snippet, Site(path, Caller.MAKE, directory, owner=owner), found)
     for each in made.includes:
         if each.path == path and not each.tolerated and is_known(each.name) and "*" not in each.name:
             site = Site(path, Caller.MAKE, directory, owner="include")

@@ -126,6 +126,8 @@ class _Reference:
             case ["dirname", path]:
                 path = path.strip("\"'")
                 return path.rpartition("/")[0] or ("." if path[:1] not in (ROOT, CWD, "/") else path[:1])
+            case ["which", name, *_] | ["command", "-v", name, *_] if is_known(name):
+                return name
             case ["realpath" | "readlink", *_, path]:
                 return joined(self.here, path.strip("\"'"))
             case _:

@@ -22,6 +22,8 @@ _ASSIGNED = re.compile(
 _RULE = re.compile(r"([^:=#\t][^:=#]*?)\s*(::?)(?!=)\s*(.*)", re.DOTALL)
 _CONDITION = re.compile(r"\s*(else\s+)?(ifeq|ifneq|ifdef|ifndef)\b(.*)")
 _DIRECTIVE = re.compile(r"\s*(else|endif|export|unexport|vpath|undefine)\b")
+MOST_TARGETS = 12
+"""Targets of one rule whose recipe is read for each of them."""
 DEEPEST_CHAIN = 2
 """Rules of patterns that may stand one behind the other."""
 LONGEST = 2000
@@ -45,6 +47,8 @@ class Target:
     path: str
     line: int
     needs: list[str]
+    rule: str
+    """The first target of its rule, for which the others stand too."""
     recipes: list[Recipe] = field(default_factory=list)
 
 
@@ -82,6 +86,8 @@ class Makefile:
     """The paths of what is read: its own, and those of what it includes."""
     dynamic: bool = False
     """Targets may exist that the text does not name: `$(eval …)`, `$(call …)` at the top."""
+    asked: list[tuple[str, Snippet]] = field(default_factory=list)
+    """Commands whose output is taken, each with the target that does so; without one, make does it at once."""
 
 
 class Targets:
@@ -153,15 +159,45 @@ class _Reader:
         self.prefix = "\t"
         self.open: list[Target] = []
         self.recipes: list[tuple[list[Target], str, int, str]] = []
+        self.options: dict[str, set[str]] = {}
+        """Options of which one branch or another sets some."""
         self.text = text
 
     def makefile(self) -> Makefile:
         self.read(self.path, self.text)
         for targets, path, start, line in self.recipes:
+            self.add_recipes(targets, path, start, line)
+        return self.found
+
+    def add_recipes(self, targets: Sequence[Target], path: str, start: int, line: str) -> None:
+        """A line of a recipe, for each of its targets with the target's own name."""
+        variables = self.found.variables
+        if "$" not in line or len(targets) > MOST_TARGETS:
             if made := self.recipe(path, start, line):
                 for target in targets:
                     target.recipes.append(made)
-        return self.found
+            return
+        for target in targets:
+            self.found.variables = {**variables, **_automatic(target)}
+            self.ask(path, start, line, target.rule)
+            if made := self.recipe(path, start, line):
+                target.recipes.append(made)
+            for name in self.options.keys() & set(re.findall(r"\$[({]([\w.-]+)[)}]", line)):
+                for value in sorted(self.options[name]):
+                    self.found.variables = {**variables, **_automatic(target), name: value}
+                    if made := self.recipe(path, start, line):
+                        target.recipes.append(made)
+        self.found.variables = variables
+
+    def ask(self, path: str, start: int, line: str, owner: str = "") -> None:
+        """Note the commands whose output the line takes: `$(shell …)`."""
+        for found in re.finditer(r"\$[({]shell\s+", line):
+            _, length = references(line[found.start() :])[0]
+            before, text = line[: found.end()], line[found.end() : found.start() + length - 1]
+            column = len(before) - (before.rfind("\n") + 1) + 1
+            snippet = Snippet(path, text, start + 1 + before.count("\n"), column)
+            self.place_references(snippet)
+            self.found.asked.append((owner, snippet))
 
     def read(self, path: str, text: str) -> None:
         """A file from its first line to its last; the one that includes it goes on afterwards."""
@@ -218,6 +254,8 @@ class _Reader:
         flat = re.sub(r"\\\n\s*", " ", line)
         if not flat.strip() or flat.lstrip().startswith("#"):
             return
+        if not self.dead and "shell" in line:
+            self.ask(self.path, start, line)
         if condition := _CONDITION.match(flat):
             self.condition(condition)
         elif assigned := _ASSIGNED.fullmatch(flat):
@@ -260,6 +298,8 @@ class _Reader:
         elif operator == "+=":
             variables[name] = f"{before or ''} {value}".strip()
         elif before is not None and before != value and self.branches:
+            if all(re.fullmatch(r"(--?\w[^$]*)?", each) for each in (before, value)):
+                self.options[name] = {each for each in (before, value) if each}
             variables[name] = UNKNOWN
         elif operator != "?=" or before is None:
             variables[name] = value
@@ -272,11 +312,10 @@ class _Reader:
         if any(not re.search(r"\w", _known_part(name)) for name in names if not is_known(name)):
             self.found.dynamic |= not _PLACE.fullmatch(before)
         needs = [self.local(name) for name in self.expand(rest.partition("#")[0]).split()] if not self.dead else []
-        self.open = [Target(name, self.path, start + 1, needs) for name in names]
+        self.open = [Target(name, self.path, start + 1, needs, names[0]) for name in names]
         self.found.targets += self.open
-        if inline.strip() and (made := self.recipe(self.path, start, inline)):
-            for target in self.open:
-                target.recipes.append(made)
+        if inline.strip():
+            self.add_recipes(self.open, self.path, start, inline)
 
     def local(self, name: str) -> str:
         """A target in make's own directory, without saying so."""
@@ -300,10 +339,30 @@ class _Reader:
                 snippet.text = snippet.text[:start] + PAD + "$" + snippet.text[end:]
                 continue
             value = self.expand(reference)
-            if not re.search(r"[\s'\"]", value):
+            if start == 0 and value == UNKNOWN and self.is_quieting(snippet, end):
+                snippet.text = PAD * end + snippet.text[end:]
+            elif not re.search(r"[\s'\"]", value):
                 snippet.put(start, end, value)
             elif "\n" not in value and len(value) < LONGEST:
                 words = (MANY if each == UNKNOWN else each for each in value.split(" "))
                 snippet.text = snippet.text[:start] + " ".join(words) + snippet.text[end:]
             else:
                 snippet.put(start, end, UNKNOWN)
+
+    @staticmethod
+    def is_quieting(snippet: Snippet, end: int) -> bool:
+        """Whether what a line begins with may only say how loud the command after it is: `$(Q)python …`."""
+        following = snippet.text[end : end + 1]
+        put = snippet.placeholders.get(following)
+        return (put.value[:1] if put else following).isalpha()
+
+
+def _automatic(target: Target) -> dict[str, str]:
+    """The variables that make sets for a recipe, as far as they are known."""
+    found = {}
+    if is_known(target.name) and "%" not in target.name:
+        directory, name = posixpath.split(target.name)
+        found = {"@": target.name, "@D": directory or ".", "@F": name}
+        if target.needs and is_known(target.needs[0]):
+            found["<"] = target.needs[0]
+    return found

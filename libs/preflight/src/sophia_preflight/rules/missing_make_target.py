@@ -44,14 +44,18 @@ def _needed(context: Context, path: str) -> Iterator[Finding]:
         if target.path != path:
             continue
         for name in target.needs:
-            plain = re.fullmatch(r"[A-Za-z][\w-]*", name)
+            is_source = re.search(r"\.(py|sh|bash|pl|rb)$", name) is not None
+            plain = is_source or re.fullmatch(r"[A-Za-z][\w-]*", name)
             place = posixpath.normpath(posixpath.join(posixpath.dirname(user), name))
             if not plain or target.name.startswith(".") or "%" in target.name or known.may_make(name):
                 continue
             if context.repository.exists(place) or context.finder.is_made(place):
                 continue
+            site = Site(path, Caller.MAKE, context.making.whole(user).here, owner=target.name)
+            if is_source and not context.finder.path(Word(name), site).missing:
+                continue
             near = get_close_matches(name, known.names, n=1)
-            severity, blocks = consequence(Site(path, Caller.MAKE, owner=target.name))
+            severity, blocks = consequence(site)
             yield RULE.found(
                 f"`{target.name}` needs `{name}`, for which `{path}` has no rule",
                 Place(path, target.line),
@@ -214,6 +218,13 @@ BAD = [
         cd "$(dirname "$0")"
         make tidy
         make tody
+    """),
+    tree("""
+        === Makefile
+        tables.h: tools/make-tables.py
+        \ttouch $@
+        === tools/tables.py
+        print("made")
     """),
 ]
 GOOD = [

@@ -12,7 +12,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import shown
+from sophia_preflight.text import is_known, shown
 
 RULE = Rule(
     id="missing-script",
@@ -36,7 +36,7 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
     if _is_environment(target):
         return
     location = context.script(call)
-    if not location.missing:
+    if not location.missing or _is_told_to_compile(context, call, target):
         return
     severity, blocks = consequence(call.site)
     confidence = location.confidence.at_most(Confidence.LIKELY) if target.path.assumed else location.confidence
@@ -76,6 +76,15 @@ def _is_environment(target: Script) -> bool:
     """`activate` of a virtual environment and files of settings, which nobody commits."""
     name = posixpath.basename(target.path.value)
     return target.interpreter == "source" and (name in ("activate", "env") or name.startswith(".") or ".env" in name)
+
+
+def _is_told_to_compile(context: Context, call: Call, target: Script) -> bool:
+    """Whether the page that tells to run a program speaks of the source that it is made of."""
+    name = posixpath.basename(target.path.value)
+    if call.site.caller is not Caller.DOCUMENT or "." in name or not is_known(name):
+        return False
+    text = context.repository.text(call.site.path)
+    return re.search(rf"\b{re.escape(name)}\.(c|cc|cpp|cxx|go|rs|hs|zig|nim|java|f90)\b", text) is not None
 
 
 def _near(context: Context, path: str) -> str:
@@ -202,8 +211,39 @@ BAD = [
         ```
         === scripts/set_up.sh
     """),
+    tree("""
+        === Makefile
+        VERSION := $(shell sh -c './version.sh' | cut -c1-8)
+        PYTHON := $(shell which python3 || which python)
+        all: tables.h
+        tables.h: tables.json
+        \t$(QUIET)$(PYTHON) tools/tables.py $< > $@
+        === tables.json
+        {}
+        === tools/tabulate.py
+        print("made")
+    """),
 ]
 GOOD = [
+    tree("""
+        === Makefile
+        CC = gcc
+        try: try.c
+        \t$(CC) $(CFLAGS) try.c $(LIBS)
+        \techo 1 | ./a.out
+        both: $(OBJECTS)
+        \t$(LINK) && ./count
+        === try.c
+        int main() { return 0; }
+        === count.c
+        int main() { return 0; }
+        === README.md
+        # Try
+
+        After building [meter](src/meter.c):
+
+            ./src/meter
+    """),
     tree("""
         === start.sh
         #!/bin/bash

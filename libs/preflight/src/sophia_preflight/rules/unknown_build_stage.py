@@ -90,6 +90,18 @@ BAD = [
         FROM node:22 AS shop-full
         FROM shop-${FLAVOUR}
     """),
+    tree("""
+        === Makefile
+        VERSIONS = 16 17
+        ARGS_16 = --build-arg PG=16
+        ARGS_17 = --build-arg PG=17
+        $(VERSIONS:%=image-pg%):
+        \tdocker build $(ARGS_$(subst image-pg,,$@)) \\
+        \t  --target test -t shop:$@ .
+        === Dockerfile
+        ARG PG
+        FROM postgres:${PG} AS testing
+    """),
 ]
 GOOD = [
     tree("""
