@@ -6,6 +6,7 @@ shell (`bash -c`, `ssh`, `docker exec … sh -c`) goes back to the shell's reade
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
 from collections.abc import Callable, Sequence
@@ -245,6 +246,8 @@ def _python(words: Sequence[Word], run: Run) -> None:
         word = words[index]
         value = word.value
         if value in ("-", "-c") or (value.startswith("-") and not value.startswith("--") and value.endswith("c")):
+            if value != "-" and index + 1 < len(words):
+                python_text(words[index + 1], words, run)
             return
         if value.startswith("-") and not value.startswith("--") and value.endswith("m"):
             if index + 1 < len(words):
@@ -258,6 +261,27 @@ def _python(words: Sequence[Word], run: Run) -> None:
             break
     if index < len(words) and not words[index].many:
         run.call(Script(words[index], "python", tuple(words[index + 1 :])), words)
+
+
+def python_text(text: Word, words: Sequence[Word], run: Run) -> None:
+    """What a program given as text imports before anything else; its lines are those from the text's on."""
+    if "import" not in text.value or not is_known(text.value):
+        return
+    try:
+        body = ast.parse(text.value).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    search = (run.site.directory, *run.site.search)
+    for node in body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                line = text.line + alias.lineno - 1
+                column = alias.col_offset + (text.column if alias.lineno == 1 else 1)
+                name = Word(f"{node.module}:{alias.name}", line, column)
+                if alias.name != "*":
+                    run.call(Attribute(name, "python", search), [replace(words[0], line=line, column=column)])
+        if any(isinstance(each, ast.Name) and each.id == "sys" for each in ast.walk(node)):
+            return  # may change where modules are looked for
 
 
 _MODULE_PROGRAMS = frozenset(

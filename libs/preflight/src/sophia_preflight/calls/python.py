@@ -621,9 +621,24 @@ class _Follower:
         if isinstance(node.value, ast.Name) and node.attr in self.single_attributes:
             if node.attr not in self.attributes:
                 self.attributes[node.attr] = None
-                self.attributes[node.attr] = self.value(self.single_attributes[node.attr], self.globals)
-            return self.attributes[node.attr]
+                self.attributes[node.attr] = self.value(self.single_attributes[node.attr], self.beside(node.attr))
+            return self.used(self.attributes[node.attr], node)
         return None
+
+    def used(self, value: Value, node: ast.expr) -> Value:
+        """A command that is kept for several to run: it is called where it is used."""
+        if isinstance(value, Items) and len(value.items) > 1 and isinstance(first := value.items[0], Word):
+            return Items([self.word(node, first.value, assumed=first.assumed), *value.items[1:]])
+        return value
+
+    def beside(self, name: str) -> Scope:
+        """What the value of an attribute of a class may name: also the attributes beside it."""
+        scope = self.globals.copy()
+        for node in ast.walk(self.single_attributes[name]):
+            other = self.single_attributes.get(node.id) if isinstance(node, ast.Name) and node.id != name else None
+            if isinstance(node, ast.Name) and other is not None and node.id not in scope.names:
+                scope.names[node.id] = self.value(other, self.globals)
+        return scope
 
     def subscript(self, node: ast.Subscript, scope: Scope) -> Value:
         key = node.slice

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sophia_preflight.calls.commands import SHELLS, Run, interpret
+from sophia_preflight.calls.commands import PYTHON, SHELLS, Run, interpret, python_text
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
@@ -426,6 +426,8 @@ class _Follower:
                 _Follower(inner, run.at(system=system, directory=UNKNOWN).deeper(), {}).whole()
             elif (program in SHELLS or program == "sudo") and not any(word.value.endswith(".sh") for word in words[1:]):
                 _Follower(inner, run.deeper(), {}).whole()
+            elif PYTHON.fullmatch(program) and all(word.value == "-" for word in words[1:]):
+                python_text(Word(each.heredoc.text, place.line, place.column), words, run)
 
     def redirects(self, command: Simple | Group | Loop) -> None:
         for each in command.redirects:

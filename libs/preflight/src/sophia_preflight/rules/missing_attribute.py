@@ -34,11 +34,15 @@ def check(context: Context) -> Iterable[Finding]:
             or not context.finder.lacks(location.path, attribute)
         ):
             continue
+        is_import = call.target.server == "python"
+        if is_import and context.finder.module(f"{module}.{attribute}", call.site, call.target.search).found:
+            continue
         severity, blocks = consequence(call.site)
         facts = context.python(location.path)
         near = get_close_matches(attribute, facts.names if facts else (), n=1)
         yield RULE.found(
-            f"`{call.target.server}` starts `{attribute}` of `{module}`, which has no such name",
+            f"`{call.target.server}` {'imports' if is_import else 'starts'} `{attribute}` of `{module}`, "
+            "which has no such name",
             Involved(Place(call.site.path, word.line, word.column), "call"),
             Involved(Place(location.path), "callee"),
             anchor=f"{word.value} from {call.site.owner}",
@@ -55,6 +59,23 @@ BAD = [
         === service/wsgi.py
         app = object()
     """),
+    tree("""
+        === entrypoint.sh
+        #!/bin/sh
+        python <<'PYTHON'
+        import asyncio
+
+        from service.moving import move
+
+        asyncio.run(move())
+        PYTHON
+        exec python -m service.web
+        === service/__init__.py
+        === service/web.py
+        print("serving")
+        === service/moving.py
+        def move_all(): ...
+    """),
 ]
 GOOD = [
     tree("""
@@ -62,6 +83,21 @@ GOOD = [
         web: gunicorn "service.wsgi:create()" --bind 0.0.0.0:$PORT
         api: uvicorn service.star:anything
         late: uvicorn service.late:app
+        === try.sh
+        python -c "from service import wsgi; from service.wsgi import create; from os import anything"
+        python -c "from service.late import $NAME"
+        python - <<EOF
+        import sys
+        sys.path.insert(0, "others")
+        from service.late import other
+        EOF
+        python - <<EOF
+        try:
+            from service.wsgi import other
+        except ImportError:
+            other = None
+        EOF
+        === service/__init__.py
         === service/wsgi.py
         def create():
             return object()

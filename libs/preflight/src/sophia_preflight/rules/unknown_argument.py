@@ -343,7 +343,8 @@ BAD = [
 
 
         class Copies:
-            PROGRAM = [PYTHON, "tools/copy_all.py"]
+            FIRST = PYTHON.replace("/", "/")
+            PROGRAM = [FIRST, "tools/copy_all.py"]
 
             def copy(self):
                 subprocess.check_call(Copies.PROGRAM + ["--slow"])
