@@ -562,6 +562,8 @@ class _Follower:
         if name.isdigit() and self.positional is not None:
             index = int(name) - 1
             return Held(self.positional[index].value) if index < len(self.positional) else Held("")
+        if name in ("@", "*") and self.positional and not any(re.search(r"\s", each.value) for each in self.positional):
+            return None if any(each.many for each in self.positional) else Held(_line(self.positional))
         held = self.state.variables.get(name)
         if held is not None:
             if part.index and part.index not in ("@", "*", "0") and held.items is not None:
@@ -637,6 +639,11 @@ class _Follower:
                 return operands[-1]
             case _:
                 return None
+
+
+def _line(words: Sequence[Word]) -> str:
+    """Words as one text, which is the same words again where nothing quotes it: `command=$@; $command`."""
+    return " ".join(word.value for word in words)
 
 
 def _dirname(value: str) -> str:

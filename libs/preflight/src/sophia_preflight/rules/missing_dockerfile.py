@@ -60,6 +60,25 @@ BAD = [
         === Dockerfile
         FROM scratch
     """),
+    tree("""
+        === test.sh
+        cd "$(dirname "$0")"
+        run_or_stop() {
+          command=$@
+          echo "+ $command"
+          $command || exit 1
+        }
+        image() {
+          local file=$1
+          run_or_stop docker build --rm=true -f "$file" -t "$2" .
+        }
+        image Dockerfile_alpine shop:alpine
+        image Dockerfile_debian13 shop:debian
+        === Dockerfile_alpine
+        FROM alpine:3.22
+        === Dockerfile_debian
+        FROM debian:13
+    """),
 ]
 GOOD = [
     tree("""
