@@ -223,6 +223,15 @@ BAD = [
         === tools/tabulate.py
         print("made")
     """),
+    tree("""
+        === Makefile
+        package-deb:
+        \t./package/deb.sh
+        package-rpm:
+        \t./package/build-rpm.sh
+        === package/deb.sh
+        cp "$WORK/shop_$VERSION.deb" ./package
+    """),
 ]
 GOOD = [
     tree("""
