@@ -7,8 +7,10 @@ script, `getopts` with a branch for `?` that does, `${1:?}`.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
+from sophia_preflight.calls.options import part
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
@@ -24,6 +26,7 @@ from sophia_preflight.readers.shell import (
     Text,
     Variable,
 )
+from sophia_preflight.text import Word
 
 READS = re.compile(r"\$\{?[1-9@*#]|\bgetopts?\b|\bargv\b|\bshift\b|\$\{?(BASH_ARGV|!#)")
 
@@ -34,6 +37,8 @@ def interface_of(commands: list[Command], text: str) -> Interface:
     if not READS.search(body):
         return Interface("unknown" if re.search(r"^\s*(\.|source)\s", body, re.MULTILINE) else "nothing")
     functions = {each.name: each.body for each in commands if isinstance(each, Function)}
+    if (long := _long_options(body)) is not None:
+        return long
     for each in _flat(commands):
         if isinstance(each, Loop) and each.kind in ("while", "until", "for"):
             for inner in each.body:
@@ -130,6 +135,38 @@ def _looped(case: Case, functions: dict[str, Command], text: str) -> Interface:
     if parser.open_options and parser.open_operands:
         return Interface("unknown")
     return Interface("case", parser, case.subject.line)
+
+
+_GETOPT = re.compile(r"""[$`]\(?\s*getopt\s+((?:[^\n)`]|\\\n)*?)\s--\s+"?\$[@*]"?\s*[)`]"?([^\n]*\n?[^\n]*)""")
+_STOPS = re.compile(r"\|\|\s*(\{\s*)?(exit|usage|die|fail|abort|print_usage|show_help|help)\b|\$\?|\bif\s+!")
+
+
+def _long_options(text: str) -> Interface | None:
+    """`getopt -o hc: --long help,count: -- "$@"`, where the script stops at what that refuses."""
+    match = _GETOPT.search(text)
+    if match is None:
+        return None
+    stops = _STOPS.search(match[2]) or re.search(r"^\s*set\s+-\w*e", text[: match.start()], re.MULTILINE)
+    try:
+        words = shlex.split(match[1].replace("\\\n", " "))
+    except ValueError:
+        return None
+    parted = part(
+        [Word(each) for each in words], frozenset(("-o", "--options", "-l", "--long", "--longoptions", "-n", "--name"))
+    )
+    short = "".join(each.value for each in parted.all("-o", "--options"))
+    long = [
+        name for each in parted.all("-l", "--long", "--longoptions") for name in re.split(r"[,\s]+", each.value) if name
+    ]
+    if not stops or not long or parted.has("-a", "--alternative") or set("".join([short, *long])) & set("$`+"):
+        return None
+    line = text.count("\n", 0, match.start()) + 1
+    parser = Parser(open_operands=True, line=line)
+    for names, dash in ((re.findall(r"\w:*", short), "-"), (long, "--")):
+        for name in names:
+            bare, count = name.rstrip(":"), min(1, name.count(":"))
+            parser.options.append(Option((dash + bare,), count if not name.endswith("::") else 0, count, line=line))
+    return Interface("getopts", parser, line)
 
 
 def _getopts(commands: list[Command], functions: dict[str, Command]) -> Interface | None:

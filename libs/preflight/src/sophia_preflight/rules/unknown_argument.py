@@ -407,8 +407,37 @@ BAD = [
               - uses: actions/checkout@v4
               - run: sudo ./try --slow
     """),
+    tree("""
+        === launch.sh
+        #!/bin/bash
+        options=$(getopt -o hc: --long help,count: -n "$0" -- "$@") || usage 1
+        eval set -- "$options"
+        while true; do
+          case "$1" in
+            -c | --count) COUNT=$2; shift 2 ;;
+            --) shift; break ;;
+            *) break ;;
+          esac
+        done
+        === Makefile
+        launch:
+        \tbash launch.sh --size=3
+    """),
 ]
 GOOD = [
+    tree("""
+        === launch.sh
+        #!/bin/bash
+        if ! options=$(getopt --options=c:v --longoptions count:,verbose,level:: -- "$@"); then exit 1; fi
+        eval set -- "$options"
+        === forgiving.sh
+        options=$(getopt -o c: --long count: -- "$@")
+        echo "$options"
+        === Makefile
+        launch:
+        \tbash launch.sh --count 3 -vc4 --verb --level=2 one two
+        \tbash forgiving.sh --size 3
+    """),
     tree("""
         === scripts/deploy.py
         import argparse
