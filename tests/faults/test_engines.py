@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from sophia_deployment_core.report.sentences import summary
 
 from tests.support.acting import act
 from tests.support.launching import is_alive, proc, processes_of
@@ -104,7 +105,8 @@ def test_the_clock_may_jump_an_hour_in_the_middle_of_a_release(jump: str, site: 
         site.until_seen(run, "step started do verify stock")
         offset.write_text(jump)
         began = time.monotonic()
-        site.ended(run)
+        released = site.ended(run)
+        assert released.state == "done", summary(released)
         assert time.monotonic() - began > 2, "the watch took its time"
         back = site.rollback()
         site.ended(back)
