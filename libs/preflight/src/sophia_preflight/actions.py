@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
-from sophia_preflight.readers.workflow import Job, Step, Workflow
+from sophia_preflight.readers.workflow import Job, Step, Workflow, local_action
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,9 @@ def uses(context: Context) -> Iterator[Use]:
 
 def _of_job(context: Context, workflow: Workflow, job: Job) -> Iterator[Use]:
     for step in job.steps:
-        if step.uses.text.startswith("./"):
-            directory = posixpath.normpath(step.uses.text)
-            for name in ("action.yml", "action.yaml"):
-                action = context.workflows.get(posixpath.normpath(posixpath.join(directory, name)))
-                if action is not None and action.action:
-                    yield Use(workflow, job, step, action)
-                    break
+        action = local_action(context.workflows, step.uses.text)
+        if action is not None:
+            yield Use(workflow, job, step, action)
 
 
 def _is_elsewhere(job: Job) -> bool:

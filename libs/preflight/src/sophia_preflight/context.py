@@ -28,7 +28,7 @@ from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
 from sophia_preflight.pipelines import Whole, wholes
-from sophia_preflight.readers.compose import ComposeFile, Project, Service, build_of, mount_of
+from sophia_preflight.readers.compose import COMPOSE_NAMES, ComposeFile, Project, Service, build_of, mount_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
@@ -36,7 +36,7 @@ from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
 from sophia_preflight.settings import Settings
-from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined
+from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
 
 _T = TypeVar("_T")
 STARTING = frozenset({"up", "start", "create", "run", "deploy"})
@@ -46,7 +46,6 @@ _TOGETHER = re.compile(r"(?:(?:-f|--file)[\"']?[ =,]+|[=:])[\"']?(?:\$\{?\w+\}?/
 _SCRIPT = re.compile(r"\.(sh|bash)$|^(GNUm|m|M)akefile$|^justfile$")
 _NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
 _OTHERWISE = ("ports", "volumes", "networks", "depends_on", "environment", "env_file", "command", "healthcheck")
-COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
 @dataclass(frozen=True)
@@ -161,8 +160,7 @@ class Context:
         found = self.facts.get(path)
         if found is None or not isinstance(found.data, (PythonFacts, ShellFacts)):
             return None
-        interface = found.data.interface
-        data = found.data
+        data, interface = found.data, found.data.interface
         if not isinstance(data, PythonFacts) or not data.is_program or not interface.is_open:
             return interface
         told = data.speaks or len(self.repository.text(path)) < SHORT
@@ -466,9 +464,7 @@ class Context:
 
     def _told_with(self, file: ComposeFile) -> tuple[ComposeFile, ...]:
         """Files of one call that a comment of this one tells of, or a note or script beside or above it."""
-        above = ["" if file.directory == "." else file.directory]
-        while above[-1]:
-            above.append(posixpath.dirname(above[-1]))
+        above = [*upward("" if file.directory == "." else file.directory), ""]
         places = {file.path: False} | {path: is_script for path, is_script in self._tellers if _shelf(path) in above}
         partial = bool(_bodies(_lacking((file,))))
         for path, is_script in places.items():

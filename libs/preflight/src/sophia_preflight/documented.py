@@ -28,7 +28,9 @@ from sophia_preflight.calls.model import (
     System,
     Trace,
 )
-from sophia_preflight.text import CWD, ROOT, Word, is_known, joined
+from sophia_preflight.readers.compose import COMPOSE_NAMES
+from sophia_preflight.readers.makefile import MAKEFILE_NAMES
+from sophia_preflight.text import CWD, ROOT, Word, is_known, joined, upward
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -40,8 +42,6 @@ _STAND_IN = re.compile(
 )
 _USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
-_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
-_COMPOSES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
 def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterator[Call]:
@@ -116,11 +116,7 @@ class _Placing:
         return found
 
     def _bases(self) -> Iterator[str]:
-        directory = posixpath.dirname(self.path)
-        while directory:
-            yield directory
-            directory = posixpath.dirname(directory)
-        yield "."
+        yield from (*upward(posixpath.dirname(self.path)), ".")
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -199,16 +195,16 @@ class _Placing:
             return None
         if self.page.branch and not self.front:
             return None
-        if any(self._makes(directory, target.names) for directory in self._all(directories, _MAKEFILES)):
+        if any(self._makes(directory, target.names) for directory in self._all(directories, MAKEFILE_NAMES)):
             return None
         for directory in self._off_the_shelf(directories):
-            if any(self.repository.is_file(_below(directory, name)) for name in _MAKEFILES):
+            if any(self.repository.is_file(_below(directory, name)) for name in MAKEFILE_NAMES):
                 return self._at(call, directory)
         return None
 
     def _makes(self, directory: str, names: tuple[Word, ...]) -> bool:
         """Whether a directory's makefile may have the targets; one that includes others may have any."""
-        for name in _MAKEFILES:
+        for name in MAKEFILE_NAMES:
             path = _below(directory, name)
             if path in self.context.makefiles:
                 targets = self.context.making.targets(path)
@@ -243,7 +239,7 @@ class _Placing:
             wanted = [word.value for word in files]
             if wanted and all(self.repository.is_file(_below(directory, each)) for each in wanted):
                 return self._at(call, directory)
-            if not wanted and any(self.repository.is_file(_below(directory, name)) for name in _COMPOSES):
+            if not wanted and any(self.repository.is_file(_below(directory, name)) for name in COMPOSE_NAMES):
                 return None if self._serves(call, directories, directory) else self._at(call, directory)
         gone = [word for word in files if posixpath.basename(word.value) not in self.made | self.page.written]
         return self._nowhere(call) if gone and self.front else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sophia_preflight.calls.model import Call
 from sophia_preflight.calls.workflow import trace_of
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.readers.workflow import Workflow
+from sophia_preflight.readers.workflow import Workflow, local_action
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -44,10 +44,9 @@ def _given(workflows: dict[str, Workflow]) -> Iterator[tuple[str, tuple[tuple[st
             used = [(job.called, job.node["with"]), *((step.uses, step.with_) for step in job.steps)]
             for name, inputs in used:
                 if name.text.startswith("./") and (values := _plain(inputs)):
-                    base = posixpath.normpath(name.text)
-                    for path in (base, f"{base}/action.yml", f"{base}/action.yaml"):
-                        if path in workflows:
-                            yield path, values
+                    callee = workflows.get(posixpath.normpath(name.text)) or local_action(workflows, name.text)
+                    if callee is not None:
+                        yield callee.path, values
 
 
 def _plain(inputs: Node) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 ROOT = "\ue100"
@@ -74,6 +75,13 @@ def normal(path: str) -> str:
     if head:
         return f"{head}/{inner}" if inner else head
     return f"/{inner}" if absolute else inner or "."
+
+
+def upward(directory: str) -> Iterator[str]:
+    """A directory of the repository and those around it, the inner ones first; without the root."""
+    while directory:
+        yield directory
+        directory = posixpath.dirname(directory)
 
 
 def in_repository(path: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.readers.imports import Import
 from sophia_preflight.standing import Standing, standing
+from sophia_preflight.text import upward
 
 if TYPE_CHECKING:
     from sophia_preflight.modules import Modules
@@ -76,11 +77,7 @@ class Unused:
 
     def _is_packaged(self, directory: str) -> bool:
         """Whether modules of a directory go by the name of a package around them."""
-        while directory:
-            if f"{directory}/__init__.py" in self.repository.entries:
-                return True
-            directory = posixpath.dirname(directory)
-        return False
+        return any(f"{each}/__init__.py" in self.repository.entries for each in upward(directory))
 
     def _is_loaded(self, directory: str) -> bool:
         """Whether some module loads what lies in a directory, by listing it or by a name that begins with its own."""

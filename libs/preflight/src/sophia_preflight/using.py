@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.model import Call, Caller, Composition, MakeTarget, Script
+from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import Standing, standing
-from sophia_preflight.text import CWD, Word
+from sophia_preflight.text import CWD, Word, upward
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -28,7 +29,6 @@ _TELLS = re.compile(r"\.(md|rst|sh|bash|mk)$|(^|/)(Makefile|Justfile)$|(^|/)\.gi
 _GIVEN = re.compile(
     r"(?:\s(?:-f|-v|--filename|--volume|cp)[ =]|--config[\w.]*=)\s*(?:\./|\$\(pwd\)/|\$PWD/|\$\{PWD\}/)?([\w./-]+)"
 )
-_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 
 
 def in_use(context: Context) -> frozenset[str]:
@@ -76,7 +76,7 @@ def _called(context: Context, call: Call) -> Iterator[str]:
             location = context.script(call)
             yield from [location.path] if location.found else []
         case MakeTarget(file=file):
-            words = [file] if file is not None else [Word(name, 0, 0) for name in _MAKEFILES]
+            words = [file] if file is not None else [Word(name, 0, 0) for name in MAKEFILE_NAMES]
             yield from (place.path for word in words if (place := context.path_of(word, call)).found)
         case Composition():
             for project in context.projects_of(call):
@@ -91,21 +91,13 @@ def _told_to_make(context: Context) -> Iterator[str]:
     for path, facts in context.facts.items():
         if not isinstance(facts.data, Page) or _MATERIAL.search(path):
             continue
+        above = (*upward(posixpath.dirname(path)), "")
         for call in facts.trace.calls:
             if isinstance(call.target, MakeTarget) and call.target.file is None and call.site.directory.startswith(CWD):
                 inner = call.site.directory.removeprefix(CWD).lstrip("/")
-                places = {posixpath.normpath(posixpath.join(base, inner)) for base in _above(path)}
-                made = [posixpath.normpath(posixpath.join(place, name)) for place in places for name in _MAKEFILES]
+                places = {posixpath.normpath(posixpath.join(base, inner)) for base in above}
+                made = [posixpath.normpath(posixpath.join(place, name)) for place in places for name in MAKEFILE_NAMES]
                 yield from (each for each in made if each in context.makefiles and standing(each) is Standing.TEST)
-
-
-def _above(path: str) -> Iterator[str]:
-    """The directories around a file, the repository's own last: where readers of a page may begin."""
-    directory = posixpath.dirname(path)
-    while directory:
-        yield directory
-        directory = posixpath.dirname(directory)
-    yield ""
 
 
 def _shipped(context: Context) -> Iterator[str]:

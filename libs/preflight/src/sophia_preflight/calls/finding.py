@@ -19,7 +19,7 @@ from sophia_preflight.facts import PythonFacts
 from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Confidence
 from sophia_preflight.readers.compose import mount_of
-from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined
+from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -263,7 +263,7 @@ class Finder:
             relative = value[1:].lstrip("/") or "."
             directory = posixpath.dirname(file)
             seen = set()
-            for base in (".", *_upward(directory), *self.context.callers_directories(file)):
+            for base in (".", *upward(directory), *self.context.callers_directories(file)):
                 place = posixpath.normpath(posixpath.join(base, relative))
                 if place not in seen:
                     seen.add(place)
@@ -446,12 +446,6 @@ def _name(path: str) -> str:
     folder = posixpath.basename(directory)
     usual = _CONVENTIONAL.fullmatch(name) and is_known(folder) and folder not in ("", ".", ROOT, CWD)
     return f"{folder}/{name}" if usual else name
-
-
-def _upward(directory: str) -> Iterator[str]:
-    while directory:
-        yield directory
-        directory = posixpath.dirname(directory)
 
 
 def _below(root: str, inner: str) -> str:

@@ -16,6 +16,8 @@ from sophia_preflight.readers import yaml
 from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.text import UNKNOWN, Word
 
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+"""What Compose looks for where no file is named, in its order."""
 NAMED = re.compile(r"(^|/)(docker-)?compose[^/]*\.ya?ml$|(^|/)[^/]*(stack|compose|swarm)[^/]*\.ya?ml$", re.IGNORECASE)
 _OVERLAID = re.compile(
     r"^ +(ports|environment|command|depends_on|restart|networks|volumes|deploy|profiles|extends|healthcheck|env_file|"

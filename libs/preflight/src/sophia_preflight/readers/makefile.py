@@ -22,6 +22,8 @@ _ASSIGNED = re.compile(
 _RULE = re.compile(r"([^:=#\t][^:=#]*?)\s*(::?)(?!=)\s*(.*)", re.DOTALL)
 _CONDITION = re.compile(r"\s*(else\s+)?(ifeq|ifneq|ifdef|ifndef)\b(.*)")
 _DIRECTIVE = re.compile(r"\s*(else|endif|export|unexport|vpath|undefine)\b")
+MAKEFILE_NAMES = ("GNUmakefile", "makefile", "Makefile")
+"""What make looks for where no file is named, in its order."""
 MOST_TARGETS = 12
 """Targets of one rule whose recipe is read for each of them."""
 DEEPEST_CHAIN = 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -230,3 +231,11 @@ def snippet(workflow: Workflow, node: Node, scope: Scope) -> Snippet:
         value, assumed = scope.expression(found[1])
         made.put(found.start(), found.end(), value if "\n" not in value else UNKNOWN, assumed=assumed)
     return made
+
+
+def local_action(workflows: Mapping[str, Workflow], used: str) -> Workflow | None:
+    """The repository's own action that a step's `uses: ./…` names, out of all workflows and actions by path."""
+    if not used.startswith("./"):
+        return None
+    places = (posixpath.normpath(posixpath.join(used, name)) for name in ("action.yml", "action.yaml"))
+    return next((workflows[each] for each in places if each in workflows and workflows[each].action), None)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sophia_preflight.calls.model import Call, Composition, System
-from sophia_preflight.context import COMPOSE_NAMES, Context
+from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.readers.compose import COMPOSE_NAMES
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import ROOT, Word, shown
 

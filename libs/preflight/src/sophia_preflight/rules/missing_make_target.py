@@ -11,7 +11,7 @@ from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
-from sophia_preflight.readers.makefile import Targets
+from sophia_preflight.readers.makefile import MAKEFILE_NAMES, Targets
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import Word, is_known
 
@@ -23,7 +23,6 @@ RULE = Rule(
     fix="correct the name, or add the target",
     family="targets",
 )
-_NAMES = ("GNUmakefile", "makefile", "Makefile")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -67,7 +66,9 @@ def _needed(context: Context, path: str) -> Iterator[Finding]:
 
 
 def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Finding]:
-    names = [target.file] if target.file else [Word(name, call.place.line, call.place.column) for name in _NAMES]
+    names = (
+        [target.file] if target.file else [Word(name, call.place.line, call.place.column) for name in MAKEFILE_NAMES]
+    )
     locations = [context.path_of(name, call) for name in names]
     found = next((each for each in locations if each.found), None)
     severity, blocks = consequence(call.site)
