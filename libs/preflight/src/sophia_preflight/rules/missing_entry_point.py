@@ -38,7 +38,11 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
     module, attribute = match[1], (match[2] or "").partition(".")[0]
     modules = context.modules
     top = module.partition(".")[0]
-    roots = [each for each in context.module_roots(top) if _inside(each, project.directory)]
+    # the outermost first: what is said is the same in every run, and of the project's own package
+    roots = sorted(
+        (each for each in context.module_roots(top) if _inside(each, project.directory)),
+        key=lambda each: (len(each), each),
+    )
     if top in sys.stdlib_module_names or normal_name(top) in project.needs - {project.name}:
         return
     if not roots:
