@@ -1,6 +1,7 @@
 """Who calls whom, with what, from which directory, in which file system: the ground that most rules stand on.
 
     model      a call and its target          commands   from the words of a command to its targets
+    programs   what each kind of program needs and makes; `running` is the command that they are told
     shell      what a shell script does       python, dockerfile, workflow, …   calls in other kinds of files
     finding    where a target is, or that it is nowhere
 

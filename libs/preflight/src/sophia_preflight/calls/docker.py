@@ -9,8 +9,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from sophia_preflight.calls.commands import PYTHON, SHELLS, Run, interpret
+from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
 from sophia_preflight.calls.model import Caller, Site, System, Trace
+from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import Held, follow
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import Snippet
@@ -156,4 +157,4 @@ def interpreted(words: Sequence[Word], site: Site, found: Trace) -> None:
     def shell(word: Word, run: Run) -> None:
         follow(Snippet(site.path, word.value, word.line, word.column + 1), run.site, found)
 
-    interpret(list(words), Run(site, found, shell))
+    interpret(list(words), Run(site, found, shell, interpret))

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from sophia_preflight.calls.commands import Run, interpret
+from sophia_preflight.calls.commands import interpret
 from sophia_preflight.calls.model import Caller, Guard, Module, Produced, Script, Site, System, Trace
+from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, named, plain
@@ -504,7 +505,7 @@ class _Follower:
         def as_script(word: Word, run: Run) -> None:
             follow(Snippet(self.path, word.value, word.line, word.column + 1), run.site, self.trace)
 
-        return Run(site, self.trace, as_script)
+        return Run(site, self.trace, as_script, interpret)
 
     def opened(self, node: ast.Call, scope: Scope) -> None:
         mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)

@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sophia_preflight.calls.commands import PYTHON, SHELLS, Run, interpret, python_text
+from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
+from sophia_preflight.calls.running import Run
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
     Assignment,
@@ -79,7 +80,7 @@ class State:
 
 def follow(snippet: Snippet, site: Site, trace: Trace, variables: dict[str, Held] | None = None) -> State:
     """Follow a script from its first line; `variables` are what its surroundings set. Returns how it ends."""
-    follower = _Follower(snippet, Run(site, trace, _followed), dict(variables or {}))
+    follower = _Follower(snippet, Run(site, trace, _followed, interpret), dict(variables or {}))
     return follower.whole()
 
 

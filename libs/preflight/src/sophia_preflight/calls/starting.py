@@ -7,8 +7,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from sophia_preflight.calls.commands import Run, interpret
+from sophia_preflight.calls.commands import interpret
 from sophia_preflight.calls.model import Caller, Guard, Site, System, Trace
+from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers import json, yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
@@ -30,7 +31,7 @@ def _interpret(words: list[Word], site: Site, found: Trace) -> None:
     def shell(word: Word, run: Run) -> None:
         follow(Snippet(site.path, word.value, word.line, word.column + 1), run.site, found)
 
-    interpret(words, Run(site, found, shell))
+    interpret(words, Run(site, found, shell, interpret))
 
 
 # --- package.json ---------------------------------------------------------------------------------------------------

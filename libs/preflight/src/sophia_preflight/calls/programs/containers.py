@@ -1,0 +1,143 @@
+"""docker and podman, Compose and stacks: images that are built, services that are started, commands inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sophia_preflight.calls.model import (
+    Composition,
+    ImageBuild,
+    Inside,
+    Needed,
+    Program,
+    System,
+)
+from sophia_preflight.calls.options import part
+from sophia_preflight.calls.running import URL, Reader, Run
+from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, joined, named
+
+_COMPOSE = named(
+    "-f --file -p --project-name --project-directory --env-file --profile --ansi --progress --parallel --context "
+    "-H --host -c --log-level"
+)
+_BUILD = named(
+    "-f --file -t --tag --build-arg --target --platform --cache-from --cache-to --label --network --secret --ssh "
+    "--output -o --progress --builder --iidfile --metadata-file --add-host --build-context --memory -m --shm-size "
+    "--ulimit --attest --provenance --sbom --cpu-shares --cpuset-cpus --isolation --annotation --format "
+    "--storage-opt --security-opt --volume -v --device --cap-add --cap-drop --runtime --arch --os --authfile --jobs "
+    "--pull-policy --ignorefile --userns --timestamp --manifest --layer-label --allow --call --sbom-output"
+)
+_RUN = named(
+    "-e --env --env-file -v --volume --mount -p --publish --name -w --workdir -u --user --network --net -h "
+    "--hostname --entrypoint --platform -l --label --add-host --restart --memory -m --cpus --gpus --shm-size "
+    "--ulimit --cap-add --cap-drop --device --tmpfs --dns --link --pid --ipc --log-driver --log-opt "
+    "--security-opt --volumes-from --pull --health-cmd --health-interval --health-retries --health-timeout "
+    "--network-alias --ip --cidfile --expose --stop-signal --stop-timeout --userns --runtime --group-add"
+)
+
+
+def _docker(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], named("-H --host -c --context -l --log-level --config"), stop=True)
+    rest = parted.rest
+    verbs = [word.value for word in rest[:2]]
+    if verbs[:1] == ["build"]:
+        _image_build(rest[1:], words, run)
+    elif verbs in (["buildx", "build"], ["image", "build"], ["builder", "build"], ["buildx", "b"]):
+        _image_build(rest[2:], words, run)
+    elif verbs[:1] == ["compose"]:
+        _composition(rest[1:], words, run)
+    elif verbs in (["stack", "deploy"], ["stack", "up"], ["stack", "config"]):
+        _stack(rest[2:], words, run)
+    elif verbs[:1] == ["run"] or verbs == ["container", "run"]:
+        _container_run(rest[1 if verbs[0] == "run" else 2 :], words, run)
+    elif verbs[:1] == ["exec"] or verbs == ["container", "exec"]:
+        inner = part(rest[1 if verbs[0] == "exec" else 2 :], _RUN, stop=True).rest
+        run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(inner[1:])
+    elif verbs in (["secret", "create"], ["config", "create"], ["network", "create"], ["volume", "create"]):
+        run.call(Program(words[0], tuple(words[1:])), words)
+        source = part(rest[2:], named("-l --label -d --driver --opt -o --subnet"))
+        if verbs[0] in ("secret", "config") and len(source.operands) > 1 and source.operands[1].value != "-":
+            run.call(Needed(source.operands[1], f"the content of the {verbs[0]}"), words)
+    else:
+        run.call(Program(words[0], tuple(words[1:])), words)
+
+
+def _image_build(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
+    parted = part(rest, _BUILD)
+    operands = [word for word in parted.operands if word.value]
+    file = parted.first("-f", "--file")
+    told = file is not None and file.value == "-"
+    if len(operands) != 1 or told or operands[0].value == "-" or URL.match(operands[0].value) or operands[0].many:
+        run.call(Program(words[0], tuple(words[1:])), words)
+        return
+    build = ImageBuild(
+        operands[0],
+        file,
+        parted.first("--target"),
+        tuple(parted.all("--build-arg")),
+        tuple(parted.all("-t", "--tag")),
+    )
+    run.call(build, words)
+
+
+def _compose_program(words: Sequence[Word], run: Run) -> None:
+    _composition(words[1:], words, run)
+
+
+def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
+    parted = part(rest, _COMPOSE, stop=True)
+    inner = parted.rest
+    verb = inner[0].value if inner else ""
+    base = parted.first("--project-directory")
+    if verb in ("version", "ls", "") or not is_known(verb):
+        return
+    tail = part(
+        inner[1:],
+        named(
+            "-e --env -v --volume -w --workdir -u --user --entrypoint --name -p --publish -t --timeout --scale "
+            "--tail --since --until --wait-timeout --pull --build-arg --index --format --progress "
+            "--exit-code-from --attach -n --no-attach -l --label --signal -s --policy --rmi -o --output --memory "
+            "-m --services --cap-add"
+        ),
+        stop=verb in ("run", "exec"),
+    )
+    operands = tail.rest if verb in ("run", "exec") else tail.operands
+    services = tuple(operands[:1] if verb in ("run", "exec") else operands)
+    partial = bool(services)
+    if any(not word.known for word in services):
+        services = ()
+    composed = Composition(
+        tuple(parted.all("-f", "--file")),
+        False,
+        verb,
+        services if verb not in ("config", "convert", "cp", "port", "images", "events", "top", "scale") else (),
+        joined(run.site.directory, base.value) if base else None,
+        tuple(parted.all("--env-file")),
+        partial,
+    )
+    run.call(composed, words)
+    if verb in ("run", "exec") and len(operands) > 1:
+        inside = Inside(composed, run.site.directory, operands[0].value) if operands[0].known else None
+        site = run.at(system=System.IMAGE, directory=CWD, image="", inside=inside, search=())
+        site.deeper().command(operands[1:])
+
+
+def _stack(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
+    parted = part(rest, frozenset(("-c", "--compose-file", "--resolve-image", "--orchestrator")))
+    files = tuple(parted.all("-c", "--compose-file"))
+    if files and not any(word.value == "-" for word in files):
+        run.call(Composition(files, True, "deploy"), words)
+
+
+def _container_run(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
+    parted = part(rest, _RUN, stop=True)
+    for word in parted.all("--env-file"):
+        run.call(Needed(word, "the environment file of the container"), words)
+    if len(parted.rest) > 1:
+        run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(parted.rest[1:])
+
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(("docker-compose", "podman-compose"), _compose_program),
+    **dict.fromkeys(("docker", "podman", "nerdctl"), _docker),
+}

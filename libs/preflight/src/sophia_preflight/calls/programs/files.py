@@ -1,0 +1,109 @@
+"""Programs that copy, move, fetch, unpack and make files: what they need, and what is there afterwards."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sophia_preflight.calls.model import (
+    Needed,
+    Script,
+)
+from sophia_preflight.calls.options import part
+from sophia_preflight.calls.running import Reader, Run
+from sophia_preflight.text import Word, named
+
+
+def _chmod(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:])
+    for word in parted.operands[1:]:
+        if word.known and re.search(r"\.(sh|py|bash|pl|rb)$", word.value):
+            run.call(Needed(word, "the script that is made executable"), words)
+
+
+def _source(words: Sequence[Word], run: Run) -> None:
+    if len(words) > 1:
+        run.call(Script(words[1], "source", tuple(words[2:])), words)
+
+
+def _copy(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], named("-t --target-directory -S -m -o -g"))
+    operands = parted.operands
+    if posixpath.basename(words[0].value) == "cp" and len(operands) > 1 and not parted.has("-n", "--no-clobber"):
+        for word in operands[:-1]:
+            if word.known and re.search(r"\.[a-z]{2,10}$|\.example$", word.value):
+                run.call(Needed(word, "the file that is copied"), words)
+    if len(operands) > 1:
+        destination = operands[-1]
+        if _is_put_back(operands):
+            return
+        if not destination.value.endswith("/") or not all(_is_plain_file(word) for word in operands[:-1]):
+            run.produces(destination, tree=True)
+        for word in operands[:-1]:
+            base = posixpath.basename(word.value.rstrip("/"))
+            run.produces(replace(destination, value=f"{destination.value.rstrip('/')}/{base}"), tree=True)
+
+
+def _is_put_back(operands: Sequence[Word]) -> bool:
+    """`mv FILE.bak FILE`: what was there before."""
+    source, target = operands[0].value, operands[-1].value
+    return source.startswith(target) and source[len(target) :] in (".bak", ".orig", ".old", ".backup", ".save", "~")
+
+
+def _is_plain_file(word: Word) -> bool:
+    return word.known and not word.glob and re.search(r"\w\.[a-z]{2,10}$", word.value) is not None
+
+
+def _unpack(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], named("-C --directory -f --file -d --strip-components"))
+    program = posixpath.basename(words[0].value)
+    packs = program == "tar" and (parted.has("-c", "--create") or (len(words) > 1 and words[1].value[:1] == "c"))
+    if packs:
+        for word in parted.all("-f", "--file"):
+            run.produces(word)
+        return
+    into = parted.first("-C", "--directory") if program == "tar" else parted.first("-d")
+    run.produces(into or Word("."), tree=True)
+
+
+def _download(words: Sequence[Word], run: Run) -> None:
+    parted = part(
+        words[1:],
+        named("-o --output -O -P --directory-prefix -H -d -X -u --data --header -T"),
+    )
+    wget = posixpath.basename(words[0].value) == "wget"
+    for word in parted.all("-o", "--output", "-O") if wget else parted.all("-o", "--output"):
+        run.produces(word)
+    for word in [*parted.operands, *(parted.all("-O") if not wget else [])]:
+        name = posixpath.basename(word.value.partition("?")[0])
+        if name and (wget or parted.has("-O", "--remote-name") or parted.all("-O")):
+            run.produces(replace(word, value=name))
+
+
+def _git(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], named("-C -c -b --branch --depth -o --reference"))
+    operands = parted.operands
+    if operands and operands[0].value == "clone" and len(operands) > 1:
+        name = posixpath.basename(operands[1].value).removesuffix(".git")
+        run.produces(operands[2] if len(operands) > 2 else replace(operands[1], value=name), tree=True)
+    elif operands and operands[0].value == "worktree" and len(operands) > 2:
+        run.produces(operands[2], tree=True)
+
+
+def _makes(words: Sequence[Word], run: Run) -> None:
+    tree = posixpath.basename(words[0].value) == "mkdir"
+    for word in part(words[1:], frozenset(("-m", "--mode", "-d", "-t", "-r"))).operands:
+        run.produces(word, tree=tree, empty=tree)
+
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(("source", "."), _source),
+    **dict.fromkeys(("cp", "mv", "ln", "install"), _copy),
+    **dict.fromkeys(("tar", "unzip", "bsdtar"), _unpack),
+    **dict.fromkeys(("curl", "wget"), _download),
+    **dict.fromkeys(("mkdir", "touch", "tee", "mktemp"), _makes),
+    "chmod": _chmod,
+    "git": _git,
+}

@@ -1,0 +1,33 @@
+"""make: which targets of which makefile, from which directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sophia_preflight.calls.model import (
+    MakeTarget,
+    Needed,
+)
+from sophia_preflight.calls.options import part
+from sophia_preflight.calls.running import Reader, Run
+from sophia_preflight.text import Word, joined, named
+
+
+def _make(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], named("-C --directory -f --file --makefile -I -o -W -l"))
+    operands = parted.operands
+    for base in parted.all("-C", "--directory"):
+        if base.known and base.value not in (".", ".."):
+            run.call(Needed(base, "the directory that make works in", directory=True), words)
+        run = run.at(directory=joined(run.site.directory, base.value))
+    names = [word for word in operands if word.known and "=" not in word.value and not word.value.isdigit()]
+    if any(not word.known for word in operands):
+        names = [word for word in names if not word.assumed]
+    given = {word.value.partition("=")[2] for word in operands if "=" in word.value}
+    names = [word for word in names if word.value not in given]  # `PROGRAM=x.exe x.exe`: the name of a target is given
+    run.call(MakeTarget(tuple(names), parted.first("-f", "--file", "--makefile")), words)
+
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(("make", "gmake"), _make),
+}

@@ -1,0 +1,177 @@
+"""Servers, test runners and installers of Python: which module, file or project they are told to take."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sophia_preflight.calls.model import (
+    Attribute,
+    Needed,
+)
+from sophia_preflight.calls.options import part
+from sophia_preflight.calls.running import URL, Reader, Run
+from sophia_preflight.text import Word, is_known, joined, named
+
+_UVICORN = named(
+    "--host --port --uds --fd --reload-dir --reload-include --reload-exclude --reload-delay --workers --loop "
+    "--http --ws --ws-max-size --ws-ping-interval --ws-ping-timeout --lifespan --env-file --log-config "
+    "--log-level --root-path --limit-concurrency --backlog --limit-max-requests --timeout-keep-alive "
+    "--timeout-graceful-shutdown --ssl-keyfile --ssl-certfile --ssl-ca-certs --ssl-ciphers --header --app-dir "
+    "--forwarded-allow-ips --interface --factory-args --ssl-keyfile-password --ssl-version --ssl-cert-reqs "
+    "--h11-max-incomplete-event-size"
+)
+_GUNICORN = named(
+    "-c --config -b --bind -w --workers -k --worker-class -t --timeout --threads --worker-connections "
+    "--max-requests --max-requests-jitter --graceful-timeout --keep-alive --chdir --access-logfile "
+    "--error-logfile --log-level --log-file --access-logformat --log-config -n --name -p --pid -u --user -g "
+    "--group --pythonpath --worker-tmp-dir -e --env --certfile --keyfile --backlog --forwarded-allow-ips "
+    "--limit-request-line --statsd-host --umask -m -D --log-config-json --limit-request-fields "
+    "--limit-request-field_size --proxy-allow-from --logger-class --access-log --error-log "
+    "--websocket-ping-interval --root-path"
+)
+
+
+def _server(words: Sequence[Word], run: Run) -> None:
+    program = posixpath.basename(words[0].value)
+    valued = _UVICORN if program in ("uvicorn", "granian") else _GUNICORN
+    parted = part(words[1:], valued)
+    search: tuple[str, ...] = ()
+    for option in parted.all("--app-dir", "--chdir", "--pythonpath"):
+        search = (*search, joined(run.site.directory, option.value))
+    config = parted.first("--log-config") if program == "uvicorn" else parted.first("-c", "--config")
+    if config and re.fullmatch(r"(?!python:).*\.(py|json|ya?ml|ini)", config.value):
+        run.call(Needed(config, f"the configuration of {program}"), words)
+    for word in parted.operands:
+        if is_known(word.value) and re.match(r"[A-Za-z_][\w.]*(:|$)", word.value):
+            name = replace(word, value=word.value.partition("(")[0])
+            factory = parted.has("--factory") or "(" in word.value
+            search = search or (run.site.directory, *run.site.search)
+            default = "application" if program == "gunicorn" else "app" if program != "uvicorn" else ""
+            if ":" in name.value or default:
+                full = name.value if ":" in name.value else f"{name.value}:{default}"
+                run.call(Attribute(replace(name, value=full), program, search, factory), words)
+            return
+        if not is_known(word.value):
+            return
+
+
+def _celery(words: Sequence[Word], run: Run) -> None:
+    parted = part(
+        words[1:],
+        named("-A --app -b --broker --workdir -Q -c -l --loglevel -n --hostname -P"),
+    )
+    app = parted.first("-A", "--app")
+    base = parted.first("--workdir")
+    directory = joined(run.site.directory, base.value) if base else run.site.directory
+    if app and is_known(app.value):
+        run.call(Attribute(app, "celery", (directory, *run.site.search)), words)
+
+
+def _flask(words: Sequence[Word], run: Run) -> None:
+    app = part(words[1:], frozenset(("--app", "-A", "--env-file", "-e"))).first("--app", "-A")
+    if app and is_known(app.value):
+        if app.value.endswith(".py"):
+            run.call(Needed(app, "the application that flask starts"), words)
+        else:
+            run.call(Attribute(app, "flask", (run.site.directory, *run.site.search)), words)
+
+
+def _script_operand(skip: int, valued: str = "") -> Callable[[Sequence[Word], Run], None]:
+    """A tool that runs a Python file: `streamlit run FILE`."""
+
+    def read(words: Sequence[Word], run: Run) -> None:
+        parted = part(words[1:], frozenset(valued.split()))
+        operands = parted.operands[skip:]
+        if operands and operands[0].known and operands[0].value.endswith(".py"):
+            run.call(Needed(operands[0], f"the file that {posixpath.basename(words[0].value)} runs"), words)
+
+    return read
+
+
+_PYTEST = named(
+    "-k -m -c -p -n -o -W -r --cov --cov-report --cov-config --cov-fail-under --junitxml --junit-xml --maxfail "
+    "--tb --rootdir --confcutdir --ignore --ignore-glob --deselect --durations --timeout --log-level "
+    "--log-cli-level --basetemp --html --dist --reruns --reruns-delay --import-mode --override-ini --numprocesses "
+    "--benchmark-json --color --splits --group --randomly-seed --log-file --alluredir --env --browser --base-url"
+)
+
+
+def _pytest(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], _PYTEST)
+    for word in parted.operands:
+        path = word.value.partition("::")[0]
+        if word.known and (path.endswith(".py") or ("/" in path and re.fullmatch(r"[\w./-]+", path))):
+            directory = not path.endswith(".py")
+            run.call(Needed(replace(word, value=path), "the tests that pytest runs", directory), words)
+
+
+def _alembic(words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], named("-c --config -n --name -x -m --message"))
+    config = parted.first("-c", "--config") or Word("alembic.ini", words[0].line, words[0].column)
+    if parted.operands and parted.operands[0].value != "init":
+        run.call(Needed(config, "the configuration of alembic"), words)
+
+
+def _pip(words: Sequence[Word], run: Run) -> None:
+    words = words[1:] if posixpath.basename(words[0].value) == "uv" else words
+    if len(words) < 2:
+        return
+    parted = part(
+        words[1:],
+        named(
+            "-r --requirement --requirements -c --constraint -e --editable -i --index-url --extra-index-url -f "
+            "--find-links -t --target --python -p --prefix --cache-dir --trusted-host --platform --extra --group "
+            "-o --output-file"
+        ),
+    )
+    verb = parted.operands[0].value if parted.operands else ""
+    if verb not in ("install", "sync", "wheel", "download", "compile"):
+        return
+    for word in parted.all("-r", "--requirement", "--requirements", "-c", "--constraint"):
+        if not URL.match(word.value) and word.value != "-":
+            run.call(Needed(word, "the requirements that pip installs"), words)
+    local = [*parted.all("-e", "--editable"), *parted.operands[1:]]
+    for word in local:
+        path = word.value.partition("[")[0]
+        if verb == "install" and path.startswith((".", "/")) and not path.endswith((".whl", ".gz")) and word.known:
+            run.call(Needed(replace(word, value=path), "the package that pip installs", directory=True), words)
+
+
+def _uv(words: Sequence[Word], run: Run) -> None:
+    if len(words) > 2 and words[1].value == "pip":
+        _pip(words, run)
+    elif len(words) > 1 and words[1].value == "sync":
+        parted = part(words[2:], named("--directory --project --extra --group --package -p --python"))
+        base = parted.first("--directory", "--project")
+        path = Word(f"{base.value}/pyproject.toml" if base else "pyproject.toml", words[0].line, words[0].column)
+        run.call(Needed(path, "the project that uv installs"), words)
+
+
+def _poetry(words: Sequence[Word], run: Run) -> None:
+    parted = part(
+        words[1:],
+        named("-C --directory -P --project --with --without --only -E --extras"),
+    )
+    if parted.operands and parted.operands[0].value in ("install", "build", "sync"):
+        base = parted.first("-C", "--directory", "-P", "--project")
+        path = Word(f"{base.value}/pyproject.toml" if base else "pyproject.toml", words[0].line, words[0].column)
+        run.call(Needed(path, "the project that poetry installs"), words)
+
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(("uvicorn", "gunicorn", "hypercorn", "daphne", "granian"), _server),
+    **dict.fromkeys(("pip", "pip3"), _pip),
+    **dict.fromkeys(("pytest", "py.test"), _pytest),
+    "celery": _celery,
+    "flask": _flask,
+    "fastapi": _script_operand(1, "--host --port --root-path --workers --app"),
+    "streamlit": _script_operand(1),
+    "modal": _script_operand(1, "-e --env --name --tag"),
+    "chainlit": _script_operand(1, "--host --port"),
+    "alembic": _alembic,
+    "uv": _uv,
+    "poetry": _poetry,
+}

@@ -1,0 +1,92 @@
+"""Programs that only run another: `sudo`, `env`, `timeout`, `uv run`, `tini` and their like, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sophia_preflight.calls.model import System
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A program that runs another: its options with values, operands of its own, and what else it does."""
+
+    valued: frozenset[str] = frozenset()
+    operands: int = 0
+    assignments: bool = False
+    after_dashes: bool = False
+    """The command is what follows `--`, and only that."""
+    verb: tuple[str, ...] = ()
+    """Only with this word, as in `uv run`."""
+    system: System | None = None
+    more: bool = False
+    """Words that nobody knows are added, as xargs does."""
+
+
+def _wrapper(valued: str = "", operands: int = 0, **more: object) -> Wrapper:
+    return Wrapper(frozenset(valued.split()), operands, **more)  # type: ignore[arg-type]  # keywords of `Wrapper`
+
+
+_UV_RUN = (
+    "--with --with-requirements --with-editable -p --python --extra --group --only-group --no-group --directory "
+    "--project --env-file --package --index --index-url --extra-index-url -f --find-links --cache-dir --config-file "
+    "--no-extra --color --refresh-package --resolution --exclude-newer --from --constraints"
+)
+WRAPPERS: dict[str, list[Wrapper]] = {
+    "sudo": [_wrapper("-u -g -h -p -C -U -D -R -T --user --group", assignments=True)],
+    "doas": [_wrapper("-u -C")],
+    "env": [_wrapper("-u -C --unset --chdir", assignments=True)],
+    "cross-env": [_wrapper(assignments=True)],
+    "nohup": [_wrapper()],
+    "exec": [_wrapper("-a")],
+    "builtin": [_wrapper()],
+    "time": [_wrapper("-o -f")],
+    "nice": [_wrapper("-n")],
+    "ionice": [_wrapper("-c -n")],
+    "chronic": [_wrapper()],
+    "stdbuf": [_wrapper("-i -o -e")],
+    "setsid": [_wrapper()],
+    "systemd-inhibit": [_wrapper("--what --who --why --mode")],
+    "systemd-cat": [_wrapper("-t --identifier -p --priority --stderr-priority")],
+    "systemd-run": [_wrapper("--unit -p --property --slice --uid --gid --nice -E --setenv -M --machine --description")],
+    "flock": [_wrapper("-w --timeout -E --conflict-exit-code", 1)],
+    "chrt": [_wrapper("-T -P -D", 1)],
+    "taskset": [_wrapper(operands=1)],
+    "cpulimit": [_wrapper("-l --limit -e --exe -p --pid")],
+    "unbuffer": [_wrapper()],
+    "timeout": [_wrapper("-s -k --signal --kill-after", 1)],
+    "gtimeout": [_wrapper("-s -k --signal --kill-after", 1)],
+    "xvfb-run": [_wrapper("-s -n -e -f -p -w --server-args")],
+    "tini": [_wrapper("-p -e")],
+    "dumb-init": [_wrapper()],
+    "catatonit": [_wrapper()],
+    "gosu": [_wrapper(operands=1)],
+    "su-exec": [_wrapper(operands=1)],
+    "setpriv": [_wrapper("--reuid --regid --groups")],
+    "xargs": [_wrapper("-I -n -P -d -L -s -a -E --max-args --max-procs --delimiter --replace", more=True)],
+    "uv": [_wrapper(_UV_RUN, verb=("run",)), _wrapper(_UV_RUN, verb=("tool", "run"))],
+    "uvx": [_wrapper(_UV_RUN)],
+    "pipx": [_wrapper("--python --spec", verb=("run",))],
+    "poetry": [_wrapper("-C --directory -P --project", verb=("run",))],
+    "pdm": [_wrapper("-p --project", verb=("run",))],
+    "pipenv": [_wrapper(verb=("run",))],
+    "rye": [_wrapper("--pyproject", verb=("run",))],
+    "conda": [_wrapper("-n --name -p --prefix --cwd", verb=("run",))],
+    "mamba": [_wrapper("-n --name -p --prefix --cwd", verb=("run",))],
+    "micromamba": [_wrapper("-n --name -p --prefix --cwd", verb=("run",))],
+    "coverage": [_wrapper("--rcfile --source --omit --include --data-file --context", verb=("run",))],
+    "bundle": [_wrapper(verb=("exec",))],
+    "npx": [_wrapper("-p --package -c --call")],
+    "bunx": [_wrapper()],
+    "ddtrace-run": [_wrapper()],
+    "opentelemetry-instrument": [_wrapper("--traces_exporter --metrics_exporter --logs_exporter --service_name")],
+    "doppler": [_wrapper(after_dashes=True)],
+    "op": [_wrapper(after_dashes=True)],
+    "infisical": [_wrapper(after_dashes=True)],
+    "aws-vault": [_wrapper(after_dashes=True)],
+    "dotenv": [_wrapper(after_dashes=True)],
+    "dockerize": [_wrapper("-wait -timeout -template -wait-retry-interval -stdout -stderr")],
+    "env-cmd": [_wrapper("-f --file -e --environments -r --rc-file")],
+    "pulumi": [_wrapper(after_dashes=True)],
+    "sops": [_wrapper(after_dashes=True)],
+}
