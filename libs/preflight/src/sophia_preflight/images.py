@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sophia_preflight.base_images import begins_in, brings, is_plain
 from sophia_preflight.calls.model import Trace
 from sophia_preflight.ignoring import DockerIgnore
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
@@ -34,12 +35,9 @@ _WRITTEN = re.compile(r"\.(sh|bash)$")
 """Files that people write, and commands of a build hardly ever do."""
 
 
+_SHIPPED = re.compile(r"\.(sh|bash|py|[cm]?js|rb|pl|php)$")
+"""Endings of scripts, as they are put where programs lie."""
 _PROGRAMS = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")
-_SYSTEMS = re.compile(
-    r"^(docker\.io/)?(library/)?(debian|ubuntu|alpine|python|golang|busybox|fedora|rust|ruby|openjdk|eclipse-temurin|"
-    r"rockylinux/rockylinux|rockylinux|almalinux|amazonlinux|scratch)(:|@|$)"
-)
-"""Images that bring no script to start with."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Filesystem:
                 answer = stage.find(joined(source, path[len(target.rstrip("/")) :].lstrip("/") or "."))
                 if answer != "":
                     return answer
-        if self._is_unwritten(path):
+        if self._is_unwritten(path) or self._is_unshipped(path):
             return ""
         if any(each.destination.startswith(path.rstrip("/") + "/") for each in self.copied):
             return None  # a directory of several copies, which is none of the repository's
@@ -100,9 +98,10 @@ class Filesystem:
             return None
         if self.below is not None:
             return self.below.find(path)
-        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in self._tops()) and not self._is_output(
-            path
-        ):
+        tops = self._tops()
+        if any(path == top or path.startswith(top.rstrip("/") + "/") for top in tops) and not self._is_output(path):
+            return ""
+        if "/" in self.owned and is_plain(self.base) and re.fullmatch(r"/[^/]+\.\w{1,10}", path):
             return ""
         return None
 
@@ -129,6 +128,18 @@ class Filesystem:
             and not self._brings(name)
         )
 
+    def _is_unshipped(self, path: str) -> bool:
+        """Whether a script is none of those that are copied among programs, nor of those that the image brings."""
+        directory, name = posixpath.split(path)
+        own = list(self._below())
+        if directory not in _PROGRAMS or not _SHIPPED.search(name):
+            return False
+        if not any(directory in stage.owned for stage in own) or brings(own[-1].base, name):
+            return False
+        if any(name in stage.made or stage._brings(name) for stage in self._layers()):
+            return False
+        return not any(f"{path}/".startswith(tree.rstrip("/") + "/") for stage in own for tree in stage.unknown)
+
     def lacks_program(self, name: str) -> bool:
         """Whether no program of that name can be found by it, in an image that begins with nothing but a system."""
         places = [f"{directory}/{name}" for directory in _PROGRAMS]
@@ -139,7 +150,7 @@ class Filesystem:
         if any(f"{place}/".startswith(tree) for tree in unknown for place in places):
             return False
         put = any(self.find(place) == "" for place in places) or not self.owned.isdisjoint(_PROGRAMS)
-        return put and _SYSTEMS.search(own[-1].base) is not None
+        return put and is_plain(own[-1].base)
 
     def _below(self) -> Iterator[Filesystem]:
         """This stage, and those that it begins with."""
@@ -247,6 +258,7 @@ class Images:
             found.owned = set(found.below.owned)
         else:
             found.base = stage.base
+            found.workdir = begins_in(stage.base)
         for each in stage.instructions[:count]:
             if not each.onbuild:
                 self._effect(made, each, found)
@@ -274,7 +286,9 @@ class Images:
                 continue
             if produced.tree and path not in (found.workdir, "/"):
                 (found.begun if produced.empty else found.unknown).append(path)
-            found.made |= {path, posixpath.basename(path)}
+            found.made.add(path)
+            if not produced.path.startswith("/"):
+                found.made.add(posixpath.basename(path))  # commands go to directories that nobody can name
 
     def _copy(self, made: Dockerfile, each: Instruction, found: Filesystem) -> None:
         words = each.arguments()

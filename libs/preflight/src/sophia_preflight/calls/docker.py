@@ -9,13 +9,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
+from sophia_preflight.base_images import begins_in
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
 from sophia_preflight.calls.model import Caller, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import Held, follow
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import UNKNOWN, Word, is_known, joined
+from sophia_preflight.text import Word, is_known, joined
 
 
 def trace_of(made: Dockerfile) -> Trace:
@@ -32,7 +33,8 @@ def image_key(path: str, stage: int, instruction: int) -> str:
 def working_directory(made: Dockerfile, stage: Stage, before: int | None = None) -> str:
     """Where the stage works before an instruction; unknown where a foreign base image decides."""
     inherited = made.stage(stage.base)
-    directory = working_directory(made, inherited) if inherited is not None and inherited is not stage else UNKNOWN
+    own = inherited is None or inherited is stage
+    directory = begins_in(stage.base) if inherited is None or own else working_directory(made, inherited)
     for each in stage.instructions[:before]:
         if each.name == "WORKDIR" and not each.onbuild:
             directory = joined(directory, each.expanded(each.flat.strip("\"'")))

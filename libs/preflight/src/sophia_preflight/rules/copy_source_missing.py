@@ -304,7 +304,7 @@ GOOD = [
         COPY $WHAT /y
         === api/src/index.js
         === package.json
-        {"name": "x"}
+        {"name": "x", "scripts": {"generate": "true"}}
         === package-lock.json
         {}
         === .dockerignore

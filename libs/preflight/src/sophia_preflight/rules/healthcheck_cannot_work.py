@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sophia_preflight.base_images import CLIENTS, lacking
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -13,7 +14,6 @@ from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.readers.compose import command_words, interpolated
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.standing import is_development, limited
-from sophia_preflight.text import is_known
 
 RULE = Rule(
     id="healthcheck-cannot-work",
@@ -24,17 +24,6 @@ RULE = Rule(
     family="compose",
 )
 
-_CLIENTS = {
-    "jq": "jq", "nc": "netcat|ncat|nmap|busybox", "wget": "wget|busybox", "curl": "curl",
-    "pg_isready": "postgresql|libpq", "redis-cli": "redis|valkey", "mysqladmin": "mysql|mariadb", "mongosh": "mongo",
-}  # fmt: skip
-"""Programs that probes use, and the packages that bring them."""
-_SERVERS = frozenset({"pg_isready", "redis-cli", "mysqladmin", "mongosh"})
-_LANGUAGES = re.compile(
-    r"(^|/)(python|debian|ubuntu|node|ruby|perl|golang|rust|openjdk|eclipse-temurin|buildpack-deps)(:|$)"
-)
-_STORES = re.compile(r"(^|/)(redis|postgres|mongo|mysql|mariadb|memcached|rabbitmq)(:|$)")
-_BARE = re.compile(r"distroless|^scratch$|chainguard/static")
 _BEGINS = r"(?:^|\bCMD(?:-SHELL)?\s+|\[\s*\"|\||&&|;|\(|`|!\s|\b-c\s+[\"']?)\s*"
 
 
@@ -94,7 +83,7 @@ def _programs(text: str) -> list[str]:
     if "||" in re.sub(r"\|\|\s*(exit|false|kill)\b", "", text) or re.search(r"\b(command -v|which|if)\s", text):
         return []
     probing = set(re.findall(r"(?:^|[\s\"'\[(;&|/])(curl|wget|nc)(?=[\s\"',])", text))
-    others = re.findall(rf"{_BEGINS}({'|'.join(_CLIENTS.keys() - {'curl', 'wget', 'nc'})})(?=[\s\"',)]|$)", text)
+    others = re.findall(rf"{_BEGINS}({'|'.join(CLIENTS.keys() - {'curl', 'wget', 'nc'})})(?=[\s\"',)]|$)", text)
     return [*(probing if len(probing) == 1 else ()), *others]
 
 
@@ -127,30 +116,15 @@ def _stage_lacks(made: Dockerfile, stage: Stage) -> _Lacks | None:
         return None
     installed = " ".join(texts)
     missing = frozenset(
-        program for program in lacks.programs if not re.search(rf"\b({program}|{_CLIENTS[program]})", installed)
+        program for program in lacks.programs if not re.search(rf"\b({program}|{CLIENTS[program]})", installed)
     )
     opaque = re.search(r"install-deps|xargs|packages\.txt|apt\.txt|\$\{?\w*(PACKAGES|DEPS|PKGS)", installed)
     return _Lacks(missing, lacks.because) if missing and not opaque else None
 
 
 def _image_lacks(image: str) -> _Lacks | None:
-    if not is_known(image) or not image:
-        return None
-    because = f"`{image}` has none"
-    if _BARE.search(image):
-        return _Lacks(frozenset(_CLIENTS), because)
-    if _LANGUAGES.search(image):
-        if "alpine" in image:
-            return _Lacks(_SERVERS | {"curl", "jq"}, because)
-        slim = re.search(r"slim|(^|/)(debian|ubuntu)(:|$)", image)
-        return _Lacks(_SERVERS | {"jq"} | ({"curl", "wget"} if slim else frozenset()), because)
-    if _STORES.search(image):
-        return _Lacks(frozenset({"curl", "jq"}), because)
-    if re.search(r"(^|/)alpine(:|$)", image):
-        return _Lacks(_SERVERS | {"curl", "jq"}, because)
-    if re.search(r"[:-]alpine", image) and not re.search(r"(^|/)nginx", image):
-        return _Lacks(frozenset({"curl"}), because)
-    return None
+    programs = lacking(image)
+    return _Lacks(programs, f"`{image}` has none") if programs else None
 
 
 BAD = [
@@ -182,6 +156,20 @@ BAD = [
             image: node:22
             healthcheck: {test: ["CMD", "pg_isready", "-h", "db"]}
     """),
+    tree("""
+        === compose.yaml
+        services:
+          metrics:
+            image: prom/prometheus:v3.5.0
+            healthcheck: {test: ["CMD", "curl", "-f", "http://localhost:9090/-/healthy"]}
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          db:
+            image: mariadb:11
+            healthcheck: {test: ["CMD", "mysqladmin", "ping"]}
+    """),
 ]
 GOOD = [
     tree("""
@@ -198,6 +186,9 @@ GOOD = [
           own: {build: ., healthcheck: {test: "curl -f localhost || wget localhost"}}
           any: {image: "example/thing:1", healthcheck: {test: "curl -f localhost | jq ."}}
           db: {image: "postgres:17", healthcheck: {test: "pg_isready -U app"}}
+          metrics: {image: "prom/prometheus:v3.5.0", healthcheck: {test: "wget -qO- localhost:9090/-/healthy"}}
+          old: {image: "mariadb:10.11", healthcheck: {test: ["CMD", "mysqladmin", "ping"]}}
+          other: {image: "example.org/team/postgres:17", healthcheck: {test: "curl -f localhost"}}
           if: {image: "python:3.12-slim", healthcheck: {test: "if command -v jq; then jq .; fi"}}
           python: {image: "python:3.12-slim", healthcheck: {test: ["CMD", "python", "-c", "print('jq')"]}}
     """),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sophia_preflight.calls.model import Call, Needed
+from sophia_preflight.calls.model import Call, Needed, System
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -22,7 +22,8 @@ RULE = Rule(
     fix="correct the path, or add what is missing",
     family="targets",
 )
-_FRAGILE = ("the file that is copied", "the tests that pytest runs")
+_PUT = ("the file that is copied", "the file that is moved", "the file that is installed")
+_FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 
 _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
@@ -45,6 +46,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     for other in target.either:
         if not context.path_of(replace(target.path, value=other), call).missing:
             return
+    if target.purpose in _PUT and call.site.system is System.IMAGE and not _is_written(context, call, location.path):
+        return
     severity, blocks = consequence(call.site)
     if target.purpose in _FRAGILE:
         severity = severity.at_most(Severity.HIGH)
@@ -58,6 +61,13 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         confidence=confidence,
         blocks=blocks,
     )
+
+
+def _is_written(context: Context, call: Call, path: str) -> bool:
+    """Whether a file of an image is one that people write, rather than one that an earlier command makes: there is one
+    of its name elsewhere, or it would be in a directory of the repository."""
+    homes = (view.files.home(path) for view in context.filesystems(call.site))
+    return posixpath.basename(path) in context.repository.by_name or any("/" in home for home in homes)
 
 
 def _is_runtime(path: str) -> bool:
@@ -134,6 +144,21 @@ BAD = [
         === docker/rootfs/usr/local/bin/start.sh
     """),
     tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        COPY . ./
+        RUN mkdir /archive && mv ./config.yaml /archive/
+        === conf/config.yaml
+    """),
+    tree("""
+        === Dockerfile
+        FROM debian:13
+        WORKDIR /srv
+        COPY deploy/ deploy/
+        RUN cp deploy/nginx.conf /etc/nginx.conf
+        === deploy/web.conf
+    """),
+    tree("""
         === deploy.sh
         cd "$(dirname "$0")"
         kubectl apply -f k8s/api.yaml
@@ -193,6 +218,17 @@ GOOD = [
         helm template . > rendered.yaml
         kubectl apply -f rendered.yaml
         === k8s/api.template
+    """),
+    tree("""
+        === Dockerfile
+        FROM golang:1.25 AS build
+        COPY . .
+        RUN go run ./tools/make-settings && mv settings.json /etc/ && cd /src && curl -O https://example.org/a.conf
+        RUN mv a.conf /etc/
+        FROM example/base:1
+        COPY start.sh /usr/local/bin/
+        RUN chmod +x /usr/local/bin/wait.sh
+        === start.sh
     """),
     tree("""
         === README.md

@@ -101,6 +101,13 @@ def _near(context: Context, path: str) -> str:
 
 BAD = [
     tree("""
+        === Dockerfile
+        FROM node:22-slim
+        COPY deploy/begin.sh /usr/local/bin/
+        ENTRYPOINT ["/usr/local/bin/start.sh"]
+        === deploy/begin.sh
+    """),
+    tree("""
         === deploy.sh
         if ! python check_first.py; then
           exit 1
@@ -234,6 +241,13 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Dockerfile
+        FROM node:22-slim
+        COPY deploy/begin.sh /usr/local/bin/
+        ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh", "/usr/local/bin/begin.sh"]
+        === deploy/begin.sh
+    """),
     tree("""
         === Makefile
         CC = gcc

@@ -209,7 +209,7 @@ def _rule_files(context: Context, path: str, root: Node) -> Iterator[Finding]:
             f"the rule file `{text}` is nowhere in the repository",
             each.place(path),
             anchor=f"rule file {text}",
-            severity=limited(Severity.MEDIUM, path),
+            severity=limited(Severity.HIGH, path),
             confidence=Confidence.LIKELY,
             why="Prometheus starts without it, and its alerts never fire",
             fix="correct the name, or add the file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
@@ -23,6 +24,16 @@ RULE = Rule(
     family="contradictions",
 )
 _EVERYWHERE = named("localhost host gateway user username password example changeme metadata dummy foo test your")
+
+_ROLES = {
+    r"(\w+_)?(DB|DATABASE|SQL|PG|POSTGRES)_?(HOST|URL|DSN|URI)": "postgres postgis pgvector mysql mariadb",
+    r"(\w+_)?(PG|POSTGRES(QL)?)_?(HOST|URL|DSN|URI)": "postgres postgis pgvector timescaledb",
+    r"(\w+_)?(MYSQL|MARIADB)_?(HOST|URL|DSN|URI)": "mysql mariadb",
+    r"(\w+_)?(REDIS|CACHE|VALKEY)_?(HOST|URL|DSN|URI)": "redis valkey",
+    r"(\w+_)?MONGO(DB)?_?(HOST|URL|DSN|URI)": "mongo",
+    r"(\w+_)?(RABBIT(MQ)?|AMQP|BROKER)_?(HOST|URL|DSN|URI)": "rabbitmq",
+}
+"""Variables that say for what a host is asked, and the images that serve it."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -72,7 +83,7 @@ def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Findin
         said,
         *places,
         anchor=f"{one.by} {one.host}:{one.port}",
-        severity=severity.at_most(Severity.MEDIUM if one.kind == "scrape" else Severity.HIGH),
+        severity=severity.at_most(Severity.HIGH),
         confidence=Confidence.LIKELY,
         blocks=blocks,
     )
@@ -87,7 +98,7 @@ def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Ite
     if meant is None and one.kind != "proxy":
         return
     severity, blocks = each.consequence
-    limit = {"scrape": Severity.MEDIUM, "variable": Severity.HIGH, "proxy": Severity.CRITICAL}[one.kind]
+    limit = {"scrape": Severity.HIGH, "variable": Severity.HIGH, "proxy": Severity.CRITICAL}[one.kind]
     places = [Involved(one.place, "call")]
     if meant is not None:
         places.append(Involved(meant.service.first.node.place(meant.service.first.file.path), "the one that is there"))
@@ -146,10 +157,21 @@ def _meant(one: Asked, services: list[Used]) -> Used | None:
         name = posixpath.basename(image.text).partition(":")[0] if image is not None else ""
         if name and (one.host == name or (len(scheme) > 4 and scheme != "https" and name.startswith(scheme))):
             return other
+        if any(re.match(role, one.by.strip("`")) and name in named(images) for role, images in _ROLES.items()):
+            return other
     return None
 
 
 BAD = [
+    tree("""
+        === compose.yaml
+        services:
+          api:
+            image: example/api:1
+            environment: [DB_HOST=db]
+          store:
+            image: postgres:17
+    """),
     tree("""
         === compose.yaml
         services:
@@ -238,6 +260,15 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          api:
+            image: example/api:1
+            environment: [MAIL_HOST=mail, DB_HOST=store, CACHE_HOST=memory]
+          store:
+            image: postgres:17
+    """),
     tree("""
         === compose.yaml
         services:

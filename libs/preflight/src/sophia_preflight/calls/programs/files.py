@@ -31,10 +31,11 @@ def _source(words: Sequence[Word], run: Run) -> None:
 def _copy(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], named("-t --target-directory -S -m -o -g"))
     operands = parted.operands
-    if posixpath.basename(words[0].value) == "cp" and len(operands) > 1 and not parted.has("-n", "--no-clobber"):
+    verb = {"cp": "copied", "mv": "moved", "install": "installed"}.get(posixpath.basename(words[0].value))
+    if verb and len(operands) > 1 and not parted.has("-n", "--no-clobber", "-d", "--directory"):
         for word in operands[:-1]:
             if word.known and re.search(r"\.[a-z]{2,10}$|\.example$", word.value):
-                run.call(Needed(word, "the file that is copied"), words)
+                run.call(Needed(word, f"the file that is {verb}"), words)
     if len(operands) > 1:
         destination = operands[-1]
         if _is_put_back(operands):
