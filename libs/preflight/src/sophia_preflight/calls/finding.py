@@ -150,9 +150,7 @@ class Finder:
             relative = value[1:].lstrip("/")
             if self.repository.ending_with(relative) or self._directory_ending(relative):
                 return NOWHERE
-        elif site.directory.startswith(ROOT) and not self._directory_there(site):
-            return NOWHERE
-        if ".." in places[0].split("/"):
+        if ".." in places[0].split("/") or not self._directory_there(site):
             return NOWHERE
         where = posixpath.dirname(places[0]) or "."
         confidence = Confidence.LIKELY if site.caller is Caller.DOCUMENT else Confidence.CERTAIN
@@ -165,8 +163,8 @@ class Finder:
 
     def _directory_there(self, site: Site) -> bool:
         """Whether the call's own directory is there; if not, whoever goes there is told, not whoever follows."""
-        inner = in_repository(site.directory)
-        return inner is None or self.repository.is_directory(inner)
+        places = [each for each in self.bases(site.path, site.directory) if not each.startswith("..")]
+        return not places or any(map(self.repository.is_directory, places))
 
     def _directory_ending(self, relative: str) -> bool:
         return any(each == relative or each.endswith("/" + relative) for each in self.repository.directories)

@@ -11,11 +11,12 @@ import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
+from sophia_preflight.calls.states import Held, State, merged
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
     Assignment,
@@ -46,36 +47,16 @@ _SILENT = frozenset(
     {"echo", "printf", "true", "false", ":", "set", "[", "[[", "test", "wait", "shopt", "ulimit", "umask", "sleep",
      "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
 )  # fmt: skip
+_READING = frozenset(
+    {"rm", "ls", "cat", "grep", "find", "chmod", "chown", "du", "stat", "file", "wc", "head", "tail", "diff", "source",
+     ".", "bash", "sh", "make", "npm", "yarn", "pnpm", "pytest", "ruff", "mypy", "black", "flake8", "isort", "pylint",
+     "docker", "kubectl", "helm", "python", "python3"}
+)  # fmt: skip
+"""Commands that make nothing of what they are given; others may."""
 _DECLARING = frozenset({"export", "declare", "local", "readonly", "typeset"})
 _TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}|@[A-Za-z_]\w*@")
 """What somebody else's template engine fills in before the script is one."""
 _ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
-
-
-@dataclass
-class Held:
-    """What a variable holds: text, or the words of an array."""
-
-    value: str
-    assumed: bool = False
-    items: list[Word] | None = None
-
-    def same(self, other: Held) -> bool:
-        return self.value == other.value and self.items == other.items
-
-
-@dataclass
-class State:
-    """What changes while a script is followed."""
-
-    directory: str
-    variables: dict[str, Held] = field(default_factory=dict)
-    tested: tuple[str, ...] = ()
-    pushed: list[str] = field(default_factory=list)
-    ended: bool = False
-
-    def copy(self) -> State:
-        return State(self.directory, dict(self.variables), self.tested, list(self.pushed))
 
 
 def follow(snippet: Snippet, site: Site, trace: Trace, variables: dict[str, Held] | None = None) -> State:
@@ -107,6 +88,12 @@ class _Follower:
         self.steps = 0
         self.decisive = False
         """The script gives up if what is followed now fails."""
+        self.named_before: set[str] = set()
+        """Last parts of the paths that commands were given, of which some make what they are given."""
+        self.sourced = self.foreign = False
+        """A script was read in; a command was run that may be a function of it, and go anywhere."""
+        self.updated_next = False
+        """The next command works on a clone of some repository: so what `cd` goes to is one."""
 
     def whole(self) -> State:
         if self.run.depth > 8 or not self.snippet.text.strip():
@@ -125,7 +112,9 @@ class _Follower:
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def commands(self, commands: Iterable[Command]) -> None:
-        for each in commands:
+        commands = list(commands)
+        for each, after in itertools.zip_longest(commands, commands[1:]):
+            self.updated_next = _updates(after)
             self.command(each)
             if self.state.ended:
                 break
@@ -173,6 +162,7 @@ class _Follower:
         holding, failing = self.tests([command.left])
         if command.operator == "&&":
             kept_decisive, self.decisive = self.decisive, self.decisive or self.ends(command.right)
+            self.updated_next = _updates(command.right)
             self.command(command.left)
             self.decisive = kept_decisive
             if self.has_ended():
@@ -253,7 +243,7 @@ class _Follower:
         if not outcomes:
             self.state.ended = True
             return
-        self.state = _merged(outcomes)
+        self.state = merged(outcomes)
         self.state.tested = knows
 
     def asked(self, condition: Sequence[Command], body: Sequence[Command], otherwise: Sequence[Command]) -> None:
@@ -315,7 +305,7 @@ class _Follower:
                         self.unknown_words(each.words[1:])
             self.commands(command.body)
         self.state.ended = False
-        self.state = _merged([before, self.state])
+        self.state = merged([before, self.state])
         self.redirects(command)
 
     def case(self, command: Case) -> None:
@@ -330,7 +320,7 @@ class _Follower:
                 outcomes.append(self.state)
         if not exhaustive or not outcomes:
             outcomes.append(before)
-        self.state = _merged(outcomes)
+        self.state = merged(outcomes)
         self.state.tested = before.tested
 
     # --- simple commands ---------------------------------------------------------------------------------------------
@@ -353,6 +343,7 @@ class _Follower:
 
     def named(self, name: str, words: list[Word], command: Simple) -> None:
         if name in self.functions:
+            self.noted(name, words[1:])
             self.function(name, words[1:])
         elif name in ("cd", "pushd"):
             self.change(words)
@@ -372,6 +363,7 @@ class _Follower:
         elif name == "command" and len(words) > 1 and words[1].value in ("-v", "-V"):
             return
         elif name not in _SILENT and name not in _DECLARING:
+            self.noted(name, words[1:])
             run = self.here()
             target = words[1:] if name in ("command", "exec") else words
             if name == "exec":
@@ -379,6 +371,13 @@ class _Follower:
             if target:
                 interpret(target, run)
                 self.heredocs(command, words, run)
+
+    def noted(self, name: str, arguments: Sequence[Word]) -> None:
+        """Remember what may have been made by a command that nobody here knows, and where it may have gone."""
+        self.foreign |= self.sourced and re.fullmatch(r"[a-z_]\w*", name) is not None and name not in self.functions
+        self.sourced |= name in (".", "source") and not any(_last(word.value) == "activate" for word in arguments)
+        if name not in _READING:
+            self.named_before |= {_last(word.value) for word in arguments if word.known}
 
     def here(self) -> Run:
         """The run as it is at this point: directory, guard, search path."""
@@ -409,7 +408,13 @@ class _Follower:
             self.state.directory = UNKNOWN
             return
         target = operands[0]
-        if target.known and target.value not in (".", "..") and target.value[:1] not in (ROOT, CWD, "/"):
+        elsewhere = self.updated_next or self.foreign or _last(target.value) in self.named_before
+        if (
+            target.known
+            and target.value not in (".", "..")
+            and target.value[:1] not in (ROOT, CWD, "/")
+            and not elsewhere
+        ):
             needed = Needed(target, "the directory that `cd` goes to", directory=True)
             self.here().call(needed, words)
         self.state.directory = joined(self.state.directory, UNKNOWN if target.glob else target.value)
@@ -591,7 +596,7 @@ class _Follower:
         if not body:
             return UNKNOWN
         last: Command = body[-1]
-        before = list(body[:-1])
+        before, start = list(body[:-1]), self.state.copy()
         while isinstance(last, Logic) and last.operator == "&&":
             before.append(last.left)
             last = last.right
@@ -600,15 +605,13 @@ class _Follower:
             return default if default != UNKNOWN else UNKNOWN
         for each in before:
             self.silently_change(each)
-        if not isinstance(last, Simple):
-            self.commands([*body])
-            return UNKNOWN
-        words = [word for each in last.words for word in self.expand(each)]
-        known = self.output(words)
-        if known is None:
-            self.commands(body)
-            return UNKNOWN
-        return known
+        if isinstance(last, Simple):
+            known = self.output([word for each in last.words for word in self.expand(each)])
+            if known is not None:
+                return known
+        self.state = start
+        self.commands(body)
+        return UNKNOWN
 
     def silently_change(self, command: Command) -> None:
         """`cd` inside a substitution: `$(cd … && pwd)` names a directory."""
@@ -640,6 +643,23 @@ class _Follower:
                 return operands[-1]
             case _:
                 return None
+
+
+def _last(path: str) -> str:
+    return posixpath.basename(path.rstrip("/"))
+
+
+def _updates(command: Command | None) -> bool:
+    """Whether a command brings a clone to some state, so that its directory is no part of this repository."""
+    match command:
+        case Simple(words=[first, second, *_]):
+            return first.bare == "git" and second.bare in ("checkout", "pull", "fetch", "reset", "switch", "clean")
+        case Pipeline(commands=[only, *_]):
+            return _updates(only)
+        case Logic(left=left):
+            return _updates(left)
+        case _:
+            return False
 
 
 def _line(words: Sequence[Word]) -> str:
@@ -674,39 +694,3 @@ def _braces(value: str) -> list[str]:
     return [
         inner for each in found[1].split(",") for inner in _braces(value[: found.start()] + each + value[found.end() :])
     ]
-
-
-def _merged(states: Sequence[State]) -> State:
-    """What holds whichever of the states is the real one; a variable that only some set is assumed."""
-    merged = states[0].copy()
-    for other in states[1:]:
-        if other.directory != merged.directory:
-            merged.directory = UNKNOWN
-        merged.tested = tuple(each for each in merged.tested if each in other.tested)
-        for name, held in other.variables.items():
-            mine = merged.variables.get(name)
-            if mine is None:
-                merged.variables[name] = Held(held.value, True, held.items)
-            elif not mine.same(held):
-                value = _longer(mine.value, held.value)
-                merged.variables[name] = Held(value, mine.assumed or held.assumed, _either(mine.items, held.items))
-        for name, held in list(merged.variables.items()):
-            if name not in other.variables and not held.assumed:
-                merged.variables[name] = Held(held.value, True, held.items)
-    return merged
-
-
-def _longer(one: str, two: str) -> str:
-    """What a command holds that some branch adds words to: `CMD="$CMD --fast"`."""
-    short, long = sorted((one, two), key=len)
-    if " " not in short or not long.startswith(f"{short} "):
-        return UNKNOWN
-    return short if short.endswith(f" {MANY}") else f"{short} {MANY}"
-
-
-def _either(one: list[Word] | None, other: list[Word] | None) -> list[Word] | None:
-    """What two arrays begin with alike, and any words after that."""
-    if one is None and other is None:
-        return None
-    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one or (), other or (), strict=False))
-    return [*(word for word, _ in pairs), Word(MANY)]

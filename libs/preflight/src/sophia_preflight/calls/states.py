@@ -1,0 +1,71 @@
+"""What is known at a point of a shell script, and what of it still holds where its branches meet again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sophia_preflight.text import MANY, UNKNOWN, Word
+
+
+@dataclass
+class Held:
+    """What a variable holds: text, or the words of an array."""
+
+    value: str
+    assumed: bool = False
+    items: list[Word] | None = None
+
+    def same(self, other: Held) -> bool:
+        return self.value == other.value and self.items == other.items
+
+
+@dataclass
+class State:
+    """What changes while a script is followed."""
+
+    directory: str
+    variables: dict[str, Held] = field(default_factory=dict)
+    tested: tuple[str, ...] = ()
+    pushed: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    def copy(self) -> State:
+        return State(self.directory, dict(self.variables), self.tested, list(self.pushed))
+
+
+def merged(states: Sequence[State]) -> State:
+    """What holds whichever of the states is the real one; a variable that only some set is assumed."""
+    result = states[0].copy()
+    for other in states[1:]:
+        if other.directory != result.directory:
+            result.directory = UNKNOWN
+        result.tested = tuple(each for each in result.tested if each in other.tested)
+        for name, held in other.variables.items():
+            mine = result.variables.get(name)
+            if mine is None:
+                result.variables[name] = Held(held.value, True, held.items)
+            elif not mine.same(held):
+                value = _longer(mine.value, held.value)
+                result.variables[name] = Held(value, mine.assumed or held.assumed, _either(mine.items, held.items))
+        for name, held in list(result.variables.items()):
+            if name not in other.variables and not held.assumed:
+                result.variables[name] = Held(held.value, True, held.items)
+    return result
+
+
+def _longer(one: str, two: str) -> str:
+    """What a command holds that some branch adds words to: `CMD="$CMD --fast"`."""
+    short, long = sorted((one, two), key=len)
+    if " " not in short or not long.startswith(f"{short} "):
+        return UNKNOWN
+    return short if short.endswith(f" {MANY}") else f"{short} {MANY}"
+
+
+def _either(one: list[Word] | None, other: list[Word] | None) -> list[Word] | None:
+    """What two arrays begin with alike, and any words after that."""
+    if one is None and other is None:
+        return None
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one or (), other or (), strict=False))
+    return [*(word for word, _ in pairs), Word(MANY)]
