@@ -211,6 +211,7 @@ class _Reader:
         return line.rstrip().endswith(self.escape) and not (line.lstrip().startswith("#"))
 
     def flags(self, made: Instruction) -> None:
+        self.skip_breaks(made)
         while made.name in ("FROM", "RUN", "COPY", "ADD", "HEALTHCHECK") and made.value.startswith("--"):
             match = _FLAG.match(made.value)
             if not match:
@@ -218,13 +219,16 @@ class _Reader:
             made.flags[match[1]] = match[2] or ""
             if match[1] == "mount":
                 made.mounted.append((match[2] or "").strip("\"'"))
-            rest = made.value[match.end() :]
+            made.value = made.value[match.end() :]
             made.column += match.end()
-            while rest.startswith("\\\n"):
-                rest = rest[2:].lstrip(" \t")
-                made.line += 1
-                made.column = 1
-            made.value = rest
+            self.skip_breaks(made)
+
+    @staticmethod
+    def skip_breaks(made: Instruction) -> None:
+        while made.value.startswith("\\\n"):
+            made.value = made.value[2:].lstrip(" \t")
+            made.line += 1
+            made.column = 1
 
     def heredocs(self, made: Instruction, names: list[str], index: int) -> int:
         for name in names:
