@@ -144,11 +144,20 @@ def _google(match: re.Match[str]) -> Verdict:
     return (Severity.LOW, _GUESS) if _FOR_BROWSERS.search(around) else (Severity.HIGH, _LIKELY)
 
 
+_TRIED = re.compile(
+    r"(?:^|[\W_])(?:[Tt]est(?:ing)?|TEST|[Ee]xample|EXAMPLE|[Dd]ummy|DUMMY|[Ff]ake|FAKE|[Ss]ample|SAMPLE|[Mm]ock)(?![a-z])\w*"
+    r"[ \t]*(?::?=|:)[^=:\n]*\n?[^=:\n]*\Z"
+)
+"""The variable that a key is given to, where its name says what it is for."""
+
+
 def _private_key(match: re.Match[str]) -> Verdict:
     """A real key is base64 of DER or of OpenSSH's own form; a header alone, or one with dots after it, is none."""
     body = re.sub(r"\\[nrt]|[\s\"',\\]", "", match["body"])
     if "ENCRYPTED" in match["label"] or "ENCRYPTED" in body:
         return Severity.MEDIUM, _LIKELY
+    if _TRIED.search(match.string, max(0, match.start() - 160), match.start()):
+        return Severity.LOW, _LIKELY
     if "PGP" in match["label"]:
         return (Severity.HIGH, _LIKELY) if len(body) > 300 else None
     try:
@@ -397,12 +406,16 @@ _SECRET_NAME = re.compile(
 )
 _PASSWORD_NAME = re.compile(r"pass|pwd", re.IGNORECASE)
 _OTHER_NAME = re.compile(
-    r"public|publishable|encrypted|obscured|site[_.-]?key|cache|csrf|hash|digest|next[_.-]?token|page[_.-]?token|continuation|sort|tokeniz|"
+    r"public|publishable|dummy|fake|mock|placeholder|encrypted|obscured|site[_.-]?key|cache|csrf|hash|digest|next[_.-]?token|page[_.-]?token|continuation|sort|tokeniz|"
     r"max[_.-]?token|pad[_.-]?token|(bos|eos|unk|sep|cls|mask|stop|special|start|end)[_.-]?token",
     re.IGNORECASE,
 )
 _PUBLISHED = re.compile(r"phc_|pk_(live|test)_|pk\.eyJ|sb_publishable_")
 """How keys begin that their makers mean to be published, whatever their variables are called."""
+_REFERENCE = re.compile(
+    r"credentialsJSON:|arn:|op:|vault:|secretref:|ref\+|ssm:|secretsmanager:|keyring:", re.IGNORECASE
+)
+"""How values begin that name the place where a secret is kept."""
 _QUOTED_ONLY = re.compile(
     r"\.(py|pyw|js|jsx|ts|tsx|mjs|cjs|go|rb|java|kt|kts|scala|php|cs|rs|swift|c|cc|cpp|h|hpp|lua|ex|exs|vue|svelte|dart|groovy|tf)$"
 )
@@ -510,6 +523,7 @@ def _is_secret_value(name: str, value: str) -> bool:
     if (
         _PLACEHOLDER.search(value)
         or _PUBLISHED.match(value)
+        or _REFERENCE.match(value)
         or _is_made_up(value)
         or re.search(r"[\s\\]|^[$/.~!@&*%]|://|\$|[(){}\[\]|;,]{1}", value)
     ):
