@@ -43,7 +43,7 @@ def interface_of(commands: list[Command], text: str) -> Interface:
         if isinstance(each, Loop) and each.kind in ("while", "until", "for"):
             for inner in each.body:
                 if isinstance(inner, Case) and _about_first(inner, each):
-                    return _looped(inner, functions, body)
+                    return _looped(inner, functions, body, leaves_words=_ends_at_words(each))
     if (options := _getopts(commands, functions)) is not None:
         return options
     top = [each for each in _flat(commands) if isinstance(each, Case)]
@@ -105,8 +105,25 @@ def _assigned_from_first(case: Case, loop: Loop) -> bool:
     return False
 
 
-def _looped(case: Case, functions: dict[str, Command], text: str) -> Interface:
-    """Options of a loop over all words; whether it takes others is what its last branch says."""
+def _ends_at_words(loop: Loop) -> bool:
+    """Whether a loop goes on only while the first word is an option: `while [ -z "${1##-*}" ]`, `[[ $1 == -* ]]`."""
+    words = [
+        word
+        for each in loop.condition
+        for simple in _flat([each])
+        if isinstance(simple, Simple)
+        for word in simple.words
+    ]
+    shapes = [part for word in words for part in word.parts]
+    shaped = any(
+        isinstance(part, Variable) and part.name == "1" and part.operator in ("#", "##", "%", "%%", ":")
+        for part in shapes
+    )
+    return shaped or any(_pattern(word).lstrip("^").startswith("-") and "*" in _pattern(word) for word in words)
+
+
+def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_words: bool) -> Interface:
+    """Options of a loop over all words; whether it takes others is what its last branch says, or what ends it."""
     parser = Parser(abbreviations=False, line=case.subject.line)
     refuses_options = refuses_words = False
     for patterns, body in case.arms:
@@ -131,7 +148,7 @@ def _looped(case: Case, functions: dict[str, Command], text: str) -> Interface:
         if words:
             parser.open_operands = True
     parser.open_options = not refuses_options
-    parser.open_operands |= not refuses_words or "$@" in text.partition("case")[0]
+    parser.open_operands |= leaves_words or not refuses_words or "$@" in text.partition("case")[0]
     if parser.open_options and parser.open_operands:
         return Interface("unknown")
     return Interface("case", parser, case.subject.line)
