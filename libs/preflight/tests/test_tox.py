@@ -14,7 +14,7 @@ def blocking(root: Path, text: str) -> list[tuple[str, int]]:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("")
     (root / "tox.ini").write_text(dedent(text))
-    return [(each.rule, each.place.line) for each in engine.check(root).findings if each.blocking]
+    return [(each.rule, involved.place.line) for each in engine.check(root).blocking for involved in each.places]
 
 
 def test_commands_are_looked_for_beside_the_file_or_where_they_change_to(tmp_path: Path) -> None:

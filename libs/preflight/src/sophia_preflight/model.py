@@ -8,7 +8,7 @@ blocking. `MEDIUM` works but is fragile or unsafe; `LOW` and `INFO` are the rest
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -215,7 +215,7 @@ class Report:
 
 
 def settled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """In stable order, exact repetitions dropped, and what shares an anchor numbered."""
+    """In stable order, repetitions dropped, what shares an anchor numbered, what a file is told twice put together."""
     seen: dict[tuple[str, Place, str], Finding] = {}
     for each in findings:
         key = (each.rule, each.place, each.anchor)
@@ -227,4 +227,16 @@ def settled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         same = (each.rule, each.place.path, each.anchor)
         counted[same] = counted.get(same, -1) + 1
         numbered.append(replace(each, ordinal=counted[same]))
-    return tuple(sorted(numbered, key=lambda one: one.order))
+    return tuple(sorted(_together(numbered), key=lambda one: one.order))
+
+
+def _together(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings that say the same of one file, and stop the same, are one with several places."""
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for each in findings:
+        key = (each.rule, each.place.path, each.message, each.severity, each.confidence, each.blocks)
+        alike.setdefault(key, []).append(each)
+    for first, *others in alike.values():
+        places = dict.fromkeys(place for each in (first, *others) for place in each.places)
+        edits = tuple(edit for each in (first, *others) for edit in each.edits)
+        yield replace(first, places=tuple(places), edits=edits) if others else first

@@ -8,6 +8,7 @@ from sophia_preflight.model import Finding, Report, Severity, Verdict
 from sophia_preflight.outputs.escaping import printable
 
 WIDEST = 140
+MOST_PLACES = 6
 MOST_PER_LINE = 400
 _COLORS = {
     Severity.CRITICAL: "31;1",
@@ -58,10 +59,12 @@ class _Text:
         severity = self.paint(str(each.severity), _COLORS[each.severity])
         sure = "" if each.confidence.value == "certain" else f" ({each.confidence})"
         yield f"{severity}{sure}: {printable(each.message)}  [{each.rule} {each.id}]"
-        for involved in each.places:
+        for involved in each.places[:MOST_PLACES]:
             role = "" if involved.role == "here" else f"  ({involved.role})"
             yield f"  --> {printable(str(involved.place))}{role}"
             yield from self.frame(involved.place.path, involved.place.line, involved.place.column)
+        if len(each.places) > MOST_PLACES:
+            yield f"  --> and {len(each.places) - MOST_PLACES} places more"
         yield f"  why: {printable(each.why)}"
         yield f"  fix: {printable(each.fix)}"
         yield ""
