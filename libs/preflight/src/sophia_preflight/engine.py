@@ -26,7 +26,7 @@ from sophia_preflight.repository import Repository, Trouble
 from sophia_preflight.rules import all_checks
 from sophia_preflight.settings import Settings
 from sophia_preflight.standing import regarding
-from sophia_preflight.using import in_use
+from sophia_preflight.using import in_use, shared
 
 HEAD = 65_536
 FEWEST_TO_SHARE = 150
@@ -89,11 +89,12 @@ def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotA
     found: list[Finding] = []
     failed: list[NotAssessed] = []
     used: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
     try:
-        used = in_use(context)
+        used, others = in_use(context), shared(context)
     except Exception as error:  # nor must what only weighs findings
         failed.append(_failed("files in use", error))
-    with regarding(used):
+    with regarding(used, others):
         for check in all_checks().values():
             if chosen and check.rule.id not in chosen:
                 continue

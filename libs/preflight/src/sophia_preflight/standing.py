@@ -45,8 +45,8 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.TEST,
         re.compile(
-            r"(^|/)(tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
-            r"|(^|/)(integration|t/unit|t/integration|[^/]*[_-]tests?)/"
+            r"(^|/)(x?t|tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
+            r"|(^|/)(integration|[^/]*[_-]tests?)/"
             r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.t$|\.(test|spec)\.[jt]sx?$"
         ),
     ),
@@ -90,20 +90,24 @@ def is_development(path: str) -> bool:
 
 
 _in_use: ContextVar[frozenset[str]] = ContextVar("files of tests and examples that somebody runs", default=frozenset())
+_shared: ContextVar[frozenset[str]] = ContextVar("files that are kept in another repository", default=frozenset())
 
 
 @contextmanager
-def regarding(used: frozenset[str]) -> Iterator[None]:
-    """While it lasts, these files of tests and examples are taken for what somebody runs."""
-    token = _in_use.set(used)
+def regarding(used: frozenset[str], shared: frozenset[str] = frozenset()) -> Iterator[None]:
+    """While it lasts, files of tests and examples are taken for what somebody runs, and shared ones for another's."""
+    tokens = _in_use.set(used), _shared.set(shared)
     try:
         yield
     finally:
-        _in_use.reset(token)
+        _in_use.reset(tokens[0])
+        _shared.reset(tokens[1])
 
 
 def limited(severity: Severity, path: str) -> Severity:
     """What happens at most, given where the file lies, and whether anybody runs it."""
+    if path in _shared.get():
+        return severity.at_most(Severity.MEDIUM)
     if path in _in_use.get():
         return severity.at_most(Severity.HIGH)
     match standing(path):

@@ -6,6 +6,7 @@ calls what lies there says otherwise, and so does what is called for what it cal
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator
@@ -24,6 +25,12 @@ _MATERIAL = re.compile(
     r"(^|/)(testdata|test_data|test_files|test-data|fixtures?|mocks?|data|resources|golden|samples?)/"
 )
 """Folders of what tests read; a page in it belongs to an invented repository."""
+_SHARED = re.compile(
+    r"\b(re-?used|shared|common) (in|by|between|across|to|among) (\w+ ){0,3}(projects|repositories|repos)\b"
+    r"|do not (edit|modify)\b|auto-?generated|\bgenerated (automatically|by|from)\b|@generated",
+    re.IGNORECASE,
+)
+"""What is said at the top of a file that people here do not write."""
 _MOST_BYTES = 300_000
 _TELLS = re.compile(r"\.(md|rst|sh|bash|mk)$|(^|/)(Makefile|Justfile)$|(^|/)\.github/workflows/[^/]+$")
 _GIVEN = re.compile(
@@ -54,6 +61,17 @@ def in_use(context: Context) -> frozenset[str]:
         found |= new
         waiting += new
     return frozenset(found)
+
+
+def shared(context: Context) -> frozenset[str]:
+    """Makefiles that say of themselves that they are made, or come from another repository: not all is for this one."""
+    return frozenset(path for path in context.makefiles if _SHARED.search(_head(context.repository.glimpse(path))))
+
+
+def _head(text: str) -> str:
+    """The comments that a file begins with."""
+    lines = itertools.takewhile(lambda line: not line.strip() or line.startswith("#"), text[:4000].split("\n"))
+    return " ".join(line.strip("# ") for line in lines)
 
 
 def _is_light(path: str) -> bool:
