@@ -25,6 +25,10 @@ class Entries:
                 if point.is_command:
                     self._points.setdefault(point.name, set()).add((project.directory, point.value.strip()))
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a project brings a command of that name, known or not."""
+        return name in self._points
+
     def find(self, name: str) -> tuple[str, Interface] | None:
         """The file and the interface of a command; None where nobody can tell."""
         if name not in self._points:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sophia_preflight.built import Built
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.interfaces.shell import READS
+from sophia_preflight.interfaces.vocabulary import Vocabulary, strange
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, shown
@@ -43,15 +45,33 @@ class Misfit:
 
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
+    built = Built(context)
     for call in context.typed:
         found = _callee(context, call)
         if found is None:
+            yield from _strange(context, built, call)
             continue
         path, arguments, interface = found
         if interface is not None and interface.known:
             for mismatch in mismatches(interface, arguments):
                 assumed = isinstance(call.target, Script) and not context.script(call).found
                 yield Misfit(call, path, interface, mismatch, assumed)
+
+
+def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
+    """Misfits with programs of which only the vocabulary is known."""
+    known: Vocabulary | None = None
+    words: Sequence[Word] = ()
+    match call.target:
+        case Script(path=name, arguments=arguments, interpreter="") if not context.script(call).found:
+            known, words = built.find(name.value), arguments
+        case Program(name=name, arguments=arguments) if name.value == "go":
+            known, words = built.run(call, arguments) or (None, ())
+        case Program(name=name, arguments=arguments):
+            known, words = built.find(name.value), arguments
+    if known is not None:
+        for mismatch in strange(known, words):
+            yield Misfit(call, known.path, Interface(known.language, line=known.line), mismatch)
 
 
 def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interface | None] | None:

@@ -1,0 +1,113 @@
+"""Programs that the repository builds from source in a compiled language: which they are, by the names they go by."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.model import Call, Program
+from sophia_preflight.calls.options import part
+from sophia_preflight.interfaces.golang import GoPrograms
+from sophia_preflight.interfaces.vocabulary import Vocabulary
+from sophia_preflight.standing import Standing, standing
+from sophia_preflight.text import Word, is_known, joined, named
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_GO = named(
+    "-o -p -tags -ldflags -gcflags -asmflags -gccgoflags -mod -modfile -overlay -pkgdir -toolexec -buildmode -compiler "
+    "-installsuffix -C -exec -covermode -coverpkg"
+)
+_USUAL = named(
+    "main test run gen build install lint release format find cat echo env tool tools cmd app script scripts bin hack"
+)
+"""Names that say nothing of which program is meant."""
+
+
+class Built:
+    """The programs by name; one that several go by is not known."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.go = GoPrograms(context.repository)
+
+    def find(self, name: str) -> Vocabulary | None:
+        """What the program of a name accepts."""
+        name = posixpath.basename(name).removesuffix(".exe")
+        directory = self._names.get(name)
+        return self.go.vocabulary(directory) if directory is not None else None
+
+    def run(self, call: Call, words: Sequence[Word]) -> tuple[Vocabulary, Sequence[Word]] | None:
+        """What `go run` starts, and what it is told."""
+        if not words or words[0].value != "run":
+            return None
+        rest = part(words[1:], _GO, stop=True).rest
+        files = [word for word in rest if word.value.endswith(".go")]
+        target = files[0] if files else rest[0] if rest else None
+        if target is None or not target.known:
+            return None
+        arguments = rest[len(files) if files else 1 :]
+        directory = self._directory(call, posixpath.dirname(target.value) if files else target.value)
+        if directory is None:
+            return None
+        file = posixpath.join(directory, posixpath.basename(target.value)) if len(files) == 1 else ""
+        alone = file if file and len(self.go.packages.get(directory, [])) > 1 else ""
+        known = self.go.vocabulary(directory, alone)
+        return (known, arguments) if known is not None else None
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        found: dict[str, set[str]] = {}
+        ours = [each for each in self.go.mains if standing(f"{each}/main.go") is not Standing.VENDORED]
+        for directory in ours:
+            found.setdefault(self.go.name_of(directory), set()).add(directory)
+        for call in self.context.calls if ours else ():
+            for name, directory in self._made(call):
+                found.setdefault(name, set()).add(directory)
+        return {
+            name: next(iter(each)) for name, each in found.items() if len(each) == 1 and name not in _USUAL and name
+        }
+
+    def _made(self, call: Call) -> list[tuple[str, str]]:
+        """The programs that `go build -o NAME PACKAGE` makes."""
+        target = call.target
+        if not isinstance(target, Program) or posixpath.basename(target.name.value) != "go":
+            return []
+        if not target.arguments or target.arguments[0].value != "build":
+            return []
+        parted = part(target.arguments[1:], _GO)
+        output = parted.first("-o")
+        packages = parted.operands or [Word(".", call.place.line, call.place.column)]
+        name = posixpath.basename(output.value).removesuffix(".exe") if output is not None else ""
+        if not name or not is_known(name) or len(packages) != 1:
+            return []
+        value = packages[0].value
+        directory = self._directory(call, (posixpath.dirname(value) or ".") if value.endswith(".go") else value)
+        return [(name, directory)] if directory is not None else []
+
+    def _directory(self, call: Call, value: str) -> str | None:
+        """The directory of a main package, as a command names it: a path, or an import path."""
+        if not is_known(value):
+            return None
+        if not value.startswith(".") and (ours := self.go.directory(value)) is not None and ours in self.go.mains:
+            return ours
+        site = call.site
+        for place in self.context.finder.bases(site.path, joined(site.directory, value)):
+            if _plain(place) in self.go.mains:
+                return _plain(place)
+        inner = _plain(posixpath.normpath(value)).lstrip("/")
+        if site.image and "::" not in site.image:
+            for build in self.context.builds(site.image.partition("#")[0]):
+                place = _plain(posixpath.normpath(posixpath.join(build.directory, inner)))
+                if place in self.go.mains:
+                    return place
+        same = [each for each in self.go.mains if inner and (each == inner or each.endswith(f"/{inner}"))]
+        return same[0] if len(same) == 1 else None
+
+
+def _plain(place: str) -> str:
+    return "" if place in (".", "") else re.sub(r"^\./", "", place)

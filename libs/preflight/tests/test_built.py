@@ -1,0 +1,154 @@
+"""Programs in Go: calls of them with options that stand nowhere in their source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight.engine import check
+from sophia_preflight.examples import tree
+from sophia_preflight.interfaces.vocabulary import Vocabulary, strange
+from sophia_preflight.text import Word
+
+MODULE = """
+=== go.mod
+module example.com/shop
+
+go 1.24
+"""
+SERVER = """
+=== cmd/till/main.go
+package main
+
+import (
+    "example.com/shop/internal/options"
+    "flag"
+)
+
+const shelfFlag = "shelf"
+
+func main() {
+    flag.String(shelfFlag, "", "the shelf")
+    flag.Bool("quiet", false, "say nothing")
+    options.Add()
+    flag.Parse()
+}
+=== internal/options/options.go
+package options
+
+import "flag"
+
+func Add() {
+    text("listen-address", "where to listen")
+}
+
+func text(name, usage string) *string {
+    return flag.String(name, "", usage)
+}
+"""
+COBRA = """
+=== cmd/shopctl/main.go
+package main
+
+import "github.com/spf13/cobra"
+
+func main() {
+    root := &cobra.Command{Use: "shopctl"}
+    sell := &cobra.Command{Use: "sell NAME", Aliases: []string{"s"}}
+    sell.Flags().StringP("price", "p", "", "the price")
+    root.AddCommand(sell)
+    root.Execute()
+}
+"""
+
+
+def said(place: Path, text: str) -> list[str]:
+    for path, content in tree(text).items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(content)
+    found = check(place).findings
+    return [each.message.partition("take: ")[2] for each in found if each.rule in ("unknown-argument", "wrong-choice")]
+
+
+def test_an_option_that_a_program_does_not_define_is_said_wherever_it_is_given(tmp_path: Path) -> None:
+    callers = """
+=== Makefile
+serve:
+\tgo run ./cmd/till -shelf 3 -listen 80
+=== Dockerfile
+FROM golang:1.24 AS build
+WORKDIR /src
+COPY . .
+RUN go build -o /out/tilld ./cmd/till
+FROM debian:12
+COPY --from=build /out/tilld /usr/bin/tilld
+ENTRYPOINT ["/usr/bin/tilld", "--silent"]
+=== till.service
+[Service]
+ExecStart=/usr/bin/till -shelf=3 --address :80
+"""
+    assert sorted(said(tmp_path, MODULE + SERVER + callers)) == [
+        "it does not accept `--address`",
+        "it does not accept `--silent`",
+        "it does not accept `-listen`",
+    ]
+
+
+def test_options_that_a_program_defines_itself_through_its_functions_and_by_constants_are_let_through(
+    tmp_path: Path,
+) -> None:
+    callers = """
+=== Makefile
+serve:
+\tgo run ./cmd/till -shelf -3 -quiet -listen-address=:80 -v=2
+\tgo run ./cmd/till --help
+"""
+    assert said(tmp_path, MODULE + SERVER + callers) == []
+
+
+def test_where_packages_that_are_not_here_bring_flags_nothing_is_said(tmp_path: Path) -> None:
+    calls = "=== Makefile\nx:\n\tgo run ./cmd/till -listen 80\n"
+    for number, more in enumerate(("others.AddFlags(flag.CommandLine)", "cmd.FParseErrWhitelist.UnknownFlags = true")):
+        source = SERVER.replace("options.Add()", more).replace('"flag"', '"flag"\n    "example.org/others"')
+        assert said(tmp_path / str(number), MODULE + source + calls) == []
+
+
+def test_a_name_that_is_put_together_while_the_program_runs_may_be_any_that_looks_like_it(tmp_path: Path) -> None:
+    composed = 'for _, kind := range kinds {\n        flag.String(kind+"-port", "", "")\n    }'
+    source = SERVER.replace("options.Add()", composed)
+    calls = "=== Makefile\nx:\n\tgo run ./cmd/till -http-port 80\n\tgo run ./cmd/till -http-address 80\n"
+    assert said(tmp_path, MODULE + source + calls) == ["it does not accept `-http-address`"]
+
+
+def test_commands_and_letters_of_cobra_are_known(tmp_path: Path) -> None:
+    calls = """
+=== run.sh
+shopctl sell apples --price 3
+shopctl s apples -p3
+shopctl sell apples --cost 3
+shopctl sell apples -c 3
+shopctl buy apples
+"""
+    assert said(tmp_path, MODULE + COBRA + calls) == [
+        "it does not accept `--cost`",
+        "it does not accept `-c`",
+        "it has no command `buy`: there are `completion`, `help`, `s`, `sell`, `shopctl`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("run one --any", False),
+        ("--name -x", False),
+        ("--other", True),
+        ("-- --other", False),
+        ("--no-name", False),
+    ],
+)
+def test_what_may_be_meant_for_another_program_is_not_looked_at(line: str, refused: bool) -> None:
+    known = Vocabulary(
+        "Go", "main.go", options=frozenset({"name"}), valued=frozenset({"name"}), letters=frozenset(),
+        commands=frozenset({"run"}), hands_on=True, negates=True,
+    )  # fmt: skip
+    assert bool(list(strange(known, [Word(each) for each in line.split()]))) is refused
