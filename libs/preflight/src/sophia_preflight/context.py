@@ -562,8 +562,8 @@ class Context:
         assert isinstance(call.target, Script)
         return self.located(call, lambda: self.finder.path(call.target.path, call.site))  # type: ignore[union-attr]  # asserted
 
-    def path_of(self, word: Word, call: Call, *, directory: bool = False) -> Location:
-        return self.finder.path(word, call.site, directory=directory)
+    def path_of(self, word: Word, call: Call, *, directory: bool = False, written: bool = False) -> Location:
+        return self.finder.path(word, call.site, directory=directory, written=written)
 
 
 def _below(start: str, value: str) -> str | None:

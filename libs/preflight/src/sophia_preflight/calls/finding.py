@@ -109,8 +109,8 @@ class Finder:
 
     # --- paths -------------------------------------------------------------------------------------------------------
 
-    def path(self, word: Word, site: Site, *, directory: bool = False) -> Location:
-        """Where a path of a call leads."""
+    def path(self, word: Word, site: Site, *, directory: bool = False, written: bool = False) -> Location:
+        """Where a path of a call leads; what people write is not made by whatever makes something of its name."""
         if not word.known or not word.value or site.system is System.UNKNOWN:
             return NOWHERE
         if site.system is System.REMOTE:
@@ -121,7 +121,7 @@ class Finder:
         if value.startswith("/") or not is_known(value) or value[:1] == "~":
             return self._on_host(value, site)
         tested = self._tested(value, site)
-        found = self.candidate(value, site, directory=directory)
+        found = self.candidate(value, site, directory=directory, written=written)
         opaque = site.opaque or site.path in self.unpacking
         return NOWHERE if found.missing and (tested or (opaque and not self._is_source(value))) else found
 
@@ -135,7 +135,7 @@ class Finder:
     def _tested(self, value: str, site: Site) -> bool:
         return any(value == each or value.startswith(each.rstrip("/") + "/") for each in site.guard.tested)
 
-    def candidate(self, value: str, site: Site, *, directory: bool = False) -> Location:
+    def candidate(self, value: str, site: Site, *, directory: bool = False, written: bool = False) -> Location:
         """A path value in the repository, wherever its beginning may be."""
         places = list(self.bases(site.path, value))
         if not places:
@@ -143,7 +143,7 @@ class Finder:
         for place in places:
             if self.exists(place, directory=directory):
                 return Location(State.FOUND, self.repository.resolved(place))
-        if self._may_be_made(places):
+        if any(map(self._is_put, places)) if written else self._may_be_made(places):
             return NOWHERE
         exact = value.startswith(ROOT)
         if not exact:

@@ -101,6 +101,8 @@ class Needed:
     directory: bool = False
     either: tuple[str, ...] = ()
     """Other names that would do as well."""
+    written: bool = False
+    """People write it; no command makes it, though one may make something of its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
+from sophia_preflight.calls.docker import interpreted
 from sophia_preflight.calls.model import (
     Call,
     Caller,
@@ -30,8 +31,29 @@ from sophia_preflight.readers.workflow import Job, Scope, Step, Workflow
 from sophia_preflight.text import ROOT, UNKNOWN, Word, is_known, joined
 
 _SHELLS = re.compile(r"(bash|sh)\b")
+_PLAIN = re.compile(r"(& )?[\w.\\/-]+( +[\w.\\/:=@,-]+)*\s*")
 _LOCAL = re.compile(r"(^|/)\.(github|gitea|forgejo)/")
 _MAKES_FILES = re.compile(r"actions/(download-artifact|cache)|dawidd6/action-download-artifact")
+
+
+_FILES = {
+    "actions/setup-python": ("python-version-file", "cache-dependency-path"),
+    "actions/setup-node": ("node-version-file", "cache-dependency-path"),
+    "actions/setup-go": ("go-version-file",),
+    "actions/setup-java": ("java-version-file", "cache-dependency-path"),
+    "actions/setup-dotnet": ("global-json-file",),
+    "astral-sh/setup-uv": ("version-file",),
+    "docker/bake-action": ("files",),
+    "hadolint/hadolint-action": ("dockerfile", "config"),
+    "golangci/golangci-lint-action": ("working-directory",),
+    "goreleaser/goreleaser-action": ("workdir",),
+    "helm/kind-action": ("config",),
+    "azure/k8s-deploy": ("manifests",),
+    "pulumi/actions": ("work-dir",),
+    "cloudflare/wrangler-action": ("workingDirectory",),
+    "aws-actions/amazon-ecs-render-task-definition": ("task-definition",),
+}
+"""Inputs of well-known actions that are a file or directory of the checkout, without which the step fails."""
 
 
 @dataclass
@@ -80,6 +102,8 @@ def _job(workflow: Workflow, job: Job, found: Trace, workspace: Workspace | None
             _action(workflow, job, step, workspace, owner, found)
         elif step.run and _SHELLS.match(step.shell or "bash"):
             _run(workflow, job, step, workspace, owner, found)
+        elif step.run and step.shell in ("pwsh", "powershell"):
+            _powershell(workflow, job, step, workspace, owner, found)
 
 
 def _is_local(workflow: Workflow) -> bool:
@@ -114,11 +138,31 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
                 found.produced.append(Produced(workspace.directory(line.strip()), tree=True))
     elif name == "docker/build-push-action":
         _image(workflow, job, step, workspace, owner, found)
+    elif name in _FILES and workspace.checked_out:
+        _inputs(workflow, step, name, workspace, owner, found)
     elif "ssh-action" in name or name.endswith("/ssh"):
         script = step.with_["script"] or step.with_["command"]
         if script and script.is_scalar:
             site = Site(workflow.path, Caller.WORKFLOW, UNKNOWN, System.REMOTE, owner=owner)
             follow(of_node(workflow.path, script, workflow.lines), site, found)
+
+
+def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, owner: str, found: Trace) -> None:
+    """Files that an action is told to read."""
+    site = Site(
+        workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque,
+        guard=Guard(step.tolerated),
+    )  # fmt: skip
+    for key in _FILES[name]:
+        node = step.with_[key]
+        for number, line in enumerate(node.text.splitlines(), 1):
+            path = line.strip()
+            if path and "${{" not in path and not re.search(r"[*?{}$\[]|://", path):
+                at = of_node(workflow.path, node, workflow.lines).place(number, 1)
+                needed = Needed(
+                    Word(path, at.line, at.column), f"the `{key}` of {name}", directory="dir" in key.lower()
+                )
+                found.calls.append(Call(needed, site, node.place(workflow.path), f"{key}: {path}"))
 
 
 def _compose(
@@ -213,6 +257,22 @@ def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: 
         if workflow.action:
             named["GITHUB_ACTION_PATH"] = Held(scope.values["github.action_path"])
         follow(reader.snippet(workflow, step.run, scope), site, found, named)
+
+
+def _powershell(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    """Lines of PowerShell that are plain commands: words without any of its syntax."""
+    place = step.directory or job.directory
+    if not is_known(place.text) or "${{" in place.text:
+        return
+    site = Site(
+        workflow.path, Caller.WORKFLOW, workspace.directory(place.text or "."), owner=owner,
+        guard=Guard(step.tolerated), opaque=workspace.opaque,
+    )  # fmt: skip
+    for number, line in enumerate(step.run.text.split("\n"), 1):
+        if _PLAIN.fullmatch(line):
+            at = of_node(workflow.path, step.run, workflow.lines).place(number, 1)
+            words = [Word(each.replace("\\", "/"), at.line, at.column) for each in line.removeprefix("& ").split()]
+            interpreted(words, site, found)
 
 
 def _directory(site: Site, workspace: Workspace, place: Node, found: Trace) -> None:

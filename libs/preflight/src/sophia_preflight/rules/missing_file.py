@@ -40,7 +40,7 @@ def check(context: Context) -> Iterable[Finding]:
 def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     if _is_runtime(target.path.value) and not target.directory:
         return
-    location = context.path_of(target.path, call, directory=target.directory)
+    location = context.path_of(target.path, call, directory=target.directory, written=target.written)
     if not location.missing:
         return
     for other in target.either:
@@ -105,6 +105,32 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 
 BAD = [
+    tree("""
+        === Makefile
+        build:
+        \tgo build -o bin/server ./cmd/server
+        === go.mod
+        module shop
+        === cmd/api/main.go
+        package main
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - uses: actions/setup-node@v4
+                with:
+                  node-version: 22
+                  cache: npm
+                  cache-dependency-path: |
+                    frontend/package-lock.json
+        === web/package-lock.json
+        {}
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push
@@ -196,6 +222,38 @@ BAD = [
 ]
 GOOD = [
     tree("""
+        === Makefile
+        build:
+        \tgo build -o bin/server ./cmd/server
+        \tgo run tools/gen.go && go vet ./... && go build .
+        \tgolangci-lint run -c .golangci.yml ./... && psql -f made.sql "$(URL)"
+        made.sql:
+        \tgo run ./tools > made.sql
+        === go.mod
+        module shop
+        === .golangci.yml
+        === cmd/server/main.go
+        package main
+        === tools/gen.go
+        package main
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: windows-2025
+            steps:
+              - uses: actions/checkout@v4
+              - uses: actions/setup-python@v5
+                with: {python-version-file: pyproject.toml, cache-dependency-path: "**/requirements*.txt"}
+              - run: |
+                  $files = Get-ChildItem
+                  .\\tools\\build.ps1 -Fast
+                  python tools/check.py $files
+        === pyproject.toml
+        === tools/build.ps1
+        === requirements.txt
+    """),
+    tree("""
         === .github/workflows/ci.yml
         on: push
         jobs:
@@ -229,6 +287,7 @@ GOOD = [
         COPY start.sh /usr/local/bin/
         RUN chmod +x /usr/local/bin/wait.sh
         === start.sh
+        === tools/make-settings/main.go
     """),
     tree("""
         === README.md

@@ -101,6 +101,17 @@ def _near(context: Context, path: str) -> str:
 
 BAD = [
     tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: windows-2025
+            steps:
+              - uses: actions/checkout@v4
+              - run: .\\tools\\build.ps1 -Fast
+        === tools/make.ps1
+    """),
+    tree("""
         === Dockerfile
         FROM node:22-slim
         COPY deploy/begin.sh /usr/local/bin/

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sophia_preflight.calls.programs import clusters, containers, files, make, python
+from sophia_preflight.calls.programs import clusters, containers, files, make, python, tools
 from sophia_preflight.calls.running import Reader
 
 READERS: dict[str, Reader] = {
+    **tools.READERS,
     **python.READERS,
     **make.READERS,
     **containers.READERS,

@@ -1,0 +1,155 @@
+"""Tools that are told a file to work by: configurations, definitions, projects, sources. A line of a table for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sophia_preflight.calls.model import Needed, Script
+from sophia_preflight.calls.options import part
+from sophia_preflight.calls.running import URL, Reader, Run
+from sophia_preflight.text import Word, joined, named
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What a program reads: the values of `files`, and the operands after `verb` that look like `operands`."""
+
+    purpose: str
+    files: frozenset[str] = frozenset()
+    verb: str = ""
+    """Words that the command begins with, as an expression; any command without it."""
+    operands: str = ""
+    valued: frozenset[str] = frozenset()
+    """Other options with a value."""
+    written: bool = False
+    """What is read is a directory of sources, which nothing makes."""
+    runs: str = ""
+    """The interpreter, where the first operand is a script that is given the others."""
+
+
+def _tool(purpose: str, files: str = "", *, valued: str = "", **more: object) -> Tool:
+    return Tool(purpose, named(files), valued=named(valued), **more)  # type: ignore[arg-type]  # fields of `Tool`
+
+
+_GO = "-o -tags -ldflags -gcflags -asmflags -mod -p -timeout -run -bench -coverprofile -count -C -exec -pkgdir -overlay"
+_PATH = r"\.\.?/(?![\w./-]*\.go$)[\w./-]*[\w-]"
+_NO_PATH = re.compile(r"[=,{}*]|^[-.]+$")
+
+_CODE = r"[\w./-]+\.\w{1,5}"
+TOOLS: dict[str, tuple[Tool, ...]] = {
+    "go": (
+        _tool("the package that go builds", verb="build|install|run|vet", operands=_PATH, valued=_GO, written=True),
+        _tool("the file that go runs", verb="run|build", operands=r"[\w./-]+\.go", valued=_GO),
+    ),
+    "cargo": (_tool("the manifest that cargo reads", "--manifest-path"),),
+    "mvn": (_tool("the project that Maven builds", "-f --file"),),
+    "dotnet": (
+        _tool("the project that dotnet is told", "--project --startup-project"),
+        _tool(
+            "the project that dotnet builds",
+            verb="build|publish|test|restore|run|pack",
+            operands=r"[\w./-]+\.(cs|fs|vb)proj|[\w./-]+\.slnx?",
+            valued="-c --configuration -o --output -r --runtime -f --framework --filter -l --logger -v --verbosity -p",
+        ),
+    ),
+    "perl": (_tool("", runs="perl", valued="-I -M -e -E -n -p -x"),),
+    "ruby": (_tool("", runs="ruby", valued="-I -r -e -C"),),
+    "php": (_tool("", runs="php", valued="-d -c -r -S -t -f"),),
+    "Rscript": (_tool("", runs="Rscript", valued="-e"),),
+    "deno": (_tool("the file that deno runs", verb="run", operands=_CODE, valued="--config -c --import-map"),),
+    "psql": (_tool("the statements that psql runs", "-f --file"),),
+    "nginx": (_tool("the configuration of nginx", "-c"),),
+    "caddy": (_tool("the configuration of Caddy", "--config -config"),),
+    "envoy": (_tool("the configuration of Envoy", "-c --config-path"),),
+    "haproxy": (_tool("the configuration of HAProxy", "-f"),),
+    "redis-server": (_tool("the configuration of Redis", operands=r"[\w./-]+\.conf"),),
+    "promtool": (
+        _tool("what promtool checks", verb="check config|check rules|test rules", operands=r"[\w./-]+\.ya?ml"),
+    ),
+    "amtool": (_tool("what amtool checks", verb="check-config", operands=r"[\w./-]+\.ya?ml"),),
+    "kind": (_tool("the configuration of the cluster", "--config"),),
+    "k3d": (_tool("the configuration of the cluster", "-c --config"),),
+    "skaffold": (_tool("the configuration of Skaffold", "-f --filename"),),
+    "kubeconform": (_tool("what kubeconform checks", operands=r"[\w./-]+\.ya?ml", valued="-schema-location -skip"),),
+    "sam": (_tool("the template that is deployed", "-t --template --template-file"),),
+    "serverless": (_tool("the configuration of Serverless", "-c --config"),),
+    "flyctl": (_tool("the configuration of the app", "-c --config"),),
+    "fly": (_tool("the configuration of the app", "-c --config"),),
+    "wrangler": (_tool("the configuration of wrangler", "-c --config"),),
+    "goreleaser": (_tool("the configuration of goreleaser", "-f --config"),),
+    "golangci-lint": (_tool("the configuration of golangci-lint", "-c --config", valued="--timeout --out-format"),),
+    "buf": (_tool("the template that buf generates by", "--template"),),
+    "tsc": (_tool("the project that tsc compiles", "-p --project -b --build"),),
+    "jest": (_tool("the configuration of jest", "-c --config"),),
+    "vitest": (_tool("the configuration of vitest", "-c --config"),),
+    "vite": (_tool("the configuration of vite", "-c --config"),),
+    "webpack": (_tool("the configuration of webpack", "-c --config"),),
+    "rollup": (_tool("the configuration of rollup", "-c --config"),),
+    "eslint": (_tool("the configuration of eslint", "-c --config"),),
+    "playwright": (_tool("the configuration of playwright", "-c --config"),),
+    "mypy": (_tool("the configuration of mypy", "--config-file"),),
+    "ruff": (_tool("the configuration of ruff", "--config"),),
+    "flake8": (_tool("the configuration of flake8", "--config"),),
+    "pylint": (_tool("the configuration of pylint", "--rcfile"),),
+    "bandit": (_tool("the configuration of bandit", "-c --configfile"),),
+    "yamllint": (_tool("the configuration of yamllint", "-c --config-file"),),
+    "tox": (_tool("the configuration of tox", "-c --conf"),),
+    "nox": (_tool("the sessions that nox runs", "-f --noxfile"),),
+    "mkdocs": (_tool("the configuration of MkDocs", "-f --config-file"),),
+    "pre-commit": (_tool("the configuration of pre-commit", "-c --config"),),
+    "locust": (_tool("the file that locust runs", "-f --locustfile --config"),),
+    "k6": (_tool("the script that k6 runs", verb="run", operands=_CODE, valued="-u --vus -d --duration -e -o"),),
+    "ansible-galaxy": (_tool("the requirements that ansible-galaxy installs", "-r --role-file --requirements-file"),),
+    "hadolint": (_tool("the configuration of hadolint", "-c --config"),),
+    "circusd": (_tool("the configuration of circus", operands=r"[\w./-]+\.ini"),),
+    "honcho": (_tool("the processes that honcho starts", "-f --procfile"),),
+    "goreman": (_tool("the processes that goreman starts", "-f"),),
+    "pwsh": (_tool("", "", runs="pwsh", valued="-Command -c -ExecutionPolicy -ep -WorkingDirectory"),),
+}  # fmt: skip
+_ALSO = {"powershell": "pwsh", "powershell.exe": "pwsh", "pwsh.exe": "pwsh", "sls": "serverless", "mvnw": "mvn"}
+
+
+def _read(words: Sequence[Word], run: Run) -> None:
+    program = words[0].value.rpartition("/")[2]
+    for tool in TOOLS[_ALSO.get(program, program)]:
+        if tool.runs:
+            _script(tool, words, run)
+            continue
+        parted = part(words[1:], tool.files | tool.valued)
+        said = " ".join(word.value for word in parted.operands[:2])
+        verb = re.match(rf"(?:{tool.verb})(?=\s|$)", said)
+        if verb is None and tool.verb:
+            continue
+        base = parted.first("-C") if program == "go" else None
+        at = run.at(directory=joined(run.site.directory, base.value)) if base else run
+        candidates = parted.all(*tool.files)
+        if tool.operands:
+            skipped = len(verb[0].split()) if verb and tool.verb else 0
+            candidates += [each for each in parted.operands[skipped:] if re.fullmatch(tool.operands, each.value)]
+            candidates = candidates[:1] if program == "go" and said.startswith("run") else candidates
+        for word in candidates:
+            if (
+                word.known
+                and word.value
+                and not URL.match(word.value)
+                and not re.search(r"[=,{}*]|^[-.]+$", word.value)
+            ):
+                at.call(Needed(word, tool.purpose, directory=tool.written, written=tool.written), words)
+
+
+def _script(tool: Tool, words: Sequence[Word], run: Run) -> None:
+    parted = part(words[1:], tool.valued, stop=True)
+    if tool.runs == "pwsh":
+        file = next((i for i, word in enumerate(words) if word.value.lower() in ("-file", "-f")), None)
+        rest = list(words[file + 1 :]) if file is not None else parted.rest
+    elif any(re.match(r"-\w*[eEr]", name) for name in (*parted.flags, *parted.options)) and tool.runs != "ruby":
+        return
+    else:
+        rest = parted.rest
+    if rest and rest[0].known and not rest[0].many and re.search(r"\.\w{1,4}$", rest[0].value):
+        run.call(Script(replace(rest[0], value=rest[0].value.replace("\\", "/")), tool.runs, tuple(rest[1:])), words)
+
+
+READERS: dict[str, Reader] = dict.fromkeys((*TOOLS, *_ALSO), _read)
