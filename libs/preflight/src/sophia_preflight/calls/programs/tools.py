@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sophia_preflight.calls.model import Needed, Script
+from sophia_preflight.calls.model import Needed, Program, Script
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import URL, Reader, Run
 from sophia_preflight.text import Word, joined, named
@@ -113,6 +113,7 @@ _ALSO = {"powershell": "pwsh", "powershell.exe": "pwsh", "pwsh.exe": "pwsh", "sl
 
 def _read(words: Sequence[Word], run: Run) -> None:
     program = words[0].value.rpartition("/")[2]
+    run.call(Program(words[0], tuple(words[1:])), words)
     for tool in TOOLS[_ALSO.get(program, program)]:
         if tool.runs:
             _script(tool, words, run)
