@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sophia_preflight.interfaces import plain
+from sophia_preflight.interfaces.literals import Constants, keyword_of, literal, name_of
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.readers.python import nodes_of
 
@@ -96,7 +97,7 @@ def _parses_within(
         for node in ast.walk(waiting.pop()):
             if not isinstance(node, ast.Call):
                 continue
-            name = _name(node.func)
+            name = name_of(node.func)
             if name.endswith(("parse_args", "parse_known_args")):
                 return True
             if name in functions and name not in seen:
@@ -138,75 +139,6 @@ def _is_self_contained(tree: ast.Module, nodes: Sequence[ast.AST]) -> bool:
     return True
 
 
-def _literal(node: ast.expr | None) -> object:
-    try:
-        return ast.literal_eval(node) if node is not None else None
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
-
-
-def _keyword(node: ast.Call, name: str) -> ast.expr | None:
-    return next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
-
-
-def _name(node: ast.expr) -> str:
-    """A dotted name as text; empty for anything else."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
-
-
-class _Constants:
-    """Lists of words that choices are taken from: literals, names of literals, keys of literal mappings, enums."""
-
-    def __init__(self, nodes: Sequence[ast.AST]) -> None:
-        self.values: dict[str, ast.expr] = {}
-        self.enums: dict[str, list[str]] = {}
-        for node in nodes:
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                name = node.targets[0].id
-                self.values[name] = node.value if name not in self.values else ast.Constant(None)
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-                self.values[node.target.id] = node.value
-            elif isinstance(node, ast.ClassDef) and any("Enum" in ast.dump(base) for base in node.bases):
-                members = [each.value for each in node.body if isinstance(each, ast.Assign)]
-                literals = [value for each in members if isinstance(value := _literal(each), str)]
-                if len(literals) == len(members):
-                    self.enums[node.name] = literals
-
-    def words(self, node: ast.expr | None) -> tuple[str, ...] | None:
-        match node:
-            case None:
-                return None
-            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
-                found = [_literal(each) for each in elements]
-                return (
-                    tuple(str(each) for each in found) if all(isinstance(each, (str, int)) for each in found) else None
-                )
-            case ast.Dict(keys=keys):
-                found = [_literal(each) for each in keys if each is not None]
-                complete = len(found) == len(keys) and all(isinstance(each, str) for each in found)
-                return tuple(str(each) for each in found) if complete else None
-            case ast.Name(id=name) if name in self.values:
-                return self.words(self.values[name])
-            case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted" | "set"), args=[inner]):
-                return self.words(inner)
-            case ast.Call(func=ast.Attribute(value=inner, attr="keys")):
-                return self.words(inner)
-            case ast.Call(func=ast.Name(id="range"), args=bounds) if all(isinstance(_literal(b), int) for b in bounds):
-                numbers = range(*[int(str(_literal(bound))) for bound in bounds])
-                return tuple(str(each) for each in numbers) if len(numbers) < 200 else None
-            case ast.ListComp(elt=ast.Attribute(attr="value"), generators=[ast.comprehension(iter=ast.Name(id=name))]):
-                return tuple(self.enums[name]) if name in self.enums else None
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                one, two = self.words(left), self.words(right)
-                return (*one, *two) if one is not None and two is not None else None
-            case _:
-                return None
-
-
 # --- argparse -------------------------------------------------------------------------------------------------------
 
 
@@ -230,7 +162,7 @@ _Thing = Parser | _Sub | _Exclusive
 class _Argparse:
     def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
         self.tree, self.nodes = tree, nodes
-        self.constants = _Constants(nodes)
+        self.constants = Constants(nodes)
         every = [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
         self.explored = {
             node.name: node for node in nodes_of(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -254,7 +186,7 @@ class _Argparse:
         self.subclasses = {
             node.name: all(isinstance(each, ast.Expr) or getattr(each, "name", "") in _SAYS for each in node.body)
             for node in nodes
-            if isinstance(node, ast.ClassDef) and any(_name(base).endswith("ArgumentParser") for base in node.bases)
+            if isinstance(node, ast.ClassDef) and any(name_of(base).endswith("ArgumentParser") for base in node.bases)
         }
         """Parsers of the program's own, and whether they only say things in another way."""
 
@@ -298,17 +230,17 @@ class _Argparse:
                     sub.owner.command_required = bool(required)
             case ast.Assign(targets=[target], value=value):
                 thing = self.evaluate(value, things, depth)
-                if thing is not None and (name := _name(target)):
+                if thing is not None and (name := name_of(target)):
                     things[name] = thing
             case ast.AnnAssign(target=target, value=value) if value is not None:
                 thing = self.evaluate(value, things, depth)
-                if thing is not None and (name := _name(target)):
+                if thing is not None and (name := name_of(target)):
                     things[name] = thing
             case ast.For(target=target, iter=iterated, body=body):
                 self.loop(target, iterated, body, things, depth, into)
             case ast.If(test=test, body=body, orelse=orelse):
                 self.evaluate_all(test, things, depth)
-                holds = self.holds(test)
+                holds = self.holds(test, things)
                 if holds is not False:
                     self.block(body, things, depth, into=into)
                 if holds is not True:
@@ -350,7 +282,7 @@ class _Argparse:
             self.looped.discard(target.id)
             return
         rows = list(self.rows(iterated))
-        names = [_name(each) for each in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        names = [name_of(each) for each in (target.elts if isinstance(target, ast.Tuple) else [target])]
         if not rows or len(rows) > 40 or any(len(row) != len(names) for row in rows):
             values.update(dict.fromkeys(names, ast.Name("", ast.Load())))  # unknown, and opens what it reaches
             self.block(body, things, depth, into=into)
@@ -358,11 +290,11 @@ class _Argparse:
         for row in rows:
             inner, functions = dict(things), self.functions
             for name, each in zip(names, row, strict=True):
-                thing = things.get(_name(each))
+                thing = things.get(name_of(each))
                 if thing is not None:
                     inner[name] = thing
-                elif _name(each) in self.functions:
-                    self.functions = {**self.functions, name: self.functions[_name(each)]}
+                elif name_of(each) in self.functions:
+                    self.functions = {**self.functions, name: self.functions[name_of(each)]}
                 else:
                     values[name] = each
             self.block(body, inner, depth, into=into)
@@ -370,9 +302,15 @@ class _Argparse:
         for name in names:
             values.pop(name, None)
 
-    def holds(self, test: ast.expr) -> bool | None:
-        """Whether a condition on the word that a loop is at holds; None where nobody can tell."""
+    def holds(self, test: ast.expr, things: Mapping[str, _Thing]) -> bool | None:
+        """Whether a condition on a loop's word, or on what a function was given, holds; None where nobody can tell."""
         match test:
+            case ast.Name(id=name) if name in things:
+                return True
+            case ast.Compare(left=ast.Name(id=name), ops=[operator], comparators=[ast.Constant(value=None)]) if (
+                name in things
+            ):
+                return isinstance(operator, (ast.IsNot, ast.NotEq))
             case ast.Compare(left=ast.Name(id=name), ops=[operator], comparators=[other]) if name in self.looped:
                 word = self.text(test.left)
                 words = self.constants.words(other) if isinstance(operator, (ast.In, ast.NotIn)) else None
@@ -383,7 +321,7 @@ class _Argparse:
                     return (word in words) == isinstance(operator, ast.In)
                 return None
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                held = self.holds(operand)
+                held = self.holds(operand, things)
                 return None if held is None else not held
             case _:
                 return None
@@ -394,7 +332,7 @@ class _Argparse:
             case ast.Name(id=name) if name in self.constants.values:
                 yield from self.rows(self.constants.values[name])
             case ast.Call(func=ast.Attribute(value=inner, attr="items"), args=[]):
-                inner = self.constants.values.get(_name(inner), inner)
+                inner = self.constants.values.get(name_of(inner), inner)
                 if isinstance(inner, ast.Dict):
                     yield from ([key, value] for key, value in zip(inner.keys, inner.values, strict=True) if key)
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
@@ -409,7 +347,7 @@ class _Argparse:
 
     def evaluate(self, node: ast.expr, things: dict[str, _Thing], depth: int) -> _Thing | None:
         if isinstance(node, (ast.Name, ast.Attribute)):
-            return things.get(_name(node))
+            return things.get(name_of(node))
         if isinstance(node, ast.Await):
             return self.evaluate(node.value, things, depth)
         if not isinstance(node, ast.Call):
@@ -417,7 +355,7 @@ class _Argparse:
                 if isinstance(each, ast.expr):
                     self.evaluate(each, things, depth)
             return None
-        name = _name(node.func)
+        name = name_of(node.func)
         last = name.rpartition(".")[2]
         if last == "ArgumentParser" or last in self.subclasses:
             return self.parser(node, things, not self.subclasses.get(last, True))
@@ -430,15 +368,18 @@ class _Argparse:
 
     def parser(self, node: ast.Call, things: dict[str, _Thing], subclass: bool) -> Parser:
         made = Parser(line=node.lineno, open_options=subclass, open_operands=subclass)
-        made.abbreviations = _literal(_keyword(node, "allow_abbrev")) is not False
-        if any(keyword.arg is None for keyword in node.keywords) or _keyword(node, "fromfile_prefix_chars") is not None:
+        made.abbreviations = literal(keyword_of(node, "allow_abbrev")) is not False
+        if (
+            any(keyword.arg is None for keyword in node.keywords)
+            or keyword_of(node, "fromfile_prefix_chars") is not None
+        ):
             made.open_options = made.open_operands = True
         self.inherit(made, node, things)
         self.made.append(made)
         return made
 
     def inherit(self, made: Parser, node: ast.Call, things: dict[str, _Thing]) -> None:
-        parents = _keyword(node, "parents")
+        parents = keyword_of(node, "parents")
         if parents is None:
             return
         elements = parents.elts if isinstance(parents, (ast.List, ast.Tuple)) else None
@@ -467,12 +408,12 @@ class _Argparse:
             case "add_mutually_exclusive_group":
                 group = _Exclusive(owner, [])
                 names = group.names
-                required = _literal(_keyword(node, "required")) is True
+                required = literal(keyword_of(node, "required")) is True
                 owner.one_of.append((names, required))
                 return group
             case "add_subparsers":
                 owner.has_commands = True
-                owner.command_required = _literal(_keyword(node, "required")) is True
+                owner.command_required = literal(keyword_of(node, "required")) is True
                 return _Sub(owner)
             case "add_parser" if isinstance(thing, _Sub):
                 return self.command(thing, node, things)
@@ -493,7 +434,7 @@ class _Argparse:
             sub.owner.open_operands = True
             return made
         sub.owner.commands[names] = made
-        for alias in self.constants.words(_keyword(node, "aliases")) or ():
+        for alias in self.constants.words(keyword_of(node, "aliases")) or ():
             sub.owner.commands[alias] = made
         return made
 
@@ -506,15 +447,15 @@ class _Argparse:
                 for each in node.values
             ]
             return "".join(str(piece) for piece in pieces) if all(piece is not None for piece in pieces) else None
-        value = _literal(node)
+        value = literal(node)
         return value if isinstance(value, str) else None
 
     def spelled_out(self, node: ast.Call) -> ast.Call:
         """The call with keywords in the place of a `**mapping` that is written down."""
         keywords: list[ast.keyword] = []
         for each in node.keywords:
-            mapping = self.constants.values.get(_name(each.value), each.value) if each.arg is None else None
-            keys = [_literal(key) for key in mapping.keys] if isinstance(mapping, ast.Dict) else []
+            mapping = self.constants.values.get(name_of(each.value), each.value) if each.arg is None else None
+            keys = [literal(key) for key in mapping.keys] if isinstance(mapping, ast.Dict) else []
             if isinstance(mapping, ast.Dict) and all(isinstance(key, str) for key in keys):
                 pairs = zip(keys, mapping.values, strict=True)
                 keywords += [ast.keyword(arg=str(key), value=value) for key, value in pairs]
@@ -530,17 +471,17 @@ class _Argparse:
             return
         words = [str(name) for name in names]
         least, most = self.count(node)
-        nargs = _keyword(node, "nargs")
-        if nargs is not None and (ast.unparse(nargs).endswith("REMAINDER") or _literal(nargs) in ("...", "A...")):
+        nargs = keyword_of(node, "nargs")
+        if nargs is not None and (ast.unparse(nargs).endswith("REMAINDER") or literal(nargs) in ("...", "A...")):
             owner.open_options = owner.open_operands = True  # all that follows is for somebody else
-        choices = self.constants.words(_keyword(node, "choices"))
+        choices = self.constants.words(keyword_of(node, "choices"))
         if not words[0].startswith("-"):
-            has_default = _keyword(node, "default") is not None and least == 0
+            has_default = keyword_of(node, "default") is not None and least == 0
             least = 0 if has_default else least
             owner.operands.append(Operand(words[0], least, most, choices, node.lineno, self.number(node)))
             return
-        required = _literal(_keyword(node, "required")) is True
-        action = _keyword(node, "action")
+        required = literal(keyword_of(node, "required")) is True
+        action = keyword_of(node, "action")
         if action is not None and ast.unparse(action).endswith("BooleanOptionalAction"):
             words += ["--no-" + word[2:] for word in words if word.startswith("--")]
         owner.options.append(Option(tuple(words), least, most, required, choices, node.lineno, self.number(node)))
@@ -548,12 +489,12 @@ class _Argparse:
             group.names.extend(words)
 
     def number(self, node: ast.Call) -> str:
-        kind = _keyword(node, "type")
+        kind = keyword_of(node, "type")
         return kind.id if isinstance(kind, ast.Name) and kind.id in ("int", "float") else ""
 
     def count(self, node: ast.Call) -> tuple[int, int]:
-        action, nargs = _keyword(node, "action"), _keyword(node, "nargs")
-        value = _literal(action)
+        action, nargs = keyword_of(node, "action"), keyword_of(node, "nargs")
+        value = literal(action)
         if value in ("store_true", "store_false", "count", "help", "version", "store_const", "append_const"):
             return 0, 0
         if action is not None and ast.unparse(action).endswith("BooleanOptionalAction"):
@@ -562,7 +503,7 @@ class _Argparse:
             return (1, 1) if action is None or isinstance(value, str) else (0, ANY)
         if ast.unparse(nargs).endswith("REMAINDER"):
             return 0, ANY
-        match _literal(nargs):
+        match literal(nargs):
             case int() as number:
                 return number, number
             case "?":
@@ -624,15 +565,15 @@ def _functions(nodes: Sequence[ast.AST]) -> dict[str, ast.FunctionDef | ast.Asyn
 
 
 def _is_option(call: ast.Call) -> bool:
-    kind = _name(call.func).rpartition(".")[2]
-    first = _literal(call.args[0]) if call.args else None
+    kind = name_of(call.func).rpartition(".")[2]
+    first = literal(call.args[0]) if call.args else None
     return kind in ("option", "argument") and isinstance(first, str) and first.startswith("-") == (kind == "option")
 
 
 class _Click:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
-        self.constants = _Constants(nodes)
+        self.constants = Constants(nodes)
         self.functions = _functions(nodes)
         self.parsers: dict[str, Parser] = {}
         self.own_names: dict[str, list[str]] = {}
@@ -649,7 +590,7 @@ class _Click:
                 self.joined_in_loop(node)
             elif isinstance(node, ast.Call):
                 self.joined_by_call(node)
-        called = {_name(node.func) for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)}
+        called = {name_of(node.func) for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)}
         roots = [name for name in called if name in self.parsers]
         if len(roots) != 1:
             return Interface("unknown")
@@ -662,20 +603,20 @@ class _Click:
 
     def joined_by_call(self, node: ast.Call) -> None:
         """`group.add_command(one)`, `group.command("name")(one)`."""
-        func, said = node.func, node.args[1] if len(node.args) > 1 else _keyword(node, "name")
+        func, said = node.func, node.args[1] if len(node.args) > 1 else keyword_of(node, "name")
         if (
             isinstance(func, ast.Call)
             and isinstance(func.func, ast.Attribute)
             and func.func.attr in ("command", "group")
         ):
-            group, said = self.parsers.get(_name(func.func.value)), func.args[0] if func.args else None
+            group, said = self.parsers.get(name_of(func.func.value)), func.args[0] if func.args else None
         elif isinstance(func, ast.Attribute) and func.attr == "add_command":
-            group = self.parsers.get(_name(func.value))
+            group = self.parsers.get(name_of(func.value))
         else:
             return
-        name = _name(node.args[0]) if node.args else ""
+        name = name_of(node.args[0]) if node.args else ""
         if group is not None and name in self.parsers:
-            self.join(group, name, _literal(said))
+            self.join(group, name, literal(said))
         elif group is not None:
             group.open_operands = True
 
@@ -688,8 +629,8 @@ class _Click:
                 and isinstance(inner.func, ast.Attribute)
                 and inner.func.attr == "add_command"
             ):
-                group = self.parsers.get(_name(inner.func.value))
-                for name in (_name(each) for each in listed):
+                group = self.parsers.get(name_of(inner.func.value))
+                for name in (name_of(each) for each in listed):
                     if group is not None and name in self.parsers:
                         self.join(group, name)
 
@@ -699,7 +640,7 @@ class _Click:
         group, is_command = "", False
         for decorator in reversed(function.decorator_list):
             call = decorator if isinstance(decorator, ast.Call) else None
-            name = _name(call.func if call else decorator)
+            name = name_of(call.func if call else decorator)
             owner, _, kind = name.rpartition(".")
             if kind in ("command", "group"):
                 is_command, group = True, owner
@@ -717,14 +658,12 @@ class _Click:
     def decorated(self, made: Parser, decorator: ast.expr, depth: int = 0) -> None:
         """What a decorator, or a function that decorates, adds to a command."""
         call = decorator if isinstance(decorator, ast.Call) else None
-        name = _name(call.func if call else decorator)
+        name = name_of(call.func if call else decorator)
         kind = name.rpartition(".")[2]
         if kind in ("option", "argument") and call:
             (self.option if kind == "option" else self.operand)(made, call)
         elif kind in ("version_option", "help_option", "password_option", "confirmation_option"):
-            names = tuple(
-                str(_literal(each)) for each in (call.args if call else []) if isinstance(_literal(each), str)
-            )
+            names = tuple(str(literal(each)) for each in (call.args if call else []) if isinstance(literal(each), str))
             made.options.append(
                 Option(names or (f"--{kind.partition('_')[0]}", "--yes"), 0, 1 if "pass" in kind else 0)
             )
@@ -734,7 +673,7 @@ class _Click:
             for each in self.added(self.functions[name]):
                 self.decorated(made, each, depth + 1)
             for each in call.args if call else []:
-                listed = self.constants.values.get(_name(each), each)
+                listed = self.constants.values.get(name_of(each), each)
                 for element in listed.elts if isinstance(listed, (ast.List, ast.Tuple)) else []:
                     self.decorated(made, element, depth + 1)
         elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator"):
@@ -756,59 +695,59 @@ class _Click:
 
     def names(self, function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call | None) -> list[str]:
         """What a command is called; releases of click differ in what they leave out of a function's name."""
-        said = (call.args[0] if call.args else _keyword(call, "name")) if call else None
+        said = (call.args[0] if call.args else keyword_of(call, "name")) if call else None
         if said is not None:
-            given = _literal(said)
+            given = literal(said)
             return [given] if isinstance(given, str) else []
         base = _said(function).lower().replace("_", "-")
         endings = ("-command", "-cmd", "-group", "-grp")
         return [base, *(base.removesuffix(each) for each in endings if base.endswith(each))]
 
     def says(self, call: ast.Call | None, name: str) -> bool:
-        return call is not None and _literal(_keyword(call, name)) is True
+        return call is not None and literal(keyword_of(call, name)) is True
 
     def settings(self, made: Parser, call: ast.Call | None) -> None:
         if call is None:
             return
-        if _keyword(call, "cls") is not None or "ignore_unknown_options" in ast.unparse(call):
+        if keyword_of(call, "cls") is not None or "ignore_unknown_options" in ast.unparse(call):
             made.open_options = made.open_operands = True
         if "allow_extra_args" in ast.unparse(call):
             made.open_operands = True
 
     def option(self, made: Parser, call: ast.Call) -> None:
-        texts = [_literal(each) for each in call.args]
+        texts = [literal(each) for each in call.args]
         words = [each for each in texts if isinstance(each, str) and each.startswith("-")]
         if any(not isinstance(each, str) for each in texts) or not words or any(k.arg is None for k in call.keywords):
             made.open_options = True
             return
         names = [piece.strip() for word in words for piece in word.split("/")]
         flag = any("/" in word for word in words) or self.says(call, "is_flag") or self.says(call, "count")
-        flag = flag or _keyword(call, "flag_value") is not None
-        flag = flag or (isinstance(_literal(_keyword(call, "default")), bool) and _keyword(call, "type") is None)
-        nargs = _literal(_keyword(call, "nargs"))
+        flag = flag or keyword_of(call, "flag_value") is not None
+        flag = flag or (isinstance(literal(keyword_of(call, "default")), bool) and keyword_of(call, "type") is None)
+        nargs = literal(keyword_of(call, "nargs"))
         count = 0 if flag else nargs if isinstance(nargs, int) else 1
-        required = self.says(call, "required") and _keyword(call, "envvar") is None
-        required = required and not self.says(call, "prompt") and _keyword(call, "default") is None
-        least = 0 if _keyword(call, "prompt") is not None or _keyword(call, "is_flag") is not None else count
+        required = self.says(call, "required") and keyword_of(call, "envvar") is None
+        required = required and not self.says(call, "prompt") and keyword_of(call, "default") is None
+        least = 0 if keyword_of(call, "prompt") is not None or keyword_of(call, "is_flag") is not None else count
         made.options.append(Option(tuple(names), least, count, required, self.choices(call), call.lineno))
 
     def operand(self, made: Parser, call: ast.Call) -> None:
-        name, nargs = _literal(call.args[0]) if call.args else None, _literal(_keyword(call, "nargs"))
+        name, nargs = literal(call.args[0]) if call.args else None, literal(keyword_of(call, "nargs"))
         if not isinstance(name, str):
             made.open_operands = True
             return
         count = nargs if isinstance(nargs, int) else 1
-        optional = _literal(_keyword(call, "required")) is False or _keyword(call, "default") is not None
-        optional = optional or _keyword(call, "envvar") is not None
+        optional = literal(keyword_of(call, "required")) is False or keyword_of(call, "default") is not None
+        optional = optional or keyword_of(call, "envvar") is not None
         if count < 0:
             made.operands.append(Operand(name, 1 if self.says(call, "required") else 0, ANY, self.choices(call)))
         else:
             made.operands.append(Operand(name, 0 if optional else count, count, self.choices(call), call.lineno))
 
     def choices(self, call: ast.Call) -> tuple[str, ...] | None:
-        kind = _keyword(call, "type")
-        if isinstance(kind, ast.Call) and _name(kind.func).endswith("Choice") and kind.args:
-            if _literal(_keyword(kind, "case_sensitive")) is False:
+        kind = keyword_of(call, "type")
+        if isinstance(kind, ast.Call) and name_of(kind.func).endswith("Choice") and kind.args:
+            if literal(keyword_of(kind, "case_sensitive")) is False:
                 return None
             return self.constants.words(kind.args[0])
         return None
@@ -818,13 +757,13 @@ class _Click:
 
 
 def is_app(call: ast.Call) -> bool:
-    return _name(call.func).rpartition(".")[2] in ("Typer", "AsyncTyper")
+    return name_of(call.func).rpartition(".")[2] in ("Typer", "AsyncTyper")
 
 
 class _Typer:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
-        self.constants = _Constants(nodes)
+        self.constants = Constants(nodes)
         self.apps: dict[str, Parser] = {}
         self.app_names: dict[str, str] = {}
         self.own: dict[str, list[Parser]] = {}
@@ -842,13 +781,13 @@ class _Typer:
         functions = _functions(self.nodes)
         for node in self.nodes:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and is_app(node.value):
-                self.app(_name(node.targets[0]), node.value)
+                self.app(name_of(node.targets[0]), node.value)
             elif isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call) and is_app(node.value):
-                self.app(_name(node.target), node.value)
+                self.app(name_of(node.target), node.value)
         for function in functions.values():
             for decorator in function.decorator_list:
                 call = decorator if isinstance(decorator, ast.Call) else None
-                owner, _, kind = _name(call.func if call else decorator).rpartition(".")
+                owner, _, kind = name_of(call.func if call else decorator).rpartition(".")
                 self.registered(owner, kind, call, function)
         for node in self.nodes:
             if isinstance(node, ast.Call):
@@ -865,7 +804,7 @@ class _Typer:
         made.open_options = made.open_operands = self.is_open(call)
         made.options.append(Option(("--install-completion", "--show-completion"), 0, 1))
         self.apps[name] = made
-        said = _literal(_keyword(call, "name"))
+        said = literal(keyword_of(call, "name"))
         if isinstance(said, str):
             self.app_names[name] = said
 
@@ -885,8 +824,8 @@ class _Typer:
                 self.apps[owner].open_options |= made.open_options
                 self.apps[owner].open_operands |= made.open_operands
             return
-        first = call.args[0] if call and call.args else _keyword(call, "name") if call else None
-        given = _literal(first)
+        first = call.args[0] if call and call.args else keyword_of(call, "name") if call else None
+        given = literal(first)
         name = str(given) if given else _said(function).lower().replace("_", "-") if function is not None else ""
         if owner in self.apps and name:
             self.apps[owner].commands[name] = made
@@ -902,42 +841,42 @@ class _Typer:
         """`app.add_typer(other, name="other")`, `app.command()(function)`, an app that something else is given."""
         func = node.func
         if isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "command":
-            function = functions.get(_name(node.args[0])) if node.args else None
-            self.registered(_name(func.func.value), "command", func, function)
+            function = functions.get(name_of(node.args[0])) if node.args else None
+            self.registered(name_of(func.func.value), "command", func, function)
         elif isinstance(func, ast.Attribute) and func.attr == "add_typer":
-            parent = self.apps.get(_name(func.value))
-            child = _name(node.args[0]) if node.args else ""
-            name = _literal(_keyword(node, "name")) or self.app_names.get(child)
+            parent = self.apps.get(name_of(func.value))
+            child = name_of(node.args[0]) if node.args else ""
+            name = literal(keyword_of(node, "name")) or self.app_names.get(child)
             if parent is not None and child in self.apps and isinstance(name, str):
                 parent.commands[name] = self.apps[child]
                 self.nested.add(child)
-                self.callbacks.add(_name(func.value))
+                self.callbacks.add(name_of(func.value))
             elif parent is not None:
                 parent.open_operands = True
-        elif _name(func) not in ("typer.main.get_command", "get_command"):
+        elif name_of(func) not in ("typer.main.get_command", "get_command"):
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            self.given_away.update(name for each in given if (name := _name(each)) in self.apps)
+            self.given_away.update(name for each in given if (name := name_of(each)) in self.apps)
 
     @staticmethod
     def is_open(call: ast.Call | None) -> bool:
         """Whether settings, or a class of the program's own, decide what is accepted."""
-        if call is None or _keyword(call, "cls") is not None:
+        if call is None or keyword_of(call, "cls") is not None:
             return call is not None
-        settings = _literal(_keyword(call, "context_settings") or ast.Dict([], []))
+        settings = literal(keyword_of(call, "context_settings") or ast.Dict([], []))
         return not isinstance(settings, dict) or bool(settings.keys() & {"ignore_unknown_options", "allow_extra_args"})
 
     def chosen(self, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]) -> Interface:
         calls = [node for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)]
         for each in self.start:
             if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call):
-                made_by = functions.get(_name(each.value.func))
+                made_by = functions.get(name_of(each.value.func))
                 for node in ast.walk(made_by) if made_by is not None else ():
-                    if isinstance(node, ast.Return) and node.value is not None and _name(node.value) in self.apps:
-                        self.apps[_name(each.targets[0])] = self.apps[_name(node.value)]
-                        self.callbacks.add(_name(each.targets[0]))
+                    if isinstance(node, ast.Return) and node.value is not None and name_of(node.value) in self.apps:
+                        self.apps[name_of(each.targets[0])] = self.apps[name_of(node.value)]
+                        self.callbacks.add(name_of(each.targets[0]))
         for node in calls:
-            name = _name(node.func)
-            if name == "typer.run" and node.args and (function := functions.get(_name(node.args[0]))):
+            name = name_of(node.func)
+            if name == "typer.run" and node.args and (function := functions.get(name_of(node.args[0]))):
                 made = self.parser(function)
                 return Interface("typer", made, made.line)
             if name in self.apps and name not in self.nested:
@@ -963,26 +902,26 @@ class _Typer:
     def parameter(self, made: Parser, argument: ast.arg, default: ast.expr | None) -> None:
         annotation = argument.annotation
         marker: ast.Call | None = None
-        if isinstance(annotation, ast.Subscript) and _name(annotation.value).endswith("Annotated"):
+        if isinstance(annotation, ast.Subscript) and name_of(annotation.value).endswith("Annotated"):
             inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
             annotation = inner[0]
             marker = next(
-                (e for e in inner[1:] if isinstance(e, ast.Call) and _name(e.func).endswith(("Option", "Argument"))),
+                (e for e in inner[1:] if isinstance(e, ast.Call) and name_of(e.func).endswith(("Option", "Argument"))),
                 None,
             )
         said = ast.unparse(annotation) if annotation is not None else ""
         if said.endswith("Context"):
             return
         required = default is None
-        if marker is None and isinstance(default, ast.Call) and _name(default.func).endswith(("Option", "Argument")):
+        if marker is None and isinstance(default, ast.Call) and name_of(default.func).endswith(("Option", "Argument")):
             marker = default
-            first = default.args[0] if default.args else _keyword(default, "default")
+            first = default.args[0] if default.args else keyword_of(default, "default")
             required = first is None or (isinstance(first, ast.Constant) and first.value is ...)
-        words = [str(_literal(each)) for each in (marker.args if marker else []) if isinstance(_literal(each), str)]
+        words = [str(literal(each)) for each in (marker.args if marker else []) if isinstance(literal(each), str)]
         many = said.startswith(("list", "List", "Optional[List", "Optional[list", "tuple", "Tuple"))
         choices = tuple(self.constants.enums[said]) if said in self.constants.enums else None
-        is_argument = _name(marker.func).endswith("Argument") if marker else default is None
-        if marker is not None and _keyword(marker, "envvar") is not None:
+        is_argument = name_of(marker.func).endswith("Argument") if marker else default is None
+        if marker is not None and keyword_of(marker, "envvar") is not None:
             required = False
         if is_argument:
             made.operands.append(
@@ -990,10 +929,10 @@ class _Typer:
             )
             return
         names = [piece for word in words if word.startswith("-") for piece in word.split("/")]
-        flag = said in ("bool", "Optional[bool]", "bool | None") or isinstance(_literal(default), bool)
+        flag = said in ("bool", "Optional[bool]", "bool | None") or isinstance(literal(default), bool)
         base = _said(argument).replace("_", "-")
         if not names:
             names = [f"--{base}", f"--no-{base}"] if flag else [f"--{base}"]
         count = 0 if flag else 1
-        required = required and not flag and not (marker is not None and _keyword(marker, "prompt") is not None)
+        required = required and not flag and not (marker is not None and keyword_of(marker, "prompt") is not None)
         made.options.append(Option(tuple(names), count, count, required, choices, argument.lineno))
