@@ -39,7 +39,7 @@ _NOT_DOCKERFILE = re.compile(
     r"\.(md|rst|txt|log|html|j2|jinja2?|tmpl|gotmpl|tpl|template|erb|ejs|hbs|mustache|m4|dockerignore|sh|py|js|ts|mk|"
     r"ya?ml|json|toml|diff|patch|bak|orig|rej|in)$"
 )
-_MAKEFILE = re.compile(r"(^|/)(GNUm|M|m)akefile([.\-][\w-]+)?$|\.mk$")
+_MAKEFILE = re.compile(r"(^|/)(GNUm|M|m)akefile([.\-](?!(PL|pre|post|tmpl|md|txt|cmake|py|sh)$)[\w-]+)?$|\.mk$")
 _WORKFLOW = re.compile(r"\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
 _OF_ANOTHER = re.compile(r".*/" + _WORKFLOW.pattern)
 """Workflows of a project that was put into this one: they are run in its own repository only."""

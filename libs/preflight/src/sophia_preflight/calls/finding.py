@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -219,15 +219,18 @@ class Finder:
     def _beside(self, directory: str) -> Iterator[str]:
         return (each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory)
 
-    def _is_configured(self, path: str) -> bool:
-        """Whether a step of configuration makes it: from a template beside it, or as makefiles of such projects are."""
-        if any(self.repository.is_file(path + ending) for ending in (".in", ".am", ".PL", ".ac")):
+    def _is_configured(self, path: str, find: Callable[[str], object] | None = None) -> bool:
+        """Whether a step of configuration makes it: from a template beside it, or as makefiles of such projects are.
+
+        `find` asks for files of the file system that the path is in, if that is not the repository."""
+        is_file = find or self.repository.is_file
+        if any(is_file(path + ending) for ending in (".in", ".am", ".PL", ".ac")):
             return True
         name, directory = posixpath.basename(path), posixpath.dirname(path)
         if name not in ("Makefile", "makefile", "GNUmakefile", "configure", "config.status"):
             return False
         names = ("CMakeLists.txt", "configure", "configure.ac", "Makefile.PL", "meson.build", "extconf.rb")
-        return any(self.repository.is_file(posixpath.join(directory, each)) for each in names)
+        return any(is_file(posixpath.join(directory, each)) for each in names)
 
     def _is_compiled(self, name: str) -> bool:
         """Whether a compiler makes a program of that name, as far as the names of sources tell."""
@@ -284,7 +287,7 @@ class Finder:
             found = system.files.find(path) if path else None
             if found:
                 return Location(State.FOUND, found)
-            if found is None:
+            if found is None or self._is_configured(path, system.files.find):
                 return NOWHERE
             confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
             missing = Location(State.MISSING, path, confidence, f"the image, at `{path}`")
