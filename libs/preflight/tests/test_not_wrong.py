@@ -11,6 +11,8 @@ from sophia_preflight.model import Tree
 from sophia_preflight.rules import committed_secret
 
 _KEY = str(committed_secret.BAD[2]["service/account.json"]).split('"')[-2].replace("\\n", "\n")
+_RANDOM = "Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"
+_WEBHOOK = "https://hooks.slack.com/services/" + "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
 PAIRS = {
     "a Dockerfile that m4 makes": (
@@ -180,6 +182,149 @@ PAIRS = {
         var signingKey = []byte(`
         {_KEY.replace(chr(10), chr(10) + " " * 8)}
         `)
+        """,
+    ),
+    "a parser that another module fills": (
+        """
+        === run.sh
+        shop analyze blame
+        === pyproject.toml
+        [project]
+        name = "shop"
+        scripts = {shop = "shop.main:main"}
+        === shop/__init__.py
+        === shop/main.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            analyze = parser.add_subparsers().add_parser("analyze")
+            from shop.analyze import get_parser as analyze_parser
+
+            analyze_parser(analyze)
+            parser.parse_args()
+        === shop/analyze.py
+        import argparse
+
+
+        def get_parser(parser=None):
+            if not parser:
+                parser = argparse.ArgumentParser()
+            parser.add_argument("what")
+            return parser
+        """,
+        """
+        === run.sh
+        shop analyze blame
+        === pyproject.toml
+        [project]
+        name = "shop"
+        scripts = {shop = "shop.main:main"}
+        === shop/__init__.py
+        === shop/main.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            analyze = parser.add_subparsers().add_parser("analyze")
+            from shop.analyze import get_parser as analyze_parser
+
+            analyze_parser(analyze)
+            parser.parse_args()
+        === shop/analyze.py
+        import argparse
+
+
+        def get_parser(parser=None):
+            if not parser:
+                parser = argparse.ArgumentParser()
+            parser.add_argument("--what")
+            return parser
+        """,
+    ),
+    "a program of Perl that makes a makefile": (
+        """
+        === bindings/Makefile.PL
+        use ExtUtils::MakeMaker;
+        """,
+        """
+        === bindings/Makefile.pm
+        use ExtUtils::MakeMaker;
+        """,
+    ),
+    "a script that autoconf makes in the image": (
+        """
+        === Dockerfile
+        FROM debian:13
+        WORKDIR /src
+        COPY . /src
+        RUN ./bootstrap.sh && ./configure --prefix=/usr && make
+        === bootstrap.sh
+        autoreconf -i
+        === configure.ac
+        === Makefile.am
+        """,
+        """
+        === Dockerfile
+        FROM debian:13
+        WORKDIR /src
+        COPY . /src
+        RUN ./bootstrap.sh && ./configure --prefix=/usr && make
+        === bootstrap.sh
+        autoreconf -i
+        """,
+    ),
+    "a webhook in a comment that says what one looks like": (
+        f"""
+        === plugins/chat.py
+        # You will get an address that looks something like this:
+        #   {_WEBHOOK}
+        """,
+        f"""
+        === plugins/chat.py
+        # The channel of production:
+        #   {_WEBHOOK}
+        """,
+    ),
+    "a token for what runs on one's own machine": (
+        f"""
+        === shop.conf
+        [graphs]
+        url = https://graphs.shop.dev
+
+        [influxdb2]
+        host = localhost
+        token = {_RANDOM}
+        """,
+        f"""
+        === shop.conf
+        [graphs]
+        host = localhost
+
+        [influxdb2]
+        token = {_RANDOM}
+        """,
+    ),
+    "a key that every copy of a program reports with": (
+        f"""
+        === shop/telemetry.py
+        TOKEN = "{_RANDOM}"
+        """,
+        f"""
+        === shop/payments.py
+        TOKEN = "{_RANDOM}"
+        """,
+    ),
+    "what an installed program shows to a service": (
+        f"""
+        === login/flow.go
+        var oauthClientSecret = "{_RANDOM}"
+        """,
+        f"""
+        === login/flow.yaml
+        oauthClientSecret: {_RANDOM}
         """,
     ),
 }

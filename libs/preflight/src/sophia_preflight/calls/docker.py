@@ -13,7 +13,8 @@ from sophia_preflight.base_images import begins_in
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
 from sophia_preflight.calls.model import Caller, Site, System, Trace
 from sophia_preflight.calls.running import Run
-from sophia_preflight.calls.shell import Held, follow
+from sophia_preflight.calls.shell import follow
+from sophia_preflight.calls.states import Held
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import Word, is_known, joined

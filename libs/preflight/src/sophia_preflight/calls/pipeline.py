@@ -10,7 +10,8 @@ import re
 from dataclasses import replace
 
 from sophia_preflight.calls.model import Call, Caller, Guard, Needed, Produced, Site, Trace
-from sophia_preflight.calls.shell import Held, follow
+from sophia_preflight.calls.shell import follow
+from sophia_preflight.calls.states import Held
 from sophia_preflight.readers.pipeline import Lines, Pipeline, included
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.tree import Node

@@ -23,7 +23,8 @@ from sophia_preflight.calls.model import (
     System,
     Trace,
 )
-from sophia_preflight.calls.shell import Held, follow
+from sophia_preflight.calls.shell import follow
+from sophia_preflight.calls.states import Held
 from sophia_preflight.readers import workflow as reader
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.tree import Node
