@@ -30,7 +30,7 @@ class Entries:
         return name in self._points
 
     def find(self, name: str) -> tuple[str, Interface] | None:
-        """The file and the interface of a command; None where nobody can tell."""
+        """The file and the interface of a command, which may be unknown; None where nobody can tell the file."""
         if name not in self._points:
             return None
         if name not in self._known:
@@ -49,4 +49,4 @@ class Entries:
             return None
         (path,) = found
         interface = self.context.programs.interface(path, match[2])
-        return (path, interface) if interface.known else None
+        return path, interface

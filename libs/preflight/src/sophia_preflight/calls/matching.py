@@ -12,6 +12,7 @@ from sophia_preflight.built import Built
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.interfaces.shell import READS
+from sophia_preflight.interfaces.spoken import Spoken
 from sophia_preflight.interfaces.vocabulary import Vocabulary, strange
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
@@ -45,17 +46,21 @@ class Misfit:
 
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
-    built = Built(context)
+    built, spoken = Built(context), Spoken(context)
     for call in context.typed:
         found = _callee(context, call)
         if found is None:
             yield from _strange(context, built, call)
             continue
         path, arguments, interface = found
-        if interface is not None and interface.known:
-            for mismatch in mismatches(interface, arguments):
-                assumed = isinstance(call.target, Script) and not context.script(call).found
-                yield Misfit(call, path, interface, mismatch, assumed)
+        assumed = isinstance(call.target, Script) and not context.script(call).found
+        wrong = list(mismatches(interface, arguments)) if interface is not None else []
+        if interface is not None:
+            yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
+        if not wrong and (interface is None or interface.is_open) and context.python(path) is not None:
+            known = spoken.vocabulary(path)
+            for mismatch in strange(known, arguments) if known is not None else ():
+                yield Misfit(call, path, Interface("spoken"), mismatch, True)
 
 
 def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:

@@ -43,6 +43,8 @@ class Vocabulary:
     """Whether its first word must be one of them."""
     negates: bool = False
     """Whether `--no-name` is known where `--name` is."""
+    abbreviates: bool = False
+    """Whether the beginning of a name is enough."""
     hands_on: bool = False
     """Whether what follows its first operand may be meant for another program."""
 
@@ -52,7 +54,9 @@ class Vocabulary:
             return True
         if self.negates and name.startswith("no-") and self.knows(name[3:]):
             return True
-        return self.words is not None and any(piece.fullmatch(name) for piece in self.pieces)
+        if self.abbreviates and any(each.startswith(name) for each in (*self.options, *(self.words or ()))):
+            return True
+        return any(piece.fullmatch(name) for piece in self.pieces)
 
 
 def strange(known: Vocabulary, words: Sequence[Word]) -> Iterator[Mismatch]:

@@ -1,0 +1,226 @@
+"""Options that the source of a program in Python speaks of, where nobody can tell how it puts its parser together.
+
+Parsers are made in classes, in loops, by functions of other modules; what they are made of is written down somewhere
+all the same. An option that stands in none of a program's files is refused by it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sophia_preflight.interfaces.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
+)
+_SPEAKS = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(argparse|click|typer|optparse|asyncclick|rich_click|configargparse)\b"
+    r"|\.add_(?:argument|parser|option|command|typer)\(",
+    re.MULTILINE,
+)
+_OTHERS = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(?:fire|tyro|simple_parsing|cliff|cement|plac|cleo|knack|docopt|cyclopts|oslo_config"
+    r"|gflags|absl|jsonargparse|hydra|defopt|argh|pyrallis|datargs|clize|invoke|tap|click_plugins|duty|nubia)\b"
+    r"|\b(?:HfArgumentParser|LightningCLI|add_argparse_args|CliApp|cli_parse_args|CliSettingsSource|FlaskGroup"
+    r"|BaseCommand|execute_from_command_line|load_entry_point|with_plugins|MultiCommand|prefix_chars)\b"
+    r"|\bsys\.argv\b(?!\[0\]|\[1:\]|\))",
+    re.MULTILINE,
+)
+"""What makes options of names that are none in the source, or brings commands of others."""
+_LENIENT = {
+    "argparse": re.compile(r"parse_known(_intermixed)?_args|\bREMAINDER\b|nargs=[\"']\.\.\.[\"']"),
+    "click": re.compile(r"ignore_unknown_options|allow_extra_args|\bUNPROCESSED\b|allow_interspersed_args"),
+    "optparse": re.compile(r"disable_interspersed_args|allow_interspersed_args|\.rargs\b|\b_process_args\b"),
+}
+"""What takes options that are not known."""
+_DYNAMIC = re.compile(
+    r"\b(import_module|__import__|iter_modules|walk_packages|iter_entry_points|exec_module|spec_from_file|pluggy)\b"
+)
+_LITERAL = re.compile(r"""(?<=["'])(--?[A-Za-z][\w-]*)(?:/(--[A-Za-z][\w-]*))?(?=["'=,/ {])""")
+_COMPOSED = re.compile(
+    r"""f["'](--[\w-]*\{[^"'\n]*)["']|["'](--[\w-]*%[sr][\w%-]*)["']|["'](--[\w-]*\{\w*\}[^"'\n]*)["']\.format"""
+)
+_JOINED = re.compile(r"""["'](--(?:[\w-]*-)?)["']\s*\+|["'](--)["']\.join""")
+_COMPUTED = re.compile(
+    r"""\.add_(?:argument|option)\(\s*(?!["'])|\bclick\.(?:option|Option)\(\s*(?!["'\[])|\b[Oo]ption\(\s*(?:f["']|\*)"""
+)
+"""A definition of an option whose name is no plain text."""
+_BRINGS = re.compile(
+    r"\b((?:add|register|setup|configure|create|build|fill|define|inject|init|populate|make|extend|append)\w*)\("
+    r"[^()\n]*\b(?:\w*parsers?|\w*subparser|argparser|arg_group|ap)\b(?!\.)"
+)
+_OWN = re.compile(
+    r"add_(argument|argument_group|mutually_exclusive_group|parser|subparsers|option|option_group|options)"
+)
+_ADDED = re.compile(r"\.(?:add_command|add_typer)\(\s*([\w.]+)|\bparents\s*=\s*\[([^\]]*)\]")
+_DECORATED = re.compile(
+    r"^[ \t]*@([\w.]*(?:option|options|opts|opt|flag|flags|params|(?<!magic_)arguments))(?![\w.])", re.MULTILINE
+)
+_PARSER = re.compile(
+    r"\b(\w+)\.(?:ArgumentParser|OptionParser)\("
+    r"|\bclass \w+\((?!argparse\.|optparse\.|click\.|typer\.)(\w+\.\w*(?:Parser|Group))\)"
+)
+_DEFINED = re.compile(
+    r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^[ \t]*(\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=(?!=)|\bfor[ \t]+(\w+)",
+    re.MULTILINE,
+)
+_TESTS = re.compile(r"(^|/)(tests?|testing|docs|examples?)/|(^|/)(test_[^/]*|conftest)\.py$")
+_MOST_FILES = 1500
+
+
+class Spoken:
+    """Vocabularies of programs in Python."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.repository = context, context.repository
+        self._known: dict[str, Vocabulary | None] = {}
+        self._imports: dict[str, list[str]] = {}
+
+    def vocabulary(self, path: str) -> Vocabulary | None:
+        """What the program that begins in a file speaks of; None where that does not decide what it accepts."""
+        if path not in self._known:
+            self._known[path] = self._read(path)
+        return self._known[path]
+
+    def _read(self, path: str) -> Vocabulary | None:
+        files = self._closure(path)
+        texts = [self._text(each) for each in files] if len(files) < _MOST_FILES else []
+        speaking = [text for text in texts if _SPEAKS.search(text)]
+        if not speaking:
+            return None
+        whole = "\n".join(speaking)
+        library = next((match[1] for text in speaking if (match := _SPEAKS.search(text)) and match[1]), "argparse")
+        kind = library if library in ("argparse", "optparse") else "argparse" if "argparse" in library else "click"
+        if _OTHERS.search(whole) or _LENIENT[kind].search(whole) or self._brings(whole, "\n".join(texts)):
+            return None
+        names: set[str] = set()
+        for text in texts:
+            for one, other in _LITERAL.findall(text):
+                names |= {one.lstrip("-"), other.lstrip("-")}
+        names.discard("")
+        pieces = self._pieces(whole)
+        if pieces is None or not names:
+            return None
+        if re.search(r"^[ \t]*(?:import|from)[ \t]+typer\b", whole, re.MULTILINE):
+            names |= {each.replace("_", "-") for each in re.findall(r"\b([a-z]\w*)[ \t]*:(?!=)", whole)}
+        both = {each.replace("_", "-") for each in names} | {each.replace("-", "_") for each in names} | names
+        return Vocabulary(
+            language="Python",
+            path=path,
+            options=frozenset(names),
+            words=frozenset(both),
+            pieces=pieces,
+            negates=True,
+            abbreviates=kind != "click",
+        )
+
+    def _text(self, path: str) -> str:
+        """The text of a file without comments."""
+        return re.sub(r"^[ \t]*#[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
+
+    # --- which files -------------------------------------------------------------------------------------------------
+
+    def _closure(self, path: str) -> list[str]:
+        """A file and what it imports of ours; where it looks for modules while it runs, all of their packages."""
+        found, seen, waiting = [path], {path}, [path]
+        while waiting and len(found) < _MOST_FILES:
+            current = waiting.pop(0)
+            for other in self._imported(current):
+                if other not in seen:
+                    seen.add(other)
+                    found.append(other)
+                    waiting.append(other)
+            if not waiting and any(_DYNAMIC.search(self.repository.glimpse(each)) for each in found):
+                tops = {self._top(each) for each in found} - {""}
+                more = [
+                    each
+                    for each in self.repository.entries
+                    if each.endswith(".py") and each not in seen and any(each.startswith(f"{top}/") for top in tops)
+                ]
+                found += more
+                seen |= set(more)
+        return [each for each in found if each == path or not _TESTS.search(each)]
+
+    def _top(self, path: str) -> str:
+        directory = posixpath.dirname(path)
+        while self.repository.is_file(posixpath.join(posixpath.dirname(directory), "__init__.py")):
+            directory = posixpath.dirname(directory)
+        return directory
+
+    def _imported(self, path: str) -> list[str]:
+        if path not in self._imports:
+            self._imports[path] = list(dict.fromkeys(self._targets(path)))
+        return self._imports[path]
+
+    def _targets(self, path: str) -> Iterator[str]:
+        for match in _IMPORT.finditer(self.repository.glimpse(path)):
+            dots, module, names, plain = match.groups()
+            if plain:
+                for each in plain.split(","):
+                    yield from self._files(path, each.split()[0] if each.split() else "", 0)
+                continue
+            yield from self._files(path, module, len(dots))
+            for name in re.findall(r"(\w+)(?:[ \t]+as[ \t]+\w+)?", names):
+                yield from self._files(path, f"{module}.{name}" if module else name, len(dots))
+
+    def _files(self, path: str, name: str, level: int) -> Iterator[str]:
+        """The file of a module, and those of the packages around it, which are run before."""
+        if not name and not level:
+            return
+        parts = name.split(".") if name else []
+        if level:
+            base = posixpath.dirname(path)
+            for _ in range(level - 1):
+                base = posixpath.dirname(base)
+            roots = [base]
+        else:
+            roots = [("" if each == "." else each) for each in self.context.module_roots(parts[0])]
+        for root in roots:
+            for end in range(len(parts) + 1):
+                inner = posixpath.join(root, *parts[:end])
+                places = [posixpath.join(inner, "__init__.py")] if end or level else []
+                places += [f"{inner}.py"] if end == len(parts) and parts else []
+                yield from (each for each in places if each in self.repository.entries)
+
+    # --- what they say -----------------------------------------------------------------------------------------------
+
+    def _brings(self, whole: str, everything: str) -> bool:
+        """Whether options or commands come from packages that are not here."""
+        defined = set(_DEFINED.findall(everything))
+        own = {next(filter(None, each)) for each in defined}
+        for name in _BRINGS.findall(whole):
+            if name not in own and not _OWN.fullmatch(name):
+                return True
+        for one, listed in _ADDED.findall(whole):
+            for name in [one] if one else re.findall(r"[\w.]+", listed):
+                if name.rpartition(".")[2] not in own and name.partition(".")[0] not in own and name != "self":
+                    return True
+        own |= {"click", "typer", "rich_click", "asyncclick", "option"}
+        for name in _DECORATED.findall(whole):
+            if name.partition(".")[0] not in own and name.rpartition(".")[2] not in own:
+                return True
+        usual = ("argparse", "optparse", "configargparse", "")
+        return any(one not in usual or two for one, two in _PARSER.findall(whole))
+
+    @staticmethod
+    def _pieces(whole: str) -> tuple[re.Pattern[str], ...] | None:
+        """What names may be put together like; None where that is like anything."""
+        found: set[str] = set()
+        if not _COMPUTED.search(whole):
+            return ()
+        for groups in _COMPOSED.findall(whole):
+            fixed = re.split(r"\{[^}]*\}|%[sr]", next(filter(None, groups)).lstrip("-"))
+            if not "".join(fixed).strip("-_= "):
+                return None
+            found.add(r"[\w.-]+".join(re.escape(each.partition("=")[0]) for each in fixed))
+        for before, _ in _JOINED.findall(whole):
+            if not before.strip("-"):
+                return None
+            found.add(re.escape(before.lstrip("-")) + r"[\w.-]+")
+        return tuple(map(re.compile, sorted(found)))

@@ -1,0 +1,93 @@
+"""Programs in Python whose parsers nobody can read: what they speak of decides which options they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.examples import tree
+
+PROGRAM = """
+=== pyproject.toml
+[project]
+name = "shop"
+[project.scripts]
+shop = "shop:main"
+=== shop/__init__.py
+from shop.core import main
+=== shop/core.py
+from shop.arguments import Arguments
+
+
+def main():
+    Arguments().read()
+=== shop/arguments.py
+import argparse
+
+TABLE = [("--shelf", "where"), ("--keep-open", "whether")]
+
+
+class Arguments:
+    def read(self):
+        parser = argparse.ArgumentParser()
+        for name, text in TABLE:
+            self.put(parser, name, text)
+        return parser.parse_args()
+
+    def put(self, parser, *words):
+        parser.add_argument(*words)
+"""
+CALL = "=== run.sh\nshop --shelf 3 --keep_open --she 4\nshop --cupboard 3\n"
+
+
+def said(place: Path, text: str) -> list[str]:
+    for path, content in tree(text).items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(content)
+    found = engine.check(place).blocking
+    return [each.message.partition("take: ")[2] for each in found if each.rule == "unknown-argument"]
+
+
+def test_an_option_that_stands_nowhere_in_a_program_is_refused(tmp_path: Path) -> None:
+    assert said(tmp_path, PROGRAM + CALL) == ["it does not accept `--cupboard`"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("parser.parse_args()", "parser.parse_known_args()"),
+        ("self.put(parser, name, text)", 'self.put(parser, "--" + name)'),
+        ("import argparse", "import argparse\nfrom others import add_more"),
+        ("import argparse", "import argparse, sys\nif sys.argv[1] == 'x': pass"),
+        ("argparse.ArgumentParser()", "others.ArgumentParser()"),
+        ("import argparse", "import argparse\nimport fire"),
+    ],
+)
+def test_where_more_may_be_accepted_nothing_is_said(old: str, new: str, tmp_path: Path) -> None:
+    source = PROGRAM.replace(old, new)
+    if "add_more" in new:
+        source = source.replace("return parser", "add_more(parser)\n        return parser")
+    assert said(tmp_path, source + CALL) == []
+
+
+def test_a_name_with_a_part_that_is_computed_may_be_any_that_looks_like_it(tmp_path: Path) -> None:
+    source = PROGRAM.replace("self.put(parser, name, text)", 'self.put(parser, f"--{name}-limit", text)')
+    calls = "=== run.sh\nshop --shelf-limit 3\nshop --shelf-border 3\n"
+    assert said(tmp_path, source + calls) == ["it does not accept `--shelf-border`"]
+
+
+def test_a_program_of_an_older_python_is_read_too(tmp_path: Path) -> None:
+    program = """
+=== tools/count.py
+#!/usr/bin/env python2
+from optparse import OptionParser
+parser = OptionParser()
+parser.add_option("-f", "--fast", action="store_true")
+print "counting", parser.parse_args()
+=== Makefile
+count:
+\tpython2 tools/count.py --fast
+\tpython2 tools/count.py --slow
+"""
+    assert said(tmp_path, program) == ["it does not accept `--slow`"]
