@@ -25,6 +25,7 @@ from sophia_preflight.calls.model import (
     Program,
     Script,
     Site,
+    Started,
     System,
     Trace,
 )
@@ -141,7 +142,7 @@ class _Placing:
                 return self._compose(call, files, directories)
             case ImageBuild(context=word):
                 return self._build(call, word, directories)
-            case Program():
+            case Program() | Started():
                 return self._at(call, directories[0])
             case _:
                 return None

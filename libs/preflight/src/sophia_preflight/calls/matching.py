@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sophia_preflight.built import Built
+from sophia_preflight.calls.entering import started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.interfaces.shell import READS
@@ -47,7 +48,7 @@ class Misfit:
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
     built, spoken = Built(context), Spoken(context)
-    for call in context.typed:
+    for call in (*context.typed, *started(context)):
         found = _callee(context, call)
         if found is None:
             yield from _strange(context, built, call)

@@ -117,6 +117,15 @@ class ImageBuild:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """`docker run`: an image, and what it is told."""
+
+    image: Word
+    arguments: tuple[Word, ...] = ()
+    entrypoint: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Composition:
     """Compose or stack files as one call uses them together."""
 
@@ -140,7 +149,7 @@ class Program:
 
 
 Target: TypeAlias = (
-    Script | Module | Attribute | PackageScript | MakeTarget | Needed | ImageBuild | Composition | Program
+    Script | Module | Attribute | PackageScript | MakeTarget | Needed | ImageBuild | Started | Composition | Program
 )
 
 

@@ -10,6 +10,7 @@ from sophia_preflight.calls.model import (
     Inside,
     Needed,
     Program,
+    Started,
     System,
 )
 from sophia_preflight.calls.options import part
@@ -133,8 +134,12 @@ def _container_run(rest: Sequence[Word], words: Sequence[Word], run: Run) -> Non
     parted = part(rest, _RUN, stop=True)
     for word in parted.all("--env-file"):
         run.call(Needed(word, "the environment file of the container"), words)
-    if len(parted.rest) > 1:
-        run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(parted.rest[1:])
+    if not parted.rest:
+        return
+    image, arguments, entry = parted.rest[0], parted.rest[1:], parted.first("--entrypoint")
+    run.call(Started(image, tuple(arguments), entry), words)
+    if command := [*([entry] if entry is not None else []), *arguments]:
+        run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(command)
 
 
 READERS: dict[str, Reader] = {

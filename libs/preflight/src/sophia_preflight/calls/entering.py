@@ -1,0 +1,176 @@
+"""What images of the repository are told as they start: by Compose, `docker run` and Kubernetes, through an ENTRYPOINT.
+
+Which image is meant, only the whole repository tells: the one that a build gives the same name. What is told follows
+what its Dockerfile starts, so that the arguments meet the program that reads them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.compose import service_key
+from sophia_preflight.calls.docker import combined, image_key, interpreted, working_directory
+from sophia_preflight.calls.model import Call, Caller, ImageBuild, Site, Started, System, Trace
+from sophia_preflight.readers.compose import Project, Service, command_words
+from sophia_preflight.readers.dockerfile import Dockerfile, Stage
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, joined
+
+if TYPE_CHECKING:
+    from sophia_preflight.clusters.objects import Item
+    from sophia_preflight.context import Context
+
+_VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
+"""What Kubernetes puts a variable's value for."""
+
+
+def started(context: Context) -> Iterator[Call]:
+    """Calls that images make with what they are told."""
+    images = _Images(context)
+    seen: set[tuple[object, ...]] = set()
+    for call in (*_told(context, images), *_services(context, images), *_workloads(context, images)):
+        key = (call.place, call.text, call.site.owner)
+        if key not in seen:
+            seen.add(key)
+            yield call
+
+
+class _Images:
+    """The images that the repository builds, by the last part of their names."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._named: dict[str, set[tuple[str, int]]] = {}
+        for call in context.typed:
+            if isinstance(call.target, ImageBuild) and (made := context.called_build(call, call.target)) is not None:
+                for tag in call.target.tags:
+                    self._add(tag.value, made[0], made[1].stage)
+        for project in context.projects:
+            for service in project.services(context.composes).values():
+                image = service.get("image")
+                if image is not None and service.has("build") and (made := context.service_build(project, service)):
+                    self._add(image.text, made[0], made[1].stage)
+
+    def _add(self, tag: str, path: str, stage_name: str) -> None:
+        made = self.context.dockerfiles[path]
+        stage = (made.stage(stage_name) if stage_name and is_known(stage_name) else None) or made.final
+        if stage is not None and (name := _name(tag)):
+            self._named.setdefault(name, set()).add((path, stage.index))
+
+    def find(self, image: str) -> tuple[Dockerfile, Stage] | None:
+        """The Dockerfile and the stage of an image; None where several go by its name."""
+        found = self._named.get(_name(image), set())
+        if len(found) != 1:
+            return None
+        path, index = next(iter(found))
+        made = self.context.dockerfiles[path]
+        return made, made.stages[index]
+
+
+def _name(image: str) -> str:
+    """The last part of an image's name, without its tag; empty where it is not known."""
+    name = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return name if re.fullmatch(r"[a-z0-9][\w.-]*", name) else ""
+
+
+def _entry(made: Dockerfile, stage: Stage) -> list[str]:
+    """The words of the entrypoint of a stage, or of what it is made from; nothing where a shell reads them."""
+    seen: set[int] = set()
+    current: Stage | None = stage
+    while current is not None and current.index not in seen:
+        seen.add(current.index)
+        if (entry := current.last("ENTRYPOINT")) is not None:
+            return list(entry.words or ())
+        current = made.stage(current.base)
+    return []
+
+
+def _with(entry: Sequence[str], words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Commands that an entrypoint and what follows it make, all placed where the latter is written."""
+    first = [replace(words[0], value=each, assumed=False) for each in entry]
+    for command in combined(first, list(words)):
+        if len(command) > len(words):
+            yield command
+
+
+# --- docker run -----------------------------------------------------------------------------------------------------
+
+
+def _told(context: Context, images: _Images) -> Iterator[Call]:
+    for call in context.typed:
+        match call.target:
+            case Started(image=image, arguments=[_, *_] as words, entrypoint=None) if found := images.find(image.value):
+                made, stage = found
+                key = image_key(made.path, stage.index, len(stage.instructions))
+                directory = working_directory(made, stage)
+                site = replace(call.site, system=System.IMAGE, image=key, directory=directory, search=())
+                for command in _with(_entry(made, stage), words):
+                    yield from _calls(command, site)
+
+
+def _calls(words: list[Word], site: Site) -> list[Call]:
+    trace = Trace()
+    interpreted(words, site, trace)
+    return trace.calls
+
+
+# --- Compose --------------------------------------------------------------------------------------------------------
+
+
+def _services(context: Context, images: _Images) -> Iterator[Call]:
+    for project in context.projects:
+        for name, service in project.services(context.composes).items():
+            command = service.get("command")
+            if command is None or service.has("entrypoint") or not (words := command_words(command.node)):
+                continue
+            found = _image_of(context, images, project, service)
+            if found is None:
+                continue
+            made, stage = found
+            directory = service.get("working_dir")
+            base = joined(CWD, directory.text) if directory is not None else working_directory(made, stage)
+            path = command.file.path
+            site = Site(path, Caller.COMPOSE, base, System.IMAGE, service_key(path, name), owner=name)
+            for each in _with(_entry(made, stage), words):
+                yield from _calls(each, site)
+
+
+def _image_of(context: Context, images: _Images, project: Project, service: Service) -> tuple[Dockerfile, Stage] | None:
+    built = context.service_build(project, service)
+    if built is None:
+        image = service.get("image")
+        return images.find(image.text) if image is not None else None
+    made = context.dockerfiles[built[0]]
+    stage = context.stage_of(made, built[1])
+    return (made, stage) if stage is not None else None
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------------------------
+
+
+def _workloads(context: Context, images: _Images) -> Iterator[Call]:
+    for path, items in context.cluster.items.items():
+        for item in items:
+            for container in item.pod.all_containers if item.pod is not None else ():
+                yield from _container(path, item, container.node, images)
+
+
+def _container(path: str, item: Item, node: Node, images: _Images) -> Iterator[Call]:
+    """What a container runs: its own command, or what its image's entrypoint makes of its arguments."""
+    command, words = _words(node["command"]), _words(node["args"])
+    site = Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name)
+    if command:
+        yield from _calls([*command, *words], site)
+    elif words and (found := images.find(node["image"].text)) is not None:
+        for each in _with(_entry(*found), words):
+            yield from _calls(each, site)
+    elif words and (name := _name(node["image"].text)):
+        yield from _calls([replace(words[0], value=posixpath.basename(name)), *words], site)
+
+
+def _words(node: Node) -> list[Word]:
+    return [Word(_VARIABLE.sub(UNKNOWN, each.text), each.line, each.column) for each in node.elements()]

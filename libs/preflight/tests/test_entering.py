@@ -1,0 +1,140 @@
+"""What images are told as they start reaches the program that their entrypoint starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.examples import tree
+
+PROGRAM = """
+=== pyproject.toml
+[project]
+name = "till"
+[project.scripts]
+till = "till:main"
+=== till/__init__.py
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shelf")
+    parser.parse_args()
+=== Dockerfile
+FROM python:3.12 AS base
+WORKDIR /app
+COPY . .
+RUN pip install .
+ENTRYPOINT ["till"]
+FROM base
+LABEL a=b
+"""
+SCRIPT = """
+=== entry.sh
+#!/bin/sh
+while getopts "ab:" option; do
+  case $option in
+    a) A=1 ;;
+    b) B=$OPTARG ;;
+    *) exit 1 ;;
+  esac
+done
+=== Dockerfile
+FROM debian:12
+COPY entry.sh /entry.sh
+ENTRYPOINT ["/entry.sh"]
+"""
+COMPOSE = """
+=== compose.yaml
+services:
+  till:
+    build: .
+    image: example.com/shop/till:${TAG:-1}
+    command: WORDS
+"""
+SIBLING = """
+=== compose.yaml
+services:
+  built:
+    build: .
+    image: shop/till
+  till:
+    image: shop/till
+    command: [WORDS]
+"""
+RUN = """
+=== build.sh
+docker build -t shop/till:"$VERSION" .
+docker run --rm -e A=b -v "$PWD:/data" shop/till:"$VERSION" WORDS
+"""
+WORKLOAD = """
+=== Makefile
+IMG ?= registry.example.com/till:1
+build:
+\tdocker build -t $(IMG) .
+=== deploy/till.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: till}
+spec:
+  containers:
+    - name: till
+      image: registry.example.com/till:2
+      args: [WORDS]
+"""
+COMMAND = """
+=== deploy/till.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: till}
+spec:
+  containers:
+    - name: main
+      image: example.com/other:2
+      command: [till]
+      args: [WORDS]
+"""
+
+
+def said(place: Path, text: str) -> list[tuple[str, str]]:
+    for path, content in tree(text).items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(content)
+    found = [each for each in engine.check(place).blocking if each.rule == "unknown-argument"]
+    return [(each.places[0].place.path, each.message.partition("take: ")[2]) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("caller", "path"),
+    [
+        (COMPOSE, "compose.yaml"),
+        (SIBLING, "compose.yaml"),
+        (RUN, "build.sh"),
+        (WORKLOAD, "deploy/till.yaml"),
+        (COMMAND, "deploy/till.yaml"),
+    ],
+)
+def test_arguments_of_an_image_are_those_of_its_entrypoint(caller: str, path: str, tmp_path: Path) -> None:
+    assert said(tmp_path / "right", PROGRAM + caller.replace("WORDS", "--shelf=3")) == []
+    wrong = said(tmp_path / "wrong", PROGRAM + caller.replace("WORDS", "--cupboard=3"))
+    assert wrong == [(path, "it does not accept `--cupboard`")]
+
+
+@pytest.mark.parametrize("caller", [COMPOSE, RUN, WORKLOAD])
+def test_arguments_of_an_image_reach_its_script(caller: str, tmp_path: Path) -> None:
+    assert said(tmp_path / "right", SCRIPT + caller.replace("WORDS", "-a")) == []
+    assert [each for _, each in said(tmp_path / "wrong", SCRIPT + caller.replace("WORDS", "-c"))] == [
+        "it does not accept `-c`"
+    ]
+
+
+def test_an_image_that_two_builds_name_alike_is_not_known(tmp_path: Path) -> None:
+    other = '=== other/Dockerfile\nFROM debian:12\nENTRYPOINT ["x"]\n=== more.sh\ndocker build -t old/till other\n'
+    assert said(tmp_path, PROGRAM + RUN.replace("WORDS", "--cupboard=3") + other) == []
+
+
+def test_an_entrypoint_that_a_shell_reads_is_given_nothing(tmp_path: Path) -> None:
+    program = PROGRAM.replace('["till"]', "till --shelf 3")
+    assert said(tmp_path, program + RUN.replace("WORDS", "--cupboard=3")) == []
