@@ -23,6 +23,7 @@ from sophia_preflight.calls.model import (
     Needed,
     PackageScript,
     Program,
+    ProjectTask,
     Script,
     Site,
     Started,
@@ -142,7 +143,7 @@ class _Placing:
                 return self._compose(call, files, directories)
             case ImageBuild(context=word):
                 return self._build(call, word, directories)
-            case Program() | Started():
+            case Program() | Started() | ProjectTask():
                 return self._at(call, directories[0])
             case _:
                 return None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls import compose as compose_calls
-from sophia_preflight.calls import docker, documents, make, starting, tox
+from sophia_preflight.calls import docker, documents, make, projects, starting, tox
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
 from sophia_preflight.calls import workflow as workflow_calls
@@ -132,6 +132,10 @@ def kind_of(path: str, head: str) -> str:
         return "document" if documents.is_page(path) else ""
     if name == "tox.ini":
         return "tox"
+    if name in ("pyproject.toml", "hatch.toml"):
+        return "project"
+    if re.fullmatch(r"supervisord?([\w.-]*)\.(conf|ini)", name) or ("supervisor" in path and "[program:" in head):
+        return "supervisor"
     if name == "package.json":
         return "package"
     if name.endswith((".yml", ".yaml")):
@@ -191,6 +195,8 @@ def _python(path: str, text: str) -> Facts:
         nodes = nodes_of(tree) if makes_calls or is_program else []
         if makes_calls:
             trace = python_calls.trace_of(path, tree, nodes)
+        if posixpath.basename(path) == "setup.py":
+            trace.calls += projects.installed_by(path, tree)
         interface = python_interfaces.interface_of(tree, text, nodes) if is_program else Interface("unknown")
         outline = outline_of(tree, text)
     except RecursionError:
@@ -256,6 +262,8 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "python": _python,
     "shell": _shell,
     "make": _make,
+    "project": lambda path, text: Facts("project", projects.trace_of(path, text)),
+    "supervisor": lambda path, text: Facts("supervisor", starting.supervisor_trace(path, text)),
     "tox": lambda path, text: Facts("tox", tox.trace_of(path, text)),
     "package": _package,
     "workflow": _workflow,

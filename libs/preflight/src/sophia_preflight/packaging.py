@@ -187,8 +187,8 @@ class PythonProject:
                     yield EntryPoint(group, str(name), value, place)
 
     def _cfg_points(self) -> Iterator[EntryPoint]:
-        if self._cfg.has_section("options.entry_points"):
-            for group, lines in self._cfg.items("options.entry_points"):
+        for section in ("options.entry_points", "entry_points"):
+            for group, lines in self._cfg.items(section) if self._cfg.has_section(section) else ():
                 yield from self._lines(group, lines, "setup.cfg")
 
     def _setup_points(self) -> Iterator[EntryPoint]:

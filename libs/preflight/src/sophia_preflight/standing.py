@@ -66,7 +66,15 @@ _DEPLOYING = re.compile(
     r"deploy|release|rollout|production|\bprod\b|[_-]prod|go[_-]?live|launch|publish", re.IGNORECASE
 )
 _STARTING = frozenset(
-    {Caller.START, Caller.COMPOSE, Caller.SYSTEMD, Caller.PROCFILE, Caller.PLATFORM, Caller.KUBERNETES}
+    {
+        Caller.START,
+        Caller.COMPOSE,
+        Caller.SYSTEMD,
+        Caller.PROCFILE,
+        Caller.SUPERVISOR,
+        Caller.PLATFORM,
+        Caller.KUBERNETES,
+    }
 )
 _DEVELOPING = re.compile(
     r"(^|[/._-])(dev|devel|development|test|tests|testing|local|ci|debug|override|e2e|sandbox)([/._-]|$)",
@@ -148,6 +156,10 @@ def _consequence(site: Site) -> tuple[Severity, str]:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"the job `{site.owner}` of `{site.path}`"
         case Caller.TOX:
             return Severity.HIGH, f"the environment `{site.owner}` of `{site.path}`"
+        case Caller.TASK:
+            return Severity.HIGH, f"the task `{site.owner}` of `{site.path}`"
+        case Caller.PROJECT:
+            return Severity.HIGH, f"the installation of the project of `{site.path}`"
         case Caller.MAKE:
             return (Severity.CRITICAL if deploying else Severity.HIGH), f"`{f'make {site.owner}'.strip()}`"
         case Caller.NPM:

@@ -160,4 +160,11 @@ def interpreted(words: Sequence[Word], site: Site, found: Trace) -> None:
     def shell(word: Word, run: Run) -> None:
         follow(Snippet(site.path, word.value, word.line, word.column + 1), run.site, found)
 
-    interpret(list(words), Run(site, found, shell, interpret))
+    commands: list[list[Word]] = [[]]
+    for word in words:
+        if word.value == "&&":  # some programs take several commands as their words
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    for command in commands:
+        interpret(command, Run(site, found, shell, interpret))

@@ -321,7 +321,7 @@ class Finder:
 
     def _on_host(self, value: str, site: Site) -> Location:
         """A path of a host where the repository is installed: its end, from a folder on that we have, is ours."""
-        installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.AGENT)
+        installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.AGENT, Caller.SUPERVISOR)
         if not installed or not value.startswith("/") or not is_known(value):
             return NOWHERE
         parts = value.strip("/").split("/")
@@ -357,7 +357,7 @@ class Finder:
         inner = name.replace(".", "/")
         top = name.partition(".")[0]
         if site.system is System.REMOTE:
-            installed = site.caller in (Caller.SYSTEMD, Caller.CRON)
+            installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.SUPERVISOR)
             return self._module_on_host(inner, top, search) if installed else NOWHERE
         if site.system is System.IMAGE:
             return self._module_in_images(inner, top, site, search)

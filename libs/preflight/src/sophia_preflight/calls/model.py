@@ -29,6 +29,9 @@ class Caller(StrEnum):
     WORKFLOW = "workflow"
     PIPELINE = "pipeline"
     TOX = "tox environment"
+    TASK = "task of a Python project"
+    PROJECT = "Python project"
+    SUPERVISOR = "supervisor program"
     BUILD = "image build"
     START = "image start"
     COMPOSE = "compose service"
@@ -82,6 +85,15 @@ class PackageScript:
     optional: bool = False
     workspace: str = ""
     """The package that is meant, by name or path, where it is not that of the directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTask:
+    """A task of the Python project around the call's directory; of hatch, with its environment."""
+
+    name: Word
+    runner: str
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,17 @@ class Program:
 
 
 Target: TypeAlias = (
-    Script | Module | Attribute | PackageScript | MakeTarget | Needed | ImageBuild | Started | Composition | Program
+    Script
+    | Module
+    | Attribute
+    | PackageScript
+    | ProjectTask
+    | MakeTarget
+    | Needed
+    | ImageBuild
+    | Started
+    | Composition
+    | Program
 )
 
 

@@ -102,6 +102,27 @@ def _unit_settings(text: str) -> Iterator[tuple[str, str, int, int]]:
             yield match[1], match[2], start + 1, match.start(2) + 1
 
 
+# --- supervisor -----------------------------------------------------------------------------------------------------
+
+
+def supervisor_trace(path: str, text: str) -> Trace:
+    """Commands of the programs of supervisord; like those of a unit, they run in some image or on some host."""
+    found = Trace()
+    owner = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if section := re.match(r"\s*\[(?:program|fcgi-program|eventlistener):([^\]]+)\]", line):
+            owner = section[1]
+        elif match := re.match(r"\s*command\s*=\s*(.*\S)", line):
+            command = re.sub(r"%\([^)]*\)[sd]", UNKNOWN, re.sub(r"\s;.*", "", match[1]))
+            site = Site(path, Caller.SUPERVISOR, UNKNOWN, System.REMOTE, owner=owner)
+            try:
+                pieces = shlex.split(command)
+            except ValueError:
+                continue
+            _interpret([Word(piece, number, match.start(1) + 1) for piece in pieces], site, found)
+    return found
+
+
 # --- crontabs -------------------------------------------------------------------------------------------------------
 
 _CRON = re.compile(r"\s*(?:@\w+|(?:[\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+)\s+(.*\S)")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from sophia_preflight.calls.model import (
     Attribute,
     Needed,
+    ProjectTask,
 )
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import URL, Reader, Run
@@ -161,7 +162,30 @@ def _poetry(words: Sequence[Word], run: Run) -> None:
         run.call(Needed(path, "the project that poetry installs"), words)
 
 
+def _task(words: Sequence[Word], run: Run) -> None:
+    """`poe NAME`, `task NAME`."""
+    operands = part(words[1:], named("-C --root --directory -e --executor"), stop=True).rest
+    if operands and operands[0].known:
+        run.call(ProjectTask(operands[0], "poe"), words)
+
+
+def _hatch(words: Sequence[Word], run: Run) -> None:
+    """`hatch run [ENVIRONMENT:]NAME`, and `hatch -e ENVIRONMENT run NAME`."""
+    outer = part(words[1:], named("-e --env -p --project --data-dir --cache-dir --config"), stop=True)
+    if not outer.rest or outer.rest[0].value != "run":
+        return
+    inner = part(outer.rest[1:], named("-i --include -x --exclude -f --filter"), stop=True)
+    if not inner.rest or not inner.rest[0].known or inner.flags or inner.options:
+        return
+    environment, mark, name = inner.rest[0].value.rpartition(":")
+    said = outer.first("-e", "--env")
+    environment = environment if mark else said.value if said else "default"
+    run.call(ProjectTask(replace(inner.rest[0], value=name), "hatch", environment), words)
+
+
 READERS: dict[str, Reader] = {
+    **dict.fromkeys(("poe", "poethepoet"), _task),
+    "hatch": _hatch,
     **dict.fromkeys(("uvicorn", "gunicorn", "hypercorn", "daphne", "granian"), _server),
     **dict.fromkeys(("pip", "pip3"), _pip),
     **dict.fromkeys(("pytest", "py.test"), _pytest),

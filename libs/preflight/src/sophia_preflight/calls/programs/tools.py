@@ -103,6 +103,8 @@ TOOLS: dict[str, tuple[Tool, ...]] = {
     "k6": (_tool("the script that k6 runs", verb="run", operands=_CODE, valued="-u --vus -d --duration -e -o"),),
     "ansible-galaxy": (_tool("the requirements that ansible-galaxy installs", "-r --role-file --requirements-file"),),
     "hadolint": (_tool("the configuration of hadolint", "-c --config"),),
+    "oslo-config-generator": (_tool("the configuration of the generator", "--config-file"),),
+    "kopf": (_tool("the operator that kopf runs", verb="run", operands=r"[\w./-]+\.py", valued="-m -n -L"),),
     "circusd": (_tool("the configuration of circus", operands=r"[\w./-]+\.ini"),),
     "honcho": (_tool("the processes that honcho starts", "-f --procfile"),),
     "goreman": (_tool("the processes that goreman starts", "-f"),),
