@@ -64,7 +64,7 @@ class _Placing:
         self.shelf = shelf[0] if shelf else ""
         """The folder of pages that a page lies in; how it is made is rarely what a page in it tells."""
         self.unpacks = any(each.tree and each.path in (ROOT, CWD) for each in trace.produced)
-        self.made = {posixpath.basename(each.path) for each in trace.produced} - {""}
+        self.made = {posixpath.basename(each.path.removesuffix("/bin")) for each in trace.produced} - {""}
         self.own = self._own(trace)
 
     # --- where a reader is -------------------------------------------------------------------------------------------
@@ -268,7 +268,11 @@ class _Placing:
             return None
         if "Dockerfile" in self.page.written or posixpath.basename(target.dockerfile.value) in self.made:
             return None
-        holds = [each for each in there if self.repository.is_file(_below(each, target.dockerfile.value))]
+        name = target.dockerfile.value
+        holds = [each for each in there if self.repository.is_file(_below(each, name))]
+        deeper = [posixpath.dirname(each) for each in self.repository.by_name.get(name, [])]
+        if not holds and any(f"{each}/".startswith(f"{base}/") for each in deeper for base in there):
+            return None  # the one of the directory that the reader has chosen
         return self._at(call, (holds or there)[0])
 
 

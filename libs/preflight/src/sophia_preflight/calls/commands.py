@@ -16,6 +16,7 @@ from sophia_preflight.calls.model import Attribute, Module, Needed, Program, Scr
 from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.calls.programs import READERS
 from sophia_preflight.calls.programs.node import MANAGERS, package_manager
+from sophia_preflight.calls.programs.python import environment
 from sophia_preflight.calls.running import URL, Run
 from sophia_preflight.calls.wrappers import WRAPPERS
 from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, named
@@ -166,6 +167,8 @@ _MODULE_PROGRAMS = frozenset(
 def _module(name: Word, arguments: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     if name.value in _MODULE_PROGRAMS:
         interpret([name, *arguments], run.at(search=(*run.site.search, run.site.directory)).deeper())
+    elif name.value in ("venv", "virtualenv"):
+        environment(arguments, run)
     elif name.value == "runpy" or not is_known(name.value):
         return
     else:

@@ -41,6 +41,12 @@ _CONVENTIONAL = re.compile(
 """Names that many directories have a file by: one that is made says nothing of another."""
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".rs", ".hs", ".zig", ".nim", ".f90", ".d")
 """Endings of sources that are made into a program by their name."""
+_BUILDS = ("Makefile.am", "CMakeLists.txt", "meson.build", "Cargo.toml")
+_PROGRAMS = re.compile(
+    r"^\w+_PROGRAMS[ \t]*\+?=[ \t]*((?:[^\\\n]|\\\n)*)|\badd_executable\s*\(\s*([\w.-]+)"
+    r"|\bexecutable\s*\(\s*'([\w.-]+)'|^\[\[bin\]\]\s*\nname\s*=\s*\"([\w-]+)\"",
+    re.MULTILINE,
+)
 _KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vscode|config|buildkite|husky|\w*ops)")
 """Hidden directories that people write files into; others are made by tools."""
 
@@ -98,7 +104,7 @@ class Finder:
         elsewhere = produced.path.startswith("/") and (
             _SYSTEM.match(produced.path) is not None or name in self.repository.by_name
         )
-        usable = is_known(name) and name not in ("", ".", "..") and not name.startswith((ROOT, CWD))
+        usable = is_known(name) and name not in ("", ".", "..", "bin") and not name.startswith((ROOT, CWD))
         if usable and not placed and not elsewhere:
             self.made_names.add(_name(produced.path))
             if produced.tree:
@@ -235,7 +241,18 @@ class Finder:
     def _is_compiled(self, name: str) -> bool:
         """Whether a compiler makes a program of that name, as far as the names of sources tell."""
         sources = self.repository.by_name
-        return name in self._go or ("." not in name and any(name + each in sources for each in _COMPILED))
+        compiled = "." not in name and any(name + each in sources for each in _COMPILED)
+        return compiled or name in self._go or name in self._programs
+
+    @cached_property
+    def _programs(self) -> set[str]:
+        """Names of the programs that automake, CMake, Meson and Cargo are told to build."""
+        paths = [path for name in _BUILDS for path in self.repository.by_name.get(name, [])]
+        paths += [path for path in self.repository.entries if path.endswith(".am") and path not in paths]
+        texts = (self.repository.glimpse(path) for path in paths)
+        return {
+            name for text in texts for match in _PROGRAMS.finditer(text) for name in match[match.lastindex or 0].split()
+        }
 
     @cached_property
     def _go(self) -> set[str]:
@@ -362,6 +379,8 @@ class Finder:
         if site.system is System.IMAGE:
             return self._module_in_images(inner, top, site, search)
         roots = self.context.module_roots(top)
+        if "." in name:  # a file of that name is no package
+            roots = {each for each in roots if self.repository.is_directory(_below(each, top))}
         wanted = {place for each in search for place in self.bases(site.path, each)}
         for root in sorted(roots, key=lambda each: each not in wanted):
             if found := self.module_file(root, inner):

@@ -28,6 +28,9 @@ _DOCUMENTS = re.compile(
 _EXAMPLE_FILE = re.compile(
     r"example|sample|template|\bdist\b|dummy|mock|fixture|\.tmpl$|\.tpl$|\.j2$|skeleton", re.IGNORECASE
 )
+_TELLING = re.compile(r"(^|/)(Makefile[^/]*|MANIFEST\.in|CMakeLists\.txt|meson\.build)$|\.(am|mk)$|(^|/)docs?/")
+"""What builds and explains; it names every file, whatever it is for."""
+_MOST_BYTES = 300_000
 _SETTINGS = re.compile(r"\.(ya?ml|toml|ini|conf|cfg|properties|env)$|(^|/)\.env|(^|/)Dockerfile[^/]*$")
 _MODEL = re.compile(r"example|sample|template|dummy|mock|fixture|skeleton", re.IGNORECASE)
 _MATERIAL = re.compile(r"(^|/)(tests?|testdata|fixtures?|mocks?|cassettes?|vendor)/|\{\{")
@@ -47,10 +50,42 @@ _TEST_FILE = re.compile(
 
 
 def check(context: Context) -> Iterable[Finding]:
+    tried = _only_tried(context)
     for path, facts in context.facts.items():
         if facts.suspects:
             shown = _is_for_show(path)
-            yield from (_finding(path, each) for each in facts.suspects if not shown or _is_issued(path, each))
+            for each in facts.suspects:
+                if not shown or _is_issued(path, each):
+                    yield _finding(path, each, tried=path in tried)
+
+
+def _only_tried(context: Context) -> set[str]:
+    """Files that are a private key and that only tests name, and what lies beside them, builds or explains."""
+    keys = {
+        path
+        for path, facts in context.facts.items()
+        if any(each.kind == "a private key" and each.line == 1 for each in facts.suspects) and not _is_for_show(path)
+    }
+    if not keys:
+        return set()
+    names = {posixpath.basename(path) for path in keys}
+    pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+    users: dict[str, set[str]] = {}
+    for path, entry in context.repository.entries.items():
+        if entry.size < _MOST_BYTES and path not in keys and not _TELLING.search(path) and not _DOCUMENTS.search(path):
+            for name in set(pattern.findall(context.repository.glimpse(path))):
+                users.setdefault(name, set()).add(path)
+    found = set()
+    for path in keys:
+        beside = posixpath.dirname(path) + "/"
+        others = [each for each in users.get(posixpath.basename(path), ()) if not each.startswith(beside)]
+        if others and all(_is_test(each) for each in others):
+            found.add(path)
+    return found
+
+
+def _is_test(path: str) -> bool:
+    return standing(path) is Standing.TEST or bool(_TEST_FILE.search(path))
 
 
 def _is_for_show(path: str) -> bool:
@@ -77,9 +112,9 @@ def _opens_little(path: str, suspect: Suspect) -> bool:
     return is_own and bool(_TRIED_WITH.search(path) or (suspect.key and is_development(path)))
 
 
-def _finding(path: str, suspect: Suspect) -> Finding:
+def _finding(path: str, suspect: Suspect, *, tried: bool = False) -> Finding:
     severity, confidence = Severity(suspect.severity), Confidence(suspect.confidence)
-    if _opens_little(path, suspect):
+    if tried or _opens_little(path, suspect):
         severity = severity.at_most(Severity.MEDIUM)
     what = (
         f"the value of `{suspect.key}` is written here in the open"

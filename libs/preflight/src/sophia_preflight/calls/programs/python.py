@@ -183,12 +183,19 @@ def _hatch(words: Sequence[Word], run: Run) -> None:
     run.call(ProjectTask(replace(inner.rest[0], value=name), "hatch", environment), words)
 
 
+def environment(words: Sequence[Word], run: Run) -> None:
+    """`venv DIRECTORY`: programs are then below it."""
+    for word in part(words, named("-p --python --prompt")).operands:
+        run.produces(replace(word, value=posixpath.join(word.value, "bin")), tree=True)
+
+
 READERS: dict[str, Reader] = {
     **dict.fromkeys(("poe", "poethepoet"), _task),
     "hatch": _hatch,
     **dict.fromkeys(("uvicorn", "gunicorn", "hypercorn", "daphne", "granian"), _server),
     **dict.fromkeys(("pip", "pip3"), _pip),
     **dict.fromkeys(("pytest", "py.test"), _pytest),
+    "virtualenv": lambda words, run: environment(words[1:], run),
     "celery": _celery,
     "flask": _flask,
     "fastapi": _script_operand(1, "--host --port --root-path --workers --app"),
