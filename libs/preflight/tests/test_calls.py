@@ -50,6 +50,23 @@ def test_a_subshell_gives_its_directory_back() -> None:
     assert scripts(shell_calls("(cd a && ./x.sh)\n./y.sh\n")) == [f"{CWD}/a/x.sh", f"{CWD}/y.sh"]
 
 
+def test_a_function_does_only_what_its_words_decide() -> None:
+    calls = shell_calls("""
+        import() {
+          name=default
+          if [ "$#" -ne 0 ]; then name="$1"; else ./plain.sh; fi
+          [ "$#" = 2 ] && ./both.sh
+          if [ -z "$1" ]; then ./none.sh "$name"; elif [ -n "$2" ]; then ./second.sh; fi
+        }
+        import
+        import a b
+    """)
+    assert scripts(calls) == [f"{CWD}/{each}.sh" for each in ("plain", "both", "none", "both", "second")]
+    assert [word.value for call in calls if isinstance(call.target, Script) for word in call.target.arguments] == [
+        "default"
+    ]
+
+
 def test_a_function_is_followed_with_its_words() -> None:
     calls = shell_calls("""
         run() { python "tools/$1.py" "${@:2}"; }

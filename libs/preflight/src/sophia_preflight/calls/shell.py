@@ -6,14 +6,15 @@ words is followed once a word; a function is followed where it is called, or fro
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
+import operator
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
+from sophia_preflight.calls.expanding import braces, printed, stripped
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State, merged
@@ -47,6 +48,10 @@ _SILENT = frozenset(
     {"echo", "printf", "true", "false", ":", "set", "[", "[[", "test", "wait", "shopt", "ulimit", "umask", "sleep",
      "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
 )  # fmt: skip
+_COMPARED: dict[str, Callable[[int, int], bool]] = {
+    "-eq": operator.eq, "-ne": operator.ne, "-lt": operator.lt, "-le": operator.le, "-gt": operator.gt,
+    "-ge": operator.ge, "=": operator.eq, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 _READING = frozenset(
     {"rm", "ls", "cat", "grep", "find", "chmod", "chown", "du", "stat", "file", "wc", "head", "tail", "diff", "source",
      ".", "bash", "sh", "make", "npm", "yarn", "pnpm", "pytest", "ruff", "mypy", "black", "flake8", "isort", "pylint",
@@ -219,6 +224,8 @@ class _Follower:
         outcomes: list[State] = []
         knows: tuple[str, ...] = self.state.tested
         for condition, body in command.branches:
+            if (held := self.decided(condition)) is False:
+                continue
             holding, failing = self.tests(condition)
             self.asked(condition, body, command.otherwise)
             self.state.ended = False
@@ -231,6 +238,18 @@ class _Follower:
             else:
                 outcomes.append(self.state)
             self.state = rest
+            if held:
+                break
+        else:
+            self.otherwise(command, knows, outcomes)
+        if not outcomes:
+            self.state.ended = True
+            return
+        self.state = merged(outcomes)
+        self.state.tested = knows
+
+    def otherwise(self, command: If, knows: tuple[str, ...], outcomes: list[State]) -> None:
+        """Follow what is done where no branch is taken."""
         otherwise = self.state.copy()
         if command.otherwise:
             failing_all = [path for condition, _ in command.branches for path in self.tests(condition)[1]]
@@ -240,11 +259,29 @@ class _Follower:
             otherwise = self.state
         if not otherwise.ended:
             outcomes.append(otherwise)
-        if not outcomes:
-            self.state.ended = True
-            return
-        self.state = merged(outcomes)
-        self.state.tested = knows
+
+    def decided(self, condition: Sequence[Command]) -> bool | None:
+        """Whether a test of the words that a function was given holds; None where they are not known."""
+        match condition:
+            case [Simple(words=[first, *rest]) | Pipeline(commands=[Simple(words=[first, *rest])], negated=False)]:
+                pass
+            case _:
+                return None
+        own = [part.name for word in rest for part in word.parts if isinstance(part, Variable)]
+        if first.bare not in ("[", "[[") or self.positional is None or not own:
+            return None
+        words = [self.single(word) for word in rest[:-1]]
+        if not all(name == "#" or name.isdigit() for name in own) or not all(word.known for word in words):
+            return None
+        match [word.value for word in words]:
+            case ["-z", value]:
+                return not value
+            case ["-n", value]:
+                return bool(value)
+            case [one, sign, two] if one.isdigit() and two.isdigit() and sign in _COMPARED:
+                return _COMPARED[sign](int(one), int(two))
+            case _:
+                return None
 
     def asked(self, condition: Sequence[Command], body: Sequence[Command], otherwise: Sequence[Command]) -> None:
         """Follow a condition: its failure is an answer, unless the script gives up on it."""
@@ -478,7 +515,7 @@ class _Follower:
         value, assumed, glob = self.value(word.parts)
         made = Word(value, place.line, place.column, assumed, glob)
         if word.bare and "{" in value:
-            return [replace(made, value=each) for each in _braces(value)]
+            return [replace(made, value=each) for each in braces(value)]
         only = word.parts[0] if len(word.parts) == 1 else None
         if " " in value and isinstance(only, Variable) and not only.quoted:
             return [
@@ -555,7 +592,7 @@ class _Follower:
             case ":?" | "?":
                 return held or unknown
             case "#" | "##" | "%" | "%%" if held is not None and is_known(argument):
-                return Held(_stripped(held.value, part.operator, argument), held.assumed)
+                return Held(stripped(held.value, part.operator, argument), held.assumed)
             case "/" | "//" if held and is_known(held.value) and is_known(argument) and "*" not in argument:
                 pattern, _, new = argument.partition("/")
                 return Held(held.value.replace(pattern, new, 1 if part.operator == "/" else -1), held.assumed)
@@ -565,6 +602,8 @@ class _Follower:
     def known_variable(self, name: str, part: Variable) -> Held | None:
         if name in ("0", "BASH_SOURCE"):
             return Held(self.run.site.script)
+        if name == "#" and self.positional is not None and not any(each.many for each in self.positional):
+            return Held(str(len(self.positional)))
         if name.isdigit() and self.positional is not None:
             index = int(name) - 1
             return Held(self.positional[index].value) if index < len(self.positional) else Held("")
@@ -606,7 +645,7 @@ class _Follower:
         for each in before:
             self.silently_change(each)
         if isinstance(last, Simple):
-            known = self.output([word for each in last.words for word in self.expand(each)])
+            known = printed([word for each in last.words for word in self.expand(each)], self.state.directory)
             if known is not None:
                 return known
         self.state = start
@@ -621,28 +660,6 @@ class _Follower:
             self.state.directory = joined(self.state.directory, operands[0]) if operands else UNKNOWN
         else:
             self.command(command)
-
-    def output(self, words: list[Word]) -> str | None:
-        values = [word.value for word in words]
-        operands = [value for value in values[1:] if not value.startswith("-")]
-        match values:
-            case ["pwd", *_]:
-                return self.state.directory
-            case ["dirname", *_] if operands:
-                return _dirname(operands[0])
-            case ["basename", *_] if operands and is_known(operands[0]):
-                base = posixpath.basename(operands[0].rstrip("/"))
-                return base.removesuffix(operands[1]) if len(operands) > 1 else base
-            case ["realpath" | "readlink", *_] if operands:
-                return joined(self.state.directory, operands[-1])
-            case ["echo", *_] if operands:
-                return " ".join(operands)
-            case ["git", "rev-parse", "--show-toplevel", *_]:
-                return ROOT
-            case ["which" | "command", *_] if operands and is_known(operands[-1]):
-                return operands[-1]
-            case _:
-                return None
 
 
 def _last(path: str) -> str:
@@ -665,32 +682,3 @@ def _updates(command: Command | None) -> bool:
 def _line(words: Sequence[Word]) -> str:
     """Words as one text, which is the same words again where nothing quotes it: `command=$@; $command`."""
     return " ".join(word.value for word in words)
-
-
-def _dirname(value: str) -> str:
-    head, slash, _ = value.rstrip("/").rpartition("/")
-    if slash:
-        return head or "/"
-    return UNKNOWN if value[:1] in (UNKNOWN, MANY) else "."
-
-
-def _stripped(value: str, operator: str, pattern: str) -> str:
-    """`${value#pattern}` and its three kin; what is unknown stays so."""
-    if not is_known(value) and operator in ("##", "%%"):
-        return UNKNOWN
-    lengths = range(len(value) + 1)
-    longest = len(operator) == 2
-    for length in reversed(lengths) if longest else lengths:
-        piece = value[:length] if operator[0] == "#" else value[len(value) - length :]
-        if fnmatch.fnmatchcase(piece, pattern):
-            return value[length:] if operator[0] == "#" else value[: len(value) - length]
-    return value
-
-
-def _braces(value: str) -> list[str]:
-    found = re.search(r"\{([^{}]*,[^{}]*)\}", value)
-    if not found:
-        return [value if not re.search(r"\{\d+\.\.\d+\}", value) else MANY]
-    return [
-        inner for each in found[1].split(",") for inner in _braces(value[: found.start()] + each + value[found.end() :])
-    ]
