@@ -454,3 +454,9 @@ def test_what_one_cause_does_in_a_file_is_one_finding_with_every_place(tmp_path:
     (tmp_path / "all.sh").write_text("one() { sh ./gone.sh; }\ntwo() { sh ./gone.sh; }\none\ntwo\nsh ./lost.sh\n")
     found = engine.check(tmp_path).blocking
     assert [[each.place.line for each in finding.places] for finding in found] == [[1, 2], [5]]
+
+
+def test_a_binary_file_whose_name_promises_no_text_is_passed_over(tmp_path: Path) -> None:
+    for name in ("index", "settings.json"):
+        (tmp_path / name).write_bytes(b"DIRC\0\0\0\2")
+    assert [each.place.path for each in engine.check(tmp_path).findings] == ["settings.json"]

@@ -225,7 +225,8 @@ def _parsed(repository: Repository, path: str) -> Facts:
     kind = reading.kind_of(path, "")
     if not kind:
         name = path.rpartition("/")[2]
-        if "." in name and not name.endswith((".yml", ".yaml", ".json", ".jsonc")):
+        named = name.endswith((".yml", ".yaml", ".json", ".jsonc"))
+        if ("." in name and not named) or not (named or repository.glimpse(path)):
             return Facts("")
     text = repository.text(path)
     kind = reading.kind_of(path, text[:HEAD])

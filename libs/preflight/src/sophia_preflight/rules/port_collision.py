@@ -67,7 +67,7 @@ def _numbers(port: Port | None) -> Iterator[int]:
         return
     first, _, last = port.host.partition("-")
     if first.isdigit() and (not last or last.isdigit()):
-        yield from range(int(first), min(int(last or first), int(first) + 200) + 1)
+        yield from range(max(1, int(first)), min(int(last or first), int(first) + 200) + 1)
 
 
 def _meet(one: Port, two: Port) -> bool:
@@ -103,6 +103,8 @@ GOOD = [
           green: {image: "a:2", ports: ["7000:7000"], profiles: [green]}
           one: {image: "a:1", ports: ["127.0.0.1:9:9"]}
           two: {image: "a:1", ports: ["127.0.0.2:9:9"]}
+          any: {image: "a:1", ports: ["0:80"]}
+          some: {image: "a:1", ports: ["0:80"]}
         === dev-compose.yml
         services:
           database: {image: "postgres:17", ports: ["8080:5432"]}

@@ -9,7 +9,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Place, Rule, Severity
 from sophia_preflight.readers.compose import interpolated
-from sophia_preflight.standing import limited
+from sophia_preflight.standing import Standing, limited, standing
 from sophia_preflight.text import is_known
 
 RULE = Rule(
@@ -31,7 +31,7 @@ def check(context: Context) -> Iterable[Finding]:
                     f"`FROM {stage.base}` names no version",
                     Place(path, stage.line, stage.column),
                     anchor=stage.base,
-                    severity=limited(Severity.MEDIUM, path),
+                    severity=_severity(path),
                 )
     built = _built_names(context)
     for path, file in context.composes.items():
@@ -42,8 +42,13 @@ def check(context: Context) -> Iterable[Finding]:
                     f"the image `{image}` of `{name}` names no version",
                     node["image"].place(path),
                     anchor=f"{name} {image}",
-                    severity=limited(Severity.MEDIUM, path),
+                    severity=_severity(path),
                 )
+
+
+def _severity(path: str) -> Severity:
+    """What only tests start may be any version."""
+    return limited(Severity.LOW if standing(path) is Standing.TEST else Severity.MEDIUM, path)
 
 
 def _built_names(context: Context) -> set[str]:
