@@ -60,8 +60,11 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
 )
 _PAGES = re.compile(r"(^|/)(docs?([_-](src|source))?|documentation)(?=/)")
 """Folders of pages: what lies there is read and typed, though it is no part of the product."""
-_TOLD = re.compile(r"(?<![^/])(tests?|e2e|integration)/(?=(README|CONTRIBUTING)\.\w+$)")
-"""Where a page tells how the tests beside it are run."""
+_TOLD = re.compile(
+    r"(?<![^/])(tests?|e2e|integration)/(?=(README|CONTRIBUTING)\.\w+$)"
+    r"|(?<![^/])(examples?|samples?|demos?|tutorials?|playground)/(?=([^/]+/){0,4}(README|CONTRIBUTING)\.\w+$)"
+)
+"""Where a page tells how the tests beside it are run, or the example that it lies in."""
 _DEPLOYING = re.compile(
     r"deploy|release|rollout|production|\bprod\b|[_-]prod|go[_-]?live|launch|publish", re.IGNORECASE
 )

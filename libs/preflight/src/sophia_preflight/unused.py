@@ -125,7 +125,7 @@ class Unused:
         parts = path[:-3].split("/")
         dotted = ".".join(parts[-2:])
         pattern = re.compile(
-            rf"[\"'=:\s][\w.]*\b{re.escape(dotted)}(?=[\"':\s])(?!\s+import)|{re.escape('/'.join(parts[-2:]))}\.py"
+            rf"[\"'=:\s][\w.]*\b{re.escape(dotted)}(?:\.[A-Z]\w*)?(?=[\"':\s])(?!\s+import)|{re.escape('/'.join(parts[-2:]))}\.py"
         )
         return any(
             (dotted in text or "/".join(parts[-2:]) in text) and _without_imports(pattern, text)

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.model import Call, Caller, Composition, MakeTarget, Script
+from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import CWD, Word, upward
+from sophia_preflight.told import Told
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -54,7 +56,11 @@ def in_use(context: Context) -> frozenset[str]:
         found |= {path for builder in builders if not _is_light(builder)}
         for builder in builders:
             callers.setdefault(builder, set()).add(path)
-    found |= {*_given(context), *_told_to_make(context), *_shipped(context)}
+    light = {path for path in context.facts if _is_light(path) and not _MATERIAL.search(path)}
+    found |= Told(context.repository, light, context.composes).read()
+    found |= {*_given(context), *_told_to_make(context), *_shipped(context), *_imported(context)}
+    for file in filter(_is_light, context.composes):
+        callers.setdefault(file, set()).update(_mounted(context, file))
     waiting = list(found)
     while waiting:
         new = callers.get(waiting.pop(), set()) - found
@@ -79,12 +85,10 @@ def _is_light(path: str) -> bool:
 
 
 def _counts(call: Call, path: str) -> bool:
-    """Whether a failure would be noticed: pages speak for what they stand beside, those of examples for nobody."""
+    """Whether a failure would be noticed: what pages of invented repositories tell is typed by nobody."""
     if call.site.guard.tolerated or _MATERIAL.search(path):
         return False
-    return call.site.caller is not Caller.DOCUMENT or (
-        standing(path) is Standing.TEST and not _MATERIAL.search(call.site.path)
-    )
+    return call.site.caller is not Caller.DOCUMENT or not _MATERIAL.search(call.site.path)
 
 
 def _called(context: Context, call: Call) -> Iterator[str]:
@@ -128,6 +132,30 @@ def _shipped(context: Context) -> Iterator[str]:
                     place = posixpath.normpath(posixpath.join(build.directory, source.lstrip("/")))
                     if place in context.documents and _is_light(place) and not _MATERIAL.search(place):
                         yield place
+
+
+def _imported(context: Context) -> Iterator[str]:
+    """Modules that are taken for tests by their names alone, and that the product imports."""
+    for path, facts in context.modules.python.items():
+        if standing(path) is Standing.PRODUCT:
+            for each in facts.outline.imports:
+                if not each.lazy and not each.conditional and not each.guarded:
+                    yield from (
+                        file
+                        for file in context.modules.targets(path, each)
+                        if _is_light(file) and not _is_light(f"{posixpath.dirname(file)}/module.py")
+                    )
+
+
+def _mounted(context: Context, path: str) -> Iterator[str]:
+    """What services of a compose file are given of the files beside it."""
+    file = context.composes[path]
+    volumes = (each for _, node in file.root["services"].items() for each in node["volumes"].elements())
+    for mount in map(mount_of, volumes):
+        if mount is not None and mount.source.startswith("."):
+            place = posixpath.normpath(posixpath.join(file.directory, mount.source))
+            if place in context.facts and _is_light(place):
+                yield place
 
 
 def _given(context: Context) -> Iterator[str]:

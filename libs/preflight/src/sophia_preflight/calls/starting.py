@@ -16,7 +16,6 @@ from sophia_preflight.readers.snippet import Snippet, of_node
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, joined
 
-_INSTALLED_BY_HOOKS = frozenset({"prepare", "postinstall", "preinstall", "install"})
 _EXEC = frozenset(
     {"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost", "ExecReload", "ExecCondition"}
 )
@@ -43,7 +42,7 @@ def package_trace(path: str, text: str) -> Trace:
     root = json.parse(text).root
     lines = text.split("\n")
     for name, node in root["scripts"].items():
-        site = Site(path, Caller.NPM, directory_of(path), owner=name, guard=Guard(name in _INSTALLED_BY_HOOKS))
+        site = Site(path, Caller.NPM, directory_of(path), owner=name)
         follow(of_node(path, node, lines), site, found)
     return found
 
