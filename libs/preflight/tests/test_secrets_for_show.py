@@ -43,3 +43,15 @@ def test_a_password_of_a_development_configuration_does_not_block(tmp_path: Path
 def test_a_password_of_another_configuration_blocks(tmp_path: Path) -> None:
     text = 'session_secret = "{}"\n'.format("Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7")
     assert _blocks(tmp_path, "config.toml", text)
+
+
+@pytest.mark.parametrize("path", ["setup/download_test_settings.py", "scripts/run_tests.sh"])
+def test_an_issued_token_blocks_in_a_program_that_works_for_tests(path: str, tmp_path: Path) -> None:
+    assert _blocks(tmp_path, path, _TOKEN)
+
+
+@pytest.mark.parametrize("path", ["setup/test_download.py", "tests/download_test_data.py", "examples/run_example.py"])
+def test_an_issued_token_of_a_test_does_not_block(path: str, tmp_path: Path) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(_TOKEN)
+    assert [each for each in engine.check(tmp_path).findings if each.blocking] == []

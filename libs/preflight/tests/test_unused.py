@@ -49,8 +49,9 @@ def test_a_module_that_only_an_unused_one_imports_is_unused_too(tmp_path: Path) 
         '=== shop/start.py\n    import importlib\n    def load(n): return importlib.import_module(f"shop.nook.{n}")',
         '=== pyproject.toml\n    [project]\n    name = "shop"\n    [project.scripts]\n    cart = "shop.nook.cart:main"',
         "=== settings.yaml\n    backend: shop.nook.cart",
+        '=== kernels/spark/kernel.json\n    {"class_name": "shop.nook.cart.Cart"}',
     ],
-    ids=["imported", "tested", "listed", "loaded", "installed", "named"],
+    ids=["imported", "tested", "listed", "loaded", "installed", "named", "a class of it is named"],
 )
 def test_an_import_of_a_module_that_something_reaches_blocks(tmp_path: Path, more: str) -> None:
     assert "missing-import" in _blocking(tmp_path, dict(tree(_APPLICATION + "    " + more)))

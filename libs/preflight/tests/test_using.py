@@ -32,6 +32,41 @@ _SCRAPING = """
       - job_name: api
         static_config: []
 """
+_EXAMPLE_COMPOSE = """
+    === examples/shop/compose.yaml
+    services:
+      db:
+        image: postgres:17
+        volumes: [data:/var/lib/postgresql/data]
+"""
+_EXAMPLE_IMAGE = """
+    === examples/postgres/db/Dockerfile
+    FROM postgres:17
+    COPY initdb.sh /
+"""
+_MANIFESTS = """
+    === k8s/test/grafana.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: grafana}
+    spec:
+      selector: {matchLabels: {app: grafana-server}}
+      template:
+        metadata: {labels: {app: grafana-server}}
+        spec: {containers: [{name: grafana, image: "grafana/grafana:12.0.0"}]}
+    === k8s/test/service.yaml
+    apiVersion: v1
+    kind: Service
+    metadata: {name: grafana}
+    spec: {selector: {app: grafana}, ports: [{port: 80}]}
+"""
+_MODULE = """
+    === shop/__init__.py
+    === shop/commands.py
+    def run(): ...
+    === shop/shop_test.py
+    from shop.commands import start
+"""
 
 
 def _blocking(root: Path, text: str) -> list[str]:
@@ -42,7 +77,9 @@ def _blocking(root: Path, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "text", [_IMAGE, _COMPOSE, _MAKE, _SCRAPING], ids=["image", "compose", "make", "configuration"]
+    "text",
+    [_IMAGE, _COMPOSE, _MAKE, _SCRAPING, _EXAMPLE_COMPOSE, _EXAMPLE_IMAGE, _MANIFESTS, _MODULE],
+    ids=["image", "compose", "make", "configuration", "example", "image of an example", "manifests", "module"],
 )
 def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
     assert _blocking(tmp_path, text) == []
@@ -64,11 +101,38 @@ def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
             "=== README.md\n    ```bash\n    sudo cp ./docs/monitoring/prometheus.yml /etc/prometheus/\n    ```",
         ),
         (_MAKE, "=== tests/pages/README.md\n    ```bash\n    cd pages\n    make setup\n    ```"),
+        (_EXAMPLE_COMPOSE, "=== docs/shop.md\n    Then `docker compose -f examples/shop/compose.yaml up -d`."),
+        (_EXAMPLE_COMPOSE, "=== examples/shop/README.md\n    ```\n    docker compose up\n    ```"),
+        (_EXAMPLE_COMPOSE, "=== docs/shop.rst\n    Start it::\n\n      (cd examples/shop; docker compose up)\n"),
+        (
+            _EXAMPLE_IMAGE,
+            "=== examples/postgres/README.md\n    Type `docker build -t db examples/postgres/db`.",
+        ),
+        (_EXAMPLE_IMAGE, "=== examples/postgres/db/README.md\n    ```sh\n    docker build -t db .\n    ```"),
+        (_MANIFESTS, "=== Tiltfile\n    k8s_yaml(['k8s/test/grafana.yaml', 'k8s/test/service.yaml'])"),
+        (_MANIFESTS, "=== CONTRIBUTING.md\n    ```sh\n    kubectl apply -f k8s/test/\n    ```"),
+        (_MODULE, "=== shop/cli.py\n    from shop.shop_test import start"),
     ],
-    ids=["make", "script", "its page", "through a script", "page", "given", "a page beside it"],
+    ids=[
+        "make",
+        "script",
+        "its page",
+        "through a script",
+        "page",
+        "given",
+        "a page beside it",
+        "named in a page",
+        "a page of an example",
+        "a folder that a page enters",
+        "an image in a page",
+        "an image beside its page",
+        "a tool for clusters",
+        "a folder of manifests",
+        "a module that the product imports",
+    ],
 )
 def test_what_somebody_runs_blocks(text: str, caller: str, tmp_path: Path) -> None:
-    assert len(_blocking(tmp_path, text + "    " + caller)) == 1
+    assert len(set(_blocking(tmp_path, text + "    " + caller))) == 1
 
 
 def test_an_invented_repository_of_a_test_does_not_block(tmp_path: Path) -> None:
@@ -81,3 +145,24 @@ def test_an_invented_repository_of_a_test_does_not_block(tmp_path: Path) -> None
     services: {db: {image: "postgres:17", volumes: ["data:/data"]}}
     """
     assert _blocking(tmp_path, text) == []
+
+
+def test_an_option_in_the_page_of_an_example_blocks(tmp_path: Path) -> None:
+    text = """
+    === examples/peering/README.md
+    ```bash
+    python ../../serve.py --lifetime 60
+    ```
+    === serve.py
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds")
+    parser.parse_args()
+    """
+    assert _blocking(tmp_path, text) == ["unknown-argument"]
+
+
+@pytest.mark.parametrize("page", ["CHANGELOG.md", "vendor/shop/README.md", "tests/fixtures/README.md"])
+def test_what_only_the_past_others_or_invented_pages_tell_does_not_block(page: str, tmp_path: Path) -> None:
+    caller = f"    === {page}\n    ```sh\n    docker compose -f examples/shop/compose.yaml up\n    ```"
+    assert _blocking(tmp_path, _EXAMPLE_COMPOSE + caller) == []

@@ -91,13 +91,26 @@ def of_image(
         found.words += " " + text
     if not found.started and start_words(stage):
         found.started |= {value for name, value in environment.items() if name == "PORT" and _PORT.fullmatch(value)}
-    found.words += " " + _values(environment, found)
+    replaced = " ".join(_said(start) for each in STARTS if each not in starts and (start := stage.last(each)))
+    idle = {name for name in environment if name not in (settings or {}) and re.search(rf"\$\{{?{name}\b", replaced)}
+    found.words += " " + _values({name: value for name, value in environment.items() if name not in idle}, found)
     return found
 
 
+_OUTSIDE = re.compile(r"(BASE|PUBLIC|EXTERNAL|SITE|ROOT|FRONTEND)_?URL|ORIGIN|CORS|CSRF|ALLOWED|CALLBACK|REDIRECT")
+_HOME = re.compile(r"https?://(localhost|127\.0\.0\.1)(:\d+)?/?")
+
+
 def _values(environment: Mapping[str, str], ports: Ports) -> str:
-    """What variables say; the one for the port says nothing to a program that is told its port otherwise."""
-    return " ".join(value for name, value in environment.items() if name != "PORT" or not ports.started)
+    """What variables say of ports inside the container.
+
+    The one for the port says nothing to a program that is told its port otherwise, and how browsers call a service
+    nothing of where it listens."""
+    return " ".join(
+        value
+        for name, value in environment.items()
+        if (name != "PORT" or not ports.started) and not (_OUTSIDE.search(name) and _HOME.fullmatch(value))
+    )
 
 
 def _said(start: Instruction) -> str:
@@ -196,6 +209,8 @@ class Asked:
 
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
+_STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
+"""Schemes of addresses that are asked for and never shown."""
 _HOST = re.compile(r"[a-z][a-z0-9_-]*")
 _BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
 _SET = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
@@ -255,15 +270,18 @@ def _by_variable_files(context: Context, each: Used) -> Iterator[Asked]:
 
 
 def _by_command(each: Used) -> Iterator[Asked]:
-    """By addresses among the words of its command; those without a port and its own may be anything."""
+    """By addresses among the words of its command; its own, and those of pages without a port, may be anything."""
     own = names_of(each)
     for key in ("entrypoint", "command"):
         part = each.service.get(key)
         for word in command_words(part.node) if part is not None else ():
             for found in _URL.finditer(word.value):
-                if part is not None and found[3] and found[2] not in own and _HOST.fullmatch(found[2]):
+                told = found[3] or found[1] in _STORES
+                if part is not None and told and found[2] not in own and _HOST.fullmatch(found[2]):
                     place = part.node.place(part.file.path)
-                    yield Asked(found[2], found[3], place, f"the {key} of `{each.service.name}`", "variable", found[1])
+                    yield Asked(
+                        found[2], found[3] or "", place, f"the {key} of `{each.service.name}`", "variable", found[1]
+                    )
 
 
 def _configurations(context: Context, each: Used) -> Iterator[str]:

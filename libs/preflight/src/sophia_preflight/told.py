@@ -21,6 +21,10 @@ from sophia_preflight.text import upward
 if TYPE_CHECKING:
     from sophia_preflight.repository import Repository
 
+MATERIAL = re.compile(
+    r"(^|/)(testdata|test_data|test_files|test-data|fixtures?|mocks?|data|resources|golden|samples?)/"
+)
+"""Folders of what tests read; a page in it belongs to an invented repository."""
 _PAGE = re.compile(r"\.(md|mdx|markdown|rst)$", re.IGNORECASE)
 _TOOL = re.compile(r"(^|/)(Tiltfile|\w+\.tiltfile|skaffold\.ya?ml|devspace\.ya?ml|garden\.ya?ml)$")
 _SCRIPT = re.compile(r"\.(sh|bash|mk|just)$|(^|/)(GNUmakefile|[Mm]akefile|[Jj]ustfile|tox\.ini|Taskfile\.ya?ml)$")
@@ -43,6 +47,11 @@ _MADE = ("Dockerfile", "Containerfile")
 _MOST_BYTES = 300_000
 
 
+def is_ours(path: str) -> bool:
+    """Whether a text speaks of this repository, as it is now."""
+    return standing(path) in (Standing.PRODUCT, Standing.EXAMPLE, Standing.TEST) and not MATERIAL.search(path)
+
+
 @dataclass
 class Told:
     """What the texts of a repository hand to commands; `light` are the files that it is asked for."""
@@ -57,13 +66,9 @@ class Told:
         self.folders = {folder for path in self.light for folder in upward(posixpath.dirname(path))}
         for path, entry in self.repository.entries.items() if self.light else ():
             speaks = _PAGE.search(path) or _TOOL.search(path) or _SCRIPT.search(path) or _WORKFLOW.search(path)
-            if speaks and entry.size <= _MOST_BYTES and not _PAST.search(path) and self._is_ours(path):
+            if speaks and entry.size <= _MOST_BYTES and not _PAST.search(path) and is_ours(path):
                 self._read(path, self.repository.glimpse(path))
         return self.found
-
-    @staticmethod
-    def _is_ours(path: str) -> bool:
-        return standing(path) in (Standing.PRODUCT, Standing.EXAMPLE, Standing.TEST)
 
     def _read(self, path: str, text: str) -> None:
         here = posixpath.dirname(path)

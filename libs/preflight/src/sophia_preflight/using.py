@@ -18,15 +18,11 @@ from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import CWD, Word, upward
-from sophia_preflight.told import Told
+from sophia_preflight.told import MATERIAL, Told, is_ours
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
-_MATERIAL = re.compile(
-    r"(^|/)(testdata|test_data|test_files|test-data|fixtures?|mocks?|data|resources|golden|samples?)/"
-)
-"""Folders of what tests read; a page in it belongs to an invented repository."""
 _SHARED = re.compile(
     r"\b(re-?used|shared|common) (in|by|between|across|to|among) (\w+ ){0,3}(projects|repositories|repos)\b"
     r"|do not (edit|modify)\b|auto-?generated|\bgenerated (automatically|by|from)\b|@generated",
@@ -56,7 +52,7 @@ def in_use(context: Context) -> frozenset[str]:
         found |= {path for builder in builders if not _is_light(builder)}
         for builder in builders:
             callers.setdefault(builder, set()).add(path)
-    light = {path for path in context.facts if _is_light(path) and not _MATERIAL.search(path)}
+    light = {path for path in context.facts if _is_light(path) and not MATERIAL.search(path)}
     found |= Told(context.repository, light, context.composes).read()
     found |= {*_given(context), *_told_to_make(context), *_shipped(context), *_imported(context)}
     for file in filter(_is_light, context.composes):
@@ -86,9 +82,9 @@ def _is_light(path: str) -> bool:
 
 def _counts(call: Call, path: str) -> bool:
     """Whether a failure would be noticed: what pages of invented repositories tell is typed by nobody."""
-    if call.site.guard.tolerated or _MATERIAL.search(path):
+    if call.site.guard.tolerated or MATERIAL.search(path):
         return False
-    return call.site.caller is not Caller.DOCUMENT or not _MATERIAL.search(call.site.path)
+    return call.site.caller is not Caller.DOCUMENT or is_ours(call.site.path)
 
 
 def _called(context: Context, call: Call) -> Iterator[str]:
@@ -111,7 +107,7 @@ def _called(context: Context, call: Call) -> Iterator[str]:
 def _told_to_make(context: Context) -> Iterator[str]:
     """Makefiles in which a page tells people to make a target."""
     for path, facts in context.facts.items():
-        if not isinstance(facts.data, Page) or _MATERIAL.search(path):
+        if not isinstance(facts.data, Page) or MATERIAL.search(path):
             continue
         above = (*upward(posixpath.dirname(path)), "")
         for call in facts.trace.calls:
@@ -130,7 +126,7 @@ def _shipped(context: Context) -> Iterator[str]:
             for each in copies:
                 for source in each.arguments()[:-1] if "from" not in each.flags else ():
                     place = posixpath.normpath(posixpath.join(build.directory, source.lstrip("/")))
-                    if place in context.documents and _is_light(place) and not _MATERIAL.search(place):
+                    if place in context.documents and _is_light(place) and not MATERIAL.search(place):
                         yield place
 
 
@@ -160,7 +156,7 @@ def _mounted(context: Context, path: str) -> Iterator[str]:
 
 def _given(context: Context) -> Iterator[str]:
     """Configurations and manifests that some command is given by their whole path."""
-    light = [each for each in context.documents if "/" in each and _is_light(each) and not _MATERIAL.search(each)]
+    light = [each for each in context.documents if "/" in each and _is_light(each) and not MATERIAL.search(each)]
     if not light:
         return
     texts = [

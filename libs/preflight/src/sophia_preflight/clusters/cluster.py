@@ -34,6 +34,7 @@ _GIVEN = {
     "ServiceAccount": named("default builder deployer"),
     "Service": named("kubernetes"),
     "Role": named("extension-apiserver-authentication-reader"),
+    "ClusterRole": named("cluster-admin admin edit view cluster-reader basic-user self-provisioner"),
 }
 """What clusters bring."""
 

@@ -68,6 +68,8 @@ def check(context: Context) -> Iterable[Finding]:
         objects = list(_objects(context, directory))
         if objects:
             yield from _references(objects)
+            yield from _bindings(context, objects)
+            yield from _probes(objects)
             yield from _ports(context, directory, objects)
 
 
@@ -171,7 +173,77 @@ def _keys(text: str) -> set[str] | None:
     return found
 
 
+# --- names that are written out ---------------------------------------------------------------------------------------
+
+_ROLE = re.compile(r"^roleRef:[ \t]*\n((?:[ \t]+\S.*\n)+)", re.MULTILINE)
+_ROLE_KIND = re.compile(r"^[ \t]+kind:[ \t]*(ClusterRole|Role)[ \t]*$", re.MULTILINE)
+_ACCOUNT = re.compile(r"^[ \t]+serviceAccountName:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
+_ROLE_NAME = re.compile(r"^[ \t]+name:[ \t]*[\"']?([a-z0-9.-]+)[\"']?[ \t]*$", re.MULTILINE)
+
+
+def _bindings(context: Context, objects: list[_Object]) -> Iterator[Finding]:
+    """Bindings of roles, and pods of accounts, that the chart does not make, though it makes one that nobody names."""
+    asked = [one for each in objects for one in _named(each)]
+    for each, kind, name, at in asked:
+        made = {_literal(one): one for one in objects if one.kind == kind}
+        others = [one for one in made if one and not any(said == one for _, of, said, _ in asked if of == kind)]
+        if "" in made or name in made or not others or _is_brought(context, kind, name):
+            continue
+        said = f"{_said(each)} needs the {kind} `{name}`, which the chart does not make"
+        near = (get_close_matches(name, others, n=1, cutoff=0.3) or others)[0]
+        yield _found(each.path, each.place(at), said, f"{kind} {name}", near, made[near].place(0))
+
+
+def _named(each: _Object) -> Iterator[tuple[_Object, str, str, int]]:
+    """The roles and accounts that an object asks for by names that are written out, and where it does."""
+    for role in _ROLE.finditer(each.text):
+        kind, name = _ROLE_KIND.search(role[1]), _ROLE_NAME.search(role[1])
+        if kind is not None and name is not None:
+            yield each, kind[1], name[1], role.start(1) + name.start(1)
+    for account in _ACCOUNT.finditer(each.text):
+        if each.kind in _WORKLOADS and "{{" not in account[1]:
+            yield each, "ServiceAccount", account[1].strip("\"'"), account.start(1)
+
+
+def _literal(each: _Object) -> str:
+    """The name of an object that is written out; empty where it is not."""
+    found = _NAME.search(each.text)
+    name = found[1].strip("\"'") if found is not None else ""
+    return name if re.fullmatch(r"[a-z0-9.-]+", name) else ""
+
+
+def _is_brought(context: Context, kind: str, name: str) -> bool:
+    """Whether a cluster brings it, or a manifest beside the chart makes it."""
+    given = name in ("default", "cluster-admin", "admin", "edit", "view") or name.startswith("system:")
+    items = (item for some in context.cluster.items.values() for item in some)
+    return given or any(item.kind == kind and item.name == name for item in items)
+
+
 # --- ports -----------------------------------------------------------------------------------------------------------
+
+_ANSWERS = re.compile(
+    r"--?(?:liveness|readiness|health|healthz|probe)[\w-]*[=\s\"',]+(?:\w+://)?[\w.*\[\]]*:?(\d{2,5})\b"
+)
+"""An argument that says where a program answers probes."""
+_PROBE_PORT = re.compile(
+    r"^([ \t]*)(liveness|readiness|startup)Probe:[ \t]*\n(?:\1[ \t]+.*\n)*?\1[ \t]+port:[ \t]*(\d{2,5})[ \t]*$",
+    re.MULTILINE,
+)
+
+
+def _probes(objects: list[_Object]) -> Iterator[Finding]:
+    """Probes of another port than the one on which the program is told to answer them."""
+    for each in objects:
+        answers = set(_ANSWERS.findall(each.text)) if each.kind in _WORKLOADS else set()
+        for probe in _PROBE_PORT.finditer(each.text) if len(answers) == 1 else ():
+            elsewhere = each.text[: probe.start(3)] + each.text[probe.end(3) :]
+            without = _PROBE_PORT.sub(lambda found: found[0].replace(found[3], ""), elsewhere)
+            if probe[3] not in answers and not re.search(rf"(?<!\d){probe[3]}(?!\d)", without):
+                (there,) = answers
+                said = (
+                    f"the {probe[2]}Probe of {_said(each)} asks port `{probe[3]}`, and its program answers on `{there}`"
+                )
+                yield _found(each.path, each.place(probe.start(3)), said, f"probe {probe[3]}", there, None)
 
 
 def _ports(context: Context, directory: str, objects: list[_Object]) -> Iterator[Finding]:
@@ -321,10 +393,55 @@ _CHART = """
         - port: 80
           targetPort: %s
 """
+_ROLES = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: watcher
+    version: 1.0.0
+    === chart/templates/role.yaml
+    kind: ClusterRole
+    metadata:
+      # what the watcher may do
+      name: watcher-role
+    === chart/templates/binding.yaml
+    kind: ClusterRoleBinding
+    metadata:
+      name: watcher
+    roleRef:
+      kind: ClusterRole
+      name: %s
+      apiGroup: rbac.authorization.k8s.io
+    === chart/templates/watcher.yaml
+    kind: Deployment
+    metadata:
+      name: watcher
+    spec:
+      template:
+        spec:
+          serviceAccountName: %s
+          containers:
+            - name: watcher
+              args: ["--liveness=http://0.0.0.0:%s/healthz"]
+              livenessProbe:
+                httpGet:
+                  path: /healthz
+                  port: 8080
+    ---
+    kind: ServiceAccount
+    metadata:
+      name: watcher-account
+"""
 BAD = [
     tree(_CHART % ("http", "level", "config", "http")),
     tree(_CHART % ("http", "log-level", "settings", "http")),
     tree(_CHART % ("http", "level", "settings", "web")),
     tree(_CHART % ("web", "level", "settings", "http")),
+    tree(_ROLES % ("watcher", "watcher-account", "8080")),
+    tree(_ROLES % ("watcher-role", "watcher", "8080")),
+    tree(_ROLES % ("watcher-role", "watcher-account", "8081")),
 ]
-GOOD = [tree(_CHART % ("http", "level", "settings", "http"))]
+GOOD = [
+    tree(_CHART % ("http", "level", "settings", "http")),
+    tree(_ROLES % ("watcher-role", "watcher-account", "8080")),
+    tree(_ROLES % ("cluster-admin", "default", "{{ .Values.port }}")),
+]

@@ -49,6 +49,14 @@ _TEST_FILE = re.compile(
 )
 
 
+_RUN = re.compile(
+    r"(download|fetch|get|upload|push|pull|sync|load|import|prepare|set_?up|install|create|make|start|run|publish|deploy)"
+    r"[-_]\w*(test|example|sample)\w*\.(py|sh|bash|ps1|js|ts|rb)$",
+    re.IGNORECASE,
+)
+"""Programs that do something for tests, and are none: what they are given opens what is outside."""
+
+
 def check(context: Context) -> Iterable[Finding]:
     tried = _only_tried(context)
     for path, facts in context.facts.items():
@@ -97,8 +105,20 @@ def _is_for_show(path: str) -> bool:
 
 
 def _is_issued(path: str, suspect: Suspect) -> bool:
-    """Whether it is what some service issues, in settings that examples or tests are started with: those are tried."""
-    if suspect.key or suspect.kind in _OWN or not _SETTINGS.search(path) or _MODEL.search(posixpath.basename(path)):
+    """Whether it is what some service issues, in what is run: a program, or settings of examples and tests."""
+    if suspect.key or suspect.kind in _OWN:
+        return False
+    return _is_tried(path) or _is_program(path)
+
+
+def _is_program(path: str) -> bool:
+    directory, name = posixpath.split(path)
+    lies = f"{directory}/program" if directory else "program"
+    return _RUN.match(name) is not None and standing(lies) is Standing.PRODUCT and not _TEST_FILE.search(f"{lies}.py")
+
+
+def _is_tried(path: str) -> bool:
+    if not _SETTINGS.search(path) or _MODEL.search(posixpath.basename(path)):
         return False
     inner = path if standing(path) is Standing.EXAMPLE else posixpath.basename(path)
     return not _MATERIAL.search(inner) and standing(path) in (Standing.EXAMPLE, Standing.PRODUCT)

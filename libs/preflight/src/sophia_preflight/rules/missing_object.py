@@ -54,8 +54,10 @@ def _others(item: Item) -> Iterator[Reference]:
         target = spec["scaleTargetRef"]
         if target["kind"].text in ("Deployment", "StatefulSet"):
             yield Reference(target["kind"].text, target["name"], by="the target")
-    elif item.kind == "RoleBinding" and item.node["roleRef"]["kind"].text == "Role":
-        yield Reference("Role", item.node["roleRef"]["name"], by="`roleRef`")
+    elif item.kind in ("RoleBinding", "ClusterRoleBinding"):
+        kind = item.node["roleRef"]["kind"].text
+        if kind == "Role" or kind == "ClusterRole":
+            yield Reference(kind, item.node["roleRef"]["name"], by="`roleRef`")
 
 
 def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Reference) -> Iterator[Finding]:
@@ -71,6 +73,8 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
     near = get_close_matches(name, known, n=1, cutoff=0.8)
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
+    if reference.kind == "ClusterRole" and not (near := near or _unbound(item, scope)):
+        return  # of an operator, or another repository's
     if not near and mentioned.anywhere(name, account=own):
         return
     severity = _weight(reference, item, scope, near=bool(near) or own)
@@ -90,11 +94,19 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     )
 
 
+def _unbound(item: Item, scope: Scope) -> list[str]:
+    """The role in the file of a binding that nothing binds, if there is one."""
+    bound = {each.node["roleRef"]["name"].text for each in scope.items if each.kind.endswith("RoleBinding")}
+    return [each.name for each in scope.of("ClusterRole") if each.path == item.path and each.name not in bound][:1]
+
+
 def _weight(reference: Reference, item: Item, scope: Scope, *, near: bool) -> Severity:
     """Secrets are often made by hand, and a file alone may be applied beside others: that is only worth a look."""
     if not near and (reference.kind == "Secret" or not any(each.path != item.path for each in scope.items)):
         return Severity.MEDIUM
-    return Severity.HIGH if reference.kind == "Role" or is_development(item.path) else Severity.CRITICAL
+    return (
+        Severity.HIGH if reference.kind in ("Role", "ClusterRole") or is_development(item.path) else Severity.CRITICAL
+    )
 
 
 def _key(item: Item, scope: Scope, reference: Reference, found: list[Item]) -> Iterator[Finding]:
@@ -210,6 +222,23 @@ _POD = """
             - name: api
               image: registry.example.com/api:1.4
 """
+_ROLES = """
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRole
+    metadata:
+      name: watcher
+    rules: []
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRoleBinding
+    metadata:
+      name: watcher
+    roleRef:
+      apiGroup: rbac.authorization.k8s.io
+      kind: ClusterRole
+      name: {role}
+    subjects: []
+"""
 BAD = [
     tree(f"""
     === k8s/api.yaml{_POD}
@@ -282,6 +311,9 @@ BAD = [
     === README.md
     `kubectl apply -f k8s/api.yaml` starts api.
     """),
+    tree(f"""
+    === k8s/rbac.yaml{_ROLES.format(role="reader")}
+    """),
 ]
 GOOD = [
     tree(f"""
@@ -335,5 +367,28 @@ GOOD = [
                     name: settings
     === scripts/prepare.sh
     kubectl create configmap settings --from-literal=LEVEL=info
+    """),
+    tree(f"""
+    === k8s/rbac.yaml{_ROLES.format(role="watcher")}
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRoleBinding
+    metadata:
+      name: viewer
+    roleRef:
+      apiGroup: rbac.authorization.k8s.io
+      kind: ClusterRole
+      name: view
+    subjects: []
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRoleBinding
+    metadata:
+      name: operator
+    roleRef:
+      apiGroup: rbac.authorization.k8s.io
+      kind: ClusterRole
+      name: of-some-operator
+    subjects: []
     """),
 ]

@@ -28,7 +28,8 @@ RULE = Rule(
 )
 _ASKED = re.compile(
     r"(?<![\w.-])(?:(?P<kind>steps|needs)\.(?P<owner>[\w-]+)(?:\.(?P<field>[\w-]+)(?:\.(?P<name>[\w-]+))?)?"
-    r"|inputs\.(?P<input>[\w-]+))(?![\w-]|\s*\()"
+    r"|inputs\.(?P<input>[\w-]+)"
+    r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?)(?![\w-]|\s*\()"
 )
 _WRITTEN = re.compile(r"^\s*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?([A-Za-z_][\w-]*)(?:=|<<)")
 _OTHERS = re.compile(
@@ -61,9 +62,8 @@ def check(context: Context) -> Iterable[Finding]:
                     continue
                 told.add(asked.match[0])
                 said, known, there = wrong
-                near = get_close_matches(
-                    asked.match["name"] or asked.match["input"] or asked.match["owner"], known, n=1
-                )
+                name = next(filter(None, map(asked.match.group, ("name", "input", "port", "service", "owner"))))
+                near = get_close_matches(name, known, n=1)
                 yield RULE.found(
                     f"`{asked.match[0]}` is empty: {said}",
                     Involved(asked.place, "here"),
@@ -104,7 +104,8 @@ def _parts(workflow: Workflow, node: Node, *, used: bool) -> Iterator[_Asked]:
             at = expression.start(1) + min(match.start(), len(expression[1]) - 1)
             line = node.text.count("\n", 0, at) + 1
             place = snippet.place(line, at - node.text.rfind("\n", 0, at))
-            yield _Asked(match, place, used and not re.search(r"\|\||&&|==|!=|\bcontains\(", bare))
+            passed = used or match["service"] is not None
+            yield _Asked(match, place, passed and not re.search(r"\|\||&&|==|!=|\bcontains\(", bare))
 
 
 # --- whether it is there ---------------------------------------------------------------------------------------------
@@ -119,6 +120,8 @@ def _wrong(
     """What is not there, what is there instead, and where that is declared; None where nothing is known to be wrong."""
     if match["input"]:
         return _input(workflow, match["input"])
+    if match["service"]:
+        return None if workflow.action else _service(workflow, job, match)
     if match["kind"] == "needs":
         return _needed(context, workflow, job, match)
     return _step(job, match, actions)
@@ -135,6 +138,21 @@ def _input(workflow: Workflow, name: str) -> _Wrong | None:
     said = f"{what} has no input `{name}`" + ("" if known else ", nor any other")
     part = next((part for part in parts if part), None)
     return said, known, part.place(workflow.path) if part is not None else None
+
+
+def _service(workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | None:
+    services = job.node["services"]
+    known = [name for name, _ in services.items()]
+    if (services and not services.is_map) or any("${{" in name for name in known):
+        return None
+    if match["service"] not in known:
+        place = job.node.key("services").place(workflow.path) if known else None
+        return f"the job `{job.name}` has no service `{match['service']}`", known, place
+    ports = services[match["service"]]["ports"]
+    said = [port.text.partition("/")[0].rpartition(":")[2] for port in ports.elements()]
+    if not match["port"] or not all(port.isdigit() for port in said) or match["port"] in said:
+        return None
+    return f"the service `{match['service']}` publishes no port `{match['port']}`", said, ports.place(workflow.path)
 
 
 def _needed(context: Context, workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | None:
@@ -250,6 +268,29 @@ BAD = [
         === Dockerfile
         FROM scratch
     """),
+    tree("""
+        === .github/workflows/test.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            services:
+              cache: {image: redis, ports: [6379/tcp]}
+            steps:
+              - run: redis-cli -p "$REDIS_PORT" ping
+                env: {REDIS_PORT: "${{ job.services.redis.ports[6379] }}"}
+    """),
+    tree("""
+        === .github/workflows/test.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            services:
+              db: {image: postgres, ports: ["5433:5433"]}
+            steps:
+              - run: psql -h localhost -p ${{ job.services.db.ports['5432'] }}
+    """),
 ]
 GOOD = [
     tree("""
@@ -275,6 +316,16 @@ GOOD = [
               - run: docker pull ${{ needs.build.outputs.sha }} ${{ needs.called.outputs.any }}
               - run: echo ${{ format('{0} inputs.x', 1) }}
               - run: echo "${{ toJSON(needs) }} ${{ needs.build.result }} ${{ github.event.inputs.other }}"
+          test:
+            runs-on: ubuntu-latest
+            services:
+              db: {image: postgres, ports: ["5432"]}
+              cache: {image: redis, ports: ["16379:6379/tcp"]}
+              mail: {image: mailpit}
+            steps:
+              - if: job.services.other.id
+                run: wait ${{ job.services.db.ports[5432] }} ${{ job.services.cache.ports['6379'] }}
+              - run: docker logs ${{ job.services.mail.id }} && echo ${{ job.services.db.ports[matrix.port] }}
         === version.py
         print("tag=1")
         === Dockerfile

@@ -167,6 +167,32 @@ BAD = [
         command: ["sh", "-c", "shopctl migrate && shopctl serve --host 0.0.0.0 --port 8080"]
     """
     ),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: example/web:2
+            ports: ["8000:8000"]
+            environment: {PORT: 8080, BASE_URL: "http://localhost:8000"}
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim
+        ENV SERVER_PORT=8000
+        COPY entrypoint.sh /
+        EXPOSE 8000
+        ENTRYPOINT ["/entrypoint.sh"]
+        CMD ["--host 0.0.0.0 --port ${SERVER_PORT}"]
+        === entrypoint.sh
+        #!/bin/bash
+        exec uvicorn app:app $@
+        === compose.yaml
+        services:
+          server:
+            build: .
+            command: "--workers 1 --host 0.0.0.0 --port 8080"
+            ports: ["8000:8000"]
+    """),
 ]
 GOOD = [
     tree(
@@ -193,4 +219,16 @@ GOOD = [
         command: shopctl serve --host 0.0.0.0 --port 9000 --admin-port 8000
     """
     ),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: example/web:2
+            ports: ["9000:8080"]
+            environment: {PORT: 8080, BASE_URL: "http://localhost:9000"}
+          both:
+            image: example/both:2
+            ports: ["8000:8000"]
+            environment: {PORT: 8081, API_URL: "http://localhost:8000"}
+    """),
 ]

@@ -254,6 +254,15 @@ BAD = [
         services:
           worker:
             image: registry.example.com/web:1.4
+            command: worker run postgresql://app@monitor/app
+          pgmonitor:
+            image: postgres:17
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/web:1.4
             command: ["worker", "--broker", "redis://cache:6380/0"]
           cache:
             image: redis:8
