@@ -35,13 +35,21 @@ _PAST = re.compile(
 _COMMAND = re.compile(
     r"(?<![\w./-])(?:(?P<compose>(?:docker|podman|nerdctl)[ -]compose)|(?P<build>(?:docker|podman|nerdctl|buildah)"
     r"(?: \w+)? (?:build|bud))|(?P<apply>kubectl|oc|kustomize|k3s kubectl)|(?P<chart>helm|helmfile)|"
-    r"docker stack|ansible-playbook|terraform|nomad|vagrant|tilt|skaffold|prometheus|promtool|cp|scp)(?![\w/-])"
+    r"docker stack|ansible-playbook|terraform|nomad|vagrant|tilt|skaffold|prometheus|promtool|cp|scp|curl|wget)"
+    r"(?![\w/-])"
 )
 _VERB = re.compile(r"\b(up|start|create|run|build|config|watch)\b")
 _CD = re.compile(r"(?:^|[\s(;&])(?:cd|pushd)\s+[\"']?([\w./-]+)")
 _WORKING = re.compile(r"working-directory:\s*[\"']?([\w./-]+)")
 _INLINE = re.compile(r"`+([^`\n]+)`+")
 _INCLUDED = re.compile(r"^\s*\.\. literalinclude::\s*(\S+\.ya?ml)\s*$", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^()\s#?]+)\)|^\.\. _[^:]+: (\S+)$|`[^`<]*<([^>\s]+)>`_")
+_ADDRESS = re.compile(
+    r"https?://(?:raw\.githubusercontent\.com/[^/]+/[^/]+|github\.com/[^/]+/[^/]+/(?:blob|raw))/(?:refs/heads/)?[^/]+/(.+)"
+)
+"""Where the forge shows a file of a repository: ours, where we have a file of that path."""
+_FILE = re.compile(r"\.(ya?ml|json)$|(^|/)(Docker|Container)file[^/]*$")
+_FILE_NAMED = re.compile(r"\.ya?ml\b|[Dd]ockerfile|Containerfile")
 _SPLIT = re.compile(r"[\s\"'`=,;()&|<>\[\]]+")
 _MADE = ("Dockerfile", "Containerfile")
 _MOST_BYTES = 300_000
@@ -76,7 +84,7 @@ class Told:
             for word in _SPLIT.split(text):
                 self._give(word, [here], "apply")
             return
-        if _COMMAND.search(text) is None:
+        if _COMMAND.search(text) is None and not (_PAGE.search(path) and _FILE_NAMED.search(text)):
             return
         around = [*upward(here), ""]
         if not _PAGE.search(path):
@@ -92,6 +100,10 @@ class Told:
                 inner = self._follow("\n".join(block.lines).replace("\\\n", " ").split("\n"), around, inner)
         for line in page.prose:
             inner = self._follow(_INLINE.findall(line), around, inner)
+            for link in _LINK.finditer(line):
+                name = next(filter(None, link.groups()))
+                if _FILE.search(name):
+                    self._give(name, [here], "")
 
     def _follow(self, lines: Iterable[str], around: list[str], inner: list[str]) -> list[str]:
         """Read lines of commands, from the directories around and those that an earlier `cd` led to; where it ends."""
@@ -104,7 +116,9 @@ class Told:
 
     def _entered(self, name: str, bases: list[str]) -> list[str]:
         places = dict.fromkeys(_below(base, name) for base in bases)
-        return [each for each in places if each != ".." and self.repository.is_directory(each or ".")]
+        found = [each for each in places if not each.startswith("..") and self.repository.is_directory(each or ".")]
+        clone, _, inside = name.partition("/")
+        return found or ([inside] if clone and inside and self.repository.is_directory(inside) else [])
 
     def _run(self, command: re.Match[str], line: str, bases: list[str]) -> None:
         kind = command.lastgroup or ""
@@ -124,6 +138,9 @@ class Told:
 
     def _give(self, word: str, bases: list[str], kind: str) -> None:
         """Take what a word names: a file, or what the command takes of a directory."""
+        if address := _ADDRESS.match(word):
+            self._use(address[1])
+            return
         name = word.removeprefix("$(pwd)/").removeprefix("$PWD/").removeprefix("${PWD}/").split(":")[0]
         if not name.strip("./") or name.startswith(("/", "-", "$", "~", "http")):
             return
