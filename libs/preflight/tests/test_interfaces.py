@@ -254,3 +254,38 @@ def test_programs_that_use_smaller_libraries() -> None:
     """)
     assert problems(function, "--name x --dry-run --nodry_run -n y") == set()
     assert problems(function, "--names x") == {Problem.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("script", "right", "wrong"),
+    [
+        ('ARCH=$1\ncase "$ARCH" in\n  a|b) ;;\n  *) exit 1 ;;\nesac', "a", "c"),
+        (
+            'MODE="${1:-a}"\nif [ "$MODE" = a ]; then\n  x\nelif [[ "$MODE" == b ]]; then\n  y\nelse\n  exit 1\nfi',
+            "b",
+            "c",
+        ),
+        ('if [ "$1" = a -o "$1" = b ]; then\n  x\nelse\n  echo usage; exit 2\nfi', "a", "c"),
+        ('main() {\n  case "$1" in\n    a) ;;\n    *) exit 1 ;;\n  esac\n}\nmain "$@"', "a", "c"),
+    ],
+)
+def test_the_first_word_of_a_script_may_be_one_of_few(script: str, right: str, wrong: str) -> None:
+    interface = shell.interface_of(parse(script), script)
+    assert problems(interface, right) == set()
+    assert problems(interface, wrong) == {Problem.CHOICE}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'ARCH=$1\nARCH=$(uname -m)\ncase "$ARCH" in\n  a) ;;\n  *) exit 1 ;;\nesac',
+        'shift\nARCH=$1\ncase "$ARCH" in\n  a) ;;\n  *) exit 1 ;;\nesac',
+        'say() {\n  case "$1" in\n    a) ;;\n    *) exit 1 ;;\n  esac\n}\nsay a\necho "$2"',
+        'if [ "$1" = a ]; then\n  x\nelse\n  echo other\nfi',
+        'if [ "$1" = a ]; then\n  x\nelif [ "$2" = b ]; then\n  y\nelse\n  exit 1\nfi',
+        'if [ "$1" = a ]; then\n  x\nelif test -f y; then\n  y\nelse\n  exit 1\nfi',
+    ],
+)
+def test_a_first_word_that_others_may_take_the_place_of_is_no_choice(script: str) -> None:
+    interface = shell.interface_of(parse(script), script)
+    assert problems(interface, "c") == set()

@@ -46,11 +46,86 @@ def interface_of(commands: list[Command], text: str) -> Interface:
                     return _looped(inner, functions, body, leaves_words=_ends_at_words(each))
     if (options := _getopts(commands, functions)) is not None:
         return options
-    top = [each for each in _flat(commands) if isinstance(each, Case)]
-    for case in top:
-        if _is_parameter(case.subject, "1"):
-            return _chosen(case, functions)
-    return _required(commands, functions)
+    reached = _reached(commands)
+    firsts = _firsts(reached, body)
+    for each in reached:
+        if isinstance(each, Case) and (_is_parameter(each.subject, "1") or _is_one_of(each.subject, firsts)):
+            return _chosen(each, functions, optional=firsts.get(_only(each.subject), False))
+    required = _required(commands, functions)
+    if not required.known:
+        for each in reached:
+            if isinstance(each, If) and (chain := _chain(each, firsts, functions)) is not None:
+                return chain
+    return required
+
+
+def _reached(commands: list[Command]) -> list[Command]:
+    """Commands that the script runs with its own words: at its top, and in functions that it hands all of them to."""
+    top: list[Command] = [each for each in commands if not isinstance(each, Function)]
+    functions = {each.name: each.body for each in commands if isinstance(each, Function)}
+    found = _flat(top)
+    for each in list(found):
+        if isinstance(each, Simple) and each.words and each.words[0].bare in functions:
+            first = each.words[1] if len(each.words) > 1 else None
+            if first is not None and any(_is_parameter(first, name) for name in "@*"):
+                found += _flat([functions[str(each.words[0].bare)]])
+    return found
+
+
+def _only(word: shell.ShellWord) -> str:
+    """The name of the variable that a word is; empty for any other word."""
+    names = [part.name for part in word.parts if isinstance(part, Variable)]
+    return names[0] if len(names) == 1 and _is_parameter(word, names[0]) else ""
+
+
+def _is_one_of(word: shell.ShellWord, names: dict[str, bool]) -> bool:
+    return _only(word) in names
+
+
+def _firsts(commands: list[Command], text: str) -> dict[str, bool]:
+    """Variables that hold the first word and are nothing else but a default; whether they have one."""
+    values: dict[str, list[shell.ShellWord]] = {}
+    for each in commands:
+        if isinstance(each, Simple):
+            for assignment in each.assignments:
+                if not isinstance(assignment.value, list):
+                    values.setdefault(assignment.name, []).append(assignment.value)
+    found: dict[str, bool] = {}
+    for name, given in values.items():
+        others = [each for each in given if _only(each) != "1"]
+        if len(others) < len(given) and all(_pattern(each) and "*" not in _pattern(each) for each in others):
+            operators = [part.operator for each in given for part in each.parts if isinstance(part, Variable)]
+            found[name] = bool(others or any(operators))
+    changed = re.search(r"\bshift\b|\bset\s+--|\bread\b|\beval\b", text)
+    return {} if changed else found
+
+
+def _chain(chain: If, firsts: dict[str, bool], functions: dict[str, Command]) -> Interface | None:
+    """`if [ "$1" = a ]; then …; elif [ "$1" = b ]; then …; else exit 1; fi`: the first word is one of these."""
+    if not chain.otherwise or not _leaves(chain.otherwise, functions):
+        return None
+    words: list[str] = []
+    line, name = 1, ""
+    for conditions, _ in chain.branches:
+        test = conditions[0] if len(conditions) == 1 else None
+        if isinstance(test, Pipeline) and len(test.commands) == 1 and not test.negated:
+            test = test.commands[0]
+        alternatives = list(_alternatives(test)) if isinstance(test, Simple) else []
+        for alternative in alternatives:
+            match alternative:
+                case [subject, sign, value] if sign.bare in ("=", "==") and (literal := _pattern(value)):
+                    name, line = name or _only(subject), subject.line
+                    if _only(subject) != name or name not in {"1", *firsts} or "*" in literal:
+                        return None
+                    words.append(literal)
+                case _:
+                    return None
+        if not alternatives:
+            return None
+    parser = Parser(abbreviations=False, line=line, open_options=True, has_commands=True)
+    parser.commands = {word: Parser(open_options=True, open_operands=True) for word in words}
+    parser.command_required = name == "1"
+    return Interface("case", parser, line)
 
 
 def _flat(commands: list[Command]) -> list[Command]:
@@ -245,7 +320,7 @@ def _leaves(body: list[Command], functions: dict[str, Command], depth: int = 0) 
     return False
 
 
-def _chosen(case: Case, functions: dict[str, Command]) -> Interface:
+def _chosen(case: Case, functions: dict[str, Command], *, optional: bool = False) -> Interface:
     """`case "$1" in start) … *) usage; exit 1`: the first word is a choice."""
     words: list[str] = []
     refuses = False
@@ -262,7 +337,7 @@ def _chosen(case: Case, functions: dict[str, Command]) -> Interface:
     if not refuses or not words:
         return Interface("unknown")
     variables = [part for part in case.subject.parts if isinstance(part, Variable)]
-    optional = empty or bool(variables and variables[0].operator)
+    optional = optional or empty or bool(variables and variables[0].operator)
     parser = Parser(abbreviations=False, line=case.subject.line, open_options=True, has_commands=True)
     parser.command_required = not optional
     parser.commands = {word: Parser(open_options=True, open_operands=True) for word in words if word}
