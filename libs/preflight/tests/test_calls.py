@@ -185,3 +185,26 @@ def test_words_that_python_chooses_or_computes_are_known_in_part() -> None:
 def test_python_that_computes_a_command_makes_no_known_call() -> None:
     calls = python_calls("import subprocess\ndef go(name):\n    subprocess.run(['python', name, *more()])\n")
     assert [call.target.path.known for call in calls if isinstance(call.target, Script)] == [False]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "uv --offline run --no-sync x.py",
+        "poetry --directory . run ./x.py",
+        "hatch run test:./x.py",
+        "su - someone -c './x.py'",
+        "runuser -u someone -- ./x.py",
+        "s6-setuidgid someone ./x.py",
+        "./wait-for-it.sh db:5432 -t 30 -- ./x.py",
+        "torchrun --nproc_per_node=2 --master_port 29500 x.py",
+        "accelerate launch --num_processes 2 x.py",
+        "watchmedo auto-restart -d src -- ./x.py",
+    ],
+)
+def test_a_program_that_only_runs_another_is_looked_through(line: str) -> None:
+    (call,) = [each for each in shell_calls(f"{line[:-1]} --fast'" if line.endswith("'") else f"{line} --fast")
+               if isinstance(each.target, Script) and "wait" not in each.target.path.value]  # fmt: skip
+    assert isinstance(call.target, Script)
+    assert call.target.path.value.removeprefix("./") == "x.py"
+    assert [word.value for word in call.target.arguments] == ["--fast"]

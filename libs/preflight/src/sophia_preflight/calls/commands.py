@@ -18,7 +18,7 @@ from sophia_preflight.calls.programs import READERS
 from sophia_preflight.calls.programs.node import MANAGERS, package_manager
 from sophia_preflight.calls.programs.python import environment
 from sophia_preflight.calls.running import URL, Run
-from sophia_preflight.calls.wrappers import WRAPPERS
+from sophia_preflight.calls.wrappers import SCRIPTS, WAITING, WRAPPERS
 from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, named
 
 DEEPEST = 12
@@ -48,6 +48,14 @@ def interpret(words: Sequence[Word], run: Run) -> None:
         return
     if _wrapped(program, words, run):
         return
+    if WAITING.fullmatch(program) and "--" in (values := [word.value for word in words]):
+        interpret(words[values.index("--") + 1 :], run.deeper())
+        words = words[: values.index("--")]
+    if program == "su":
+        text = part(words[1:], frozenset(("-c", "--command", "-s", "--shell"))).first("-c", "--command")
+        if text is not None:
+            run.shell(text, run.deeper())
+        return
     _outputs(words, run)
     if PYTHON.fullmatch(name) or PYTHON.fullmatch(program):
         _python(words, run)
@@ -76,10 +84,12 @@ def _is_own_path(name: str) -> bool:
 def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
     """Whether the command only runs another, which then was interpreted."""
     for wrapper in WRAPPERS.get(program, ()):
-        verb = tuple(word.value for word in words[1 : 1 + len(wrapper.verb)])
-        if verb != wrapper.verb:
+        verb = wrapper.verb
+        before = part(words[1:], wrapper.valued, stop=True) if verb else Parted(rest=list(words[1:]))
+        told = before.rest
+        if tuple(word.value for word in told[: len(verb)]) != verb:
             continue
-        rest = list(words[1 + len(wrapper.verb) :])
+        rest = list(told[len(verb) :])
         if wrapper.after_dashes:
             dashes = next((index for index, word in enumerate(rest) if word.value == "--"), None)
             if dashes is None:
@@ -89,9 +99,9 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
         else:
             parted = part(rest, wrapper.valued, stop=True)
             rest = parted.rest[wrapper.operands :]
-            directory = parted.first("--directory", "--chdir", "--cwd") or (
-                parted.first("-C") if program in ("env", "poetry") else None
-            )
+            directory = parted.first("--directory", "--chdir", "--cwd") or before.first("--directory", "--cwd")
+            if directory is None and program in ("env", "poetry"):
+                directory = parted.first("-C") or before.first("-C")
             if directory is not None:
                 run = run.at(directory=joined(run.site.directory, directory.value))
         while wrapper.assignments and rest and re.match(r"[A-Za-z_]\w*=", rest[0].value):
@@ -102,7 +112,9 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
             rest = [replace(rest[0], value=own[1]), *rest[1:]]
         if program in ("npx", "bunx", "uvx", "pipx") and rest and re.search(r"[/@]|^[a-z]+\+", rest[0].value):
             return True  # a package by its name
-        if program in ("uv", "uvx", "coverage") and rest and rest[0].value.endswith(".py"):
+        if program == "hatch" and rest:
+            rest = [replace(rest[0], value=rest[0].value.rpartition(":")[2]), *rest[1:]]
+        if program in SCRIPTS and rest and rest[0].value.endswith(".py"):
             run.call(Script(rest[0], "python", tuple(rest[1:])), rest)
         elif program == "coverage" and rest and verb and any(word.value == "-m" for word in words[2:4]):
             interpret([Word("python"), *words[2:]], run.deeper())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sophia_preflight.calls.model import System
@@ -32,6 +33,20 @@ _UV_RUN = (
     "--project --env-file --package --index --index-url --extra-index-url -f --find-links --cache-dir --config-file "
     "--no-extra --color --refresh-package --resolution --exclude-newer --from --constraints"
 )
+_TORCHRUN = (
+    "--nnodes --nproc_per_node --nproc-per-node --rdzv_backend --rdzv-backend --rdzv_endpoint --rdzv-endpoint "
+    "--rdzv_id --rdzv-id --max_restarts --max-restarts --node_rank --node-rank --master_addr --master-addr "
+    "--master_port --master-port --role --log_dir --log-dir --num_processes --num_machines --machine_rank "
+    "--main_process_ip --main_process_port --mixed_precision --config_file --gpu_ids --dynamo_backend --num_gpus --num_nodes --include "
+    "--exclude --hostfile"
+)
+SCRIPTS = frozenset(
+    {"uv", "uvx", "coverage", "torchrun", "accelerate", "deepspeed", "pyinstrument", "memray", "kernprof", "viztracer",
+     "debugpy"}
+)  # fmt: skip
+"""Those whose command may be a file in Python."""
+WAITING = re.compile(r"(wait[-_]for([-_](it|port|db|postgres|\w+))?)(\.sh)?")
+"""Scripts that run what follows `--` once something is there."""
 WRAPPERS: dict[str, list[Wrapper]] = {
     "sudo": [_wrapper("-u -g -h -p -C -U -D -R -T --user --group", assignments=True)],
     "doas": [_wrapper("-u -C")],
@@ -62,6 +77,31 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "catatonit": [_wrapper()],
     "gosu": [_wrapper(operands=1)],
     "su-exec": [_wrapper(operands=1)],
+    "s6-setuidgid": [_wrapper(operands=1)],
+    "setuidgid": [_wrapper(operands=1)],
+    "chpst": [_wrapper("-u -U -b -m -d -o -p -f -c -r -t -/ -n -l -L -e")],
+    "with-contenv": [_wrapper()],
+    "runuser": [_wrapper("-u --user -g --group -G --supp-group")],
+    "authbind": [_wrapper("--depth")],
+    "fakeroot": [_wrapper("-l -s -i -b")],
+    "eatmydata": [_wrapper()],
+    "strace": [_wrapper("-e -o -p -s -u -E -P -a -b -I -O -S -X")],
+    "valgrind": [_wrapper()],
+    "mpirun": [_wrapper("-n -np -c --host -host -H --hostfile -x --map-by --bind-to --mca --oversubscribe-to")],
+    "mpiexec": [_wrapper("-n -np -host -hosts -f --hostfile")],
+    "srun": [_wrapper("-n -N -c -p -t -J -w --ntasks --nodes --partition --time --job-name")],
+    "torchrun": [_wrapper(_TORCHRUN)],
+    "accelerate": [_wrapper(_TORCHRUN, verb=("launch",))],
+    "deepspeed": [_wrapper(_TORCHRUN + " -H -i -e")],
+    "pyinstrument": [_wrapper("-r --renderer -o --outfile -m -t --interval")],
+    "memray": [_wrapper("-o --output", verb=("run",))],
+    "kernprof": [_wrapper("-o --outfile -s --setup -p --prof-mod")],
+    "viztracer": [_wrapper("-o --output_file --min_duration --max_stack_depth")],
+    "debugpy": [_wrapper("--listen --connect --log-to")],
+    "watchmedo": [
+        _wrapper("-d --directory -p --patterns -i --ignore-patterns --interval --signal", verb=("auto-restart",))
+    ],
+    "hatch": [_wrapper("-e --env -p --project", verb=("run",))],
     "setpriv": [_wrapper("--reuid --regid --groups")],
     "xargs": [_wrapper("-I -n -P -d -L -s -a -E --max-args --max-procs --delimiter --replace", more=True)],
     "uv": [_wrapper(_UV_RUN, verb=("run",)), _wrapper(_UV_RUN, verb=("tool", "run"))],
