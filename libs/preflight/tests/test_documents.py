@@ -348,3 +348,54 @@ def test_pages_that_tell_how_a_part_is_used_are_read(page: str, tmp_path: Path) 
 )
 def test_pages_of_what_may_come_and_sessions_with_output_are_not(page: str, tmp_path: Path) -> None:
     assert findings(_PROGRAM + page, tmp_path) == []
+
+
+_ASCIIDOC = """
+=== docs/guide.adoc
+= Guide
+
+The listing
+
+[source,sh]
+----
+shop --shelf 3
+shop --board 3
+----
+
+and the paragraph
+
+    $ shop --cupboard 3
+
+and the output
+
+....
+shop --other 3
+....
+
+== Deprecated
+
+[source,sh]
+----
+shop --old 3
+----
+"""
+_SHELVES = """
+=== pyproject.toml
+[project]
+name = "shop"
+[project.scripts]
+shop = "shop:main"
+=== shop.py
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shelf")
+    parser.parse_args()
+"""
+
+
+def test_commands_of_pages_in_asciidoc_are_read(tmp_path: Path) -> None:
+    said = [each.partition(" ")[2].rsplit(":", 1)[0] for each in findings(_SHELVES + _ASCIIDOC, tmp_path)]
+    assert said == ["docs/guide.adoc:8", "docs/guide.adoc:13"]

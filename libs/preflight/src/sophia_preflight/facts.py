@@ -128,7 +128,7 @@ def kind_of(path: str, head: str) -> str:
         return "dockerfile"
     if _MAKEFILE.search(path):
         return "make"
-    if name.endswith((".md", ".mdx", ".markdown", ".rst")):
+    if name.endswith((".md", ".mdx", ".markdown", ".rst", ".adoc", ".asciidoc")):
         return "document" if documents.is_page(path) else ""
     if name == "tox.ini":
         return "tox"

@@ -20,17 +20,17 @@ from sophia_preflight.readers import pages
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, PAD, UNKNOWN, plain
 
-_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(mdx?|markdown|rst)", re.IGNORECASE)
+_FRONT = re.compile(r"(README|CONTRIBUTING)[^/]*\.(mdx?|markdown|rst|adoc|asciidoc)", re.IGNORECASE)
 _NAMED = re.compile(
     r"(DEVELOP|HACKING|INSTALL|DEPLOY|RUNBOOK|GETTING|QUICK|SETUP|TESTING|OPERATI|RELEASING|USAGE|AGENTS|CLAUDE)[^/]*"
-    r"\.(mdx?|markdown|rst)"
+    r"\.(mdx?|markdown|rst|adoc|asciidoc)"
 )
 _LOUD = re.compile(
-    r"(?!.*(TODO|PLAN|DESIGN|SPEC|NOTES|PROPOSAL|PROMPT|TASK|IDEA|RFC|DRAFT|HISTORY))[A-Z][A-Z0-9_-]{3,}\.(mdx?|markdown|rst)"
+    r"(?!.*(TODO|PLAN|DESIGN|SPEC|NOTES|PROPOSAL|PROMPT|TASK|IDEA|RFC|DRAFT|HISTORY))[A-Z][A-Z0-9_-]{3,}\.(mdx?|markdown|rst|adoc|asciidoc)"
 )
 """Pages that speak for the directory that they lie in, whatever they are about."""
 _PAGES = re.compile(
-    r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst)$", re.IGNORECASE
+    r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst|adoc|asciidoc)$", re.IGNORECASE
 )
 _PAST = re.compile(
     r"(^|/)[^/]*(decision|adrs?/|rfcs?/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"

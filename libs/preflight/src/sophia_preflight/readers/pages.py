@@ -1,4 +1,4 @@
-"""Pages in Markdown and reStructuredText: their blocks of code, and what is said around each.
+"""Pages in Markdown, reStructuredText and AsciiDoc: their blocks of code, and what is said around each.
 
 Only what decides whether a block is a command that somebody should type is read: its language, the line before it, and
 whether a heading above tells that all below it is past or not yet. What a page hides in comments is not there.
@@ -47,6 +47,8 @@ def parse(path: str, text: str) -> Text:
     """A page in the language that its name tells."""
     if path.endswith(".rst"):
         blocks = list(_restructured(text.split("\n")))
+    elif path.endswith((".adoc", ".asciidoc")):
+        blocks = list(_asciidoc(text.split("\n")))
     else:
         text = _HIDDEN.sub(lambda match: "\n" * match[0].count("\n"), text)
         blocks = [each for each in _markdown(text.split("\n")) if each.sure or not path.endswith(".mdx")]
@@ -98,6 +100,36 @@ def _markdown(lines: list[str]) -> Iterator[Block]:
             lead = line
         elif line.strip():
             lead = line
+
+
+def _asciidoc(lines: list[str]) -> Iterator[Block]:
+    """Listings and literal blocks between lines of dashes or dots, and paragraphs that are indented."""
+    headings, lead, language, index = _Headings(), "", "", 0
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        if listing := re.fullmatch(r"(-{4,}|\.{4,}|/{4,}|`{3,})(\w*)\s*", line):
+            start = index
+            while index < len(lines) and lines[index].rstrip() != listing[1]:
+                index += 1
+            if listing[1][0] != "/":
+                inner, sure = lines[start:index], bool(language or listing[2])
+                yield Block(language or listing[2], "", start + 1, 0, inner, lead, headings.past, sure)
+            index, lead, language = index + 1, "", ""
+        elif said := re.match(r"\[(?:source|,)\s*,?\s*([\w-]*)|\[(?:listing|literal|subs)", line):
+            language = (said[1] or "").lower()
+        elif line.startswith((" ", "\t")) and line.strip() and not lines[index - 2].strip():
+            start, width = index - 1, _width(line)
+            while index < len(lines) and lines[index].strip():
+                index += 1
+            inner = _dedented(lines[start:index], width)
+            yield Block(language, "", start + 1, width, inner, lead, headings.past, sure=bool(language))
+            language = ""
+        elif heading := re.match(r"(=+)\s", line):
+            headings.pass_by(len(heading[1]), line)
+            lead = line
+        elif line.strip():
+            lead, language = line, ""
 
 
 def _restructured(lines: list[str]) -> Iterator[Block]:
