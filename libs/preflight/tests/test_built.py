@@ -152,3 +152,87 @@ def test_what_may_be_meant_for_another_program_is_not_looked_at(line: str, refus
         commands=frozenset({"run"}), hands_on=True, negates=True,
     )  # fmt: skip
     assert bool(list(strange(known, [Word(each) for each in line.split()]))) is refused
+
+
+def test_a_program_is_known_by_the_name_that_it_gives_itself_and_by_those_of_its_builds(tmp_path: Path) -> None:
+    source = COBRA.replace("cmd/shopctl", "cmd/control")
+    calls = "=== run.sh\nshopctl sell a --cost 3\n/usr/bin/control-linux-amd64 sell a --worth 3\n"
+    assert said(tmp_path, MODULE + source + calls) == ["it does not accept `--cost`", "it does not accept `--worth`"]
+
+
+def test_a_page_may_start_a_program_that_is_not_built_yet(tmp_path: Path) -> None:
+    page = "=== README.md\n```sh\n./bin/till -shelf 3\n./bin/till -cupboard 3\n```\n"
+    assert said(tmp_path, MODULE + SERVER + page) == ["it does not accept `-cupboard`"]
+
+
+def test_an_image_of_another_registry_by_the_name_of_a_program_starts_it(tmp_path: Path) -> None:
+    compose = '=== compose.yaml\nservices:\n  a: {image: "shop/till:1.2", command: ["-cupboard=3"]}\n'
+    other = '  b: {image: "shop/other:1.2", command: ["-cupboard=3"]}\n'
+    assert said(tmp_path, MODULE + SERVER + compose + other) == ["it does not accept `-cupboard`"]
+
+
+def test_where_two_libraries_read_options_one_dash_says_nothing(tmp_path: Path) -> None:
+    source = COBRA.replace('import "github.com/spf13/cobra"', 'import (\n    "flag"\n    "github.com/spf13/cobra"\n)')
+    calls = "=== run.sh\nshopctl sell a -price 3\nshopctl sell a -cost 3\nshopctl sell a --cost 3\n"
+    assert said(tmp_path, MODULE + source + calls) == ["it does not accept `--cost`"]
+
+
+def test_a_command_of_a_project_in_python_is_not_the_program_of_that_name(tmp_path: Path) -> None:
+    project = '=== pyproject.toml\n[project]\nname = "till"\n[project.scripts]\ntill = "elsewhere:main"\n'
+    calls = "=== run.sh\ntill --cupboard 3\n"
+    assert said(tmp_path / "a", MODULE + SERVER + calls) == ["it does not accept `--cupboard`"]
+    assert said(tmp_path / "b", MODULE + SERVER + calls + project) == []
+
+
+NODE = """
+=== package.json
+{"name": "@shop/till", "bin": {"till": "bin/till.mjs"}, "scripts": {"go": "node bin/till.mjs --cupboard 3"}}
+=== bin/till.mjs
+import { Command } from 'commander';
+import { more } from './more.mjs';
+const program = more(new Command());
+program.option('-s, --shelf <number>', 'where').parse();
+=== bin/more.mjs
+export const more = (program) => program.option('--keep-open', 'whether');
+"""
+RUST = """
+=== Cargo.toml
+[package]
+name = "till"
+[dependencies]
+clap = "4"
+=== src/main.rs
+use clap::Parser;
+
+#[derive(Parser)]
+struct Settings {
+    /// where
+    #[arg(short, long, default_value = "1")]
+    shelf_number: u32,
+    #[arg(long = "listen")]
+    address: String,
+}
+"""
+
+
+def test_programs_for_node_are_known_where_their_library_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    calls = "=== Makefile\nx:\n\tnode bin/till.mjs --shelf 3 --keep-open --no-keep-open\n\tnpx till --board 3\n"
+    assert sorted(said(tmp_path / "a", NODE + calls)) == [
+        "it does not accept `--board`",
+        "it does not accept `--cupboard`",
+    ]
+    for number, library in enumerate(("'minimist'", "'commander'; program.allowUnknownOption()")):
+        assert said(tmp_path / str(number), NODE.replace("'commander'", library) + calls) == []
+
+
+def test_programs_in_rust_are_known_by_their_attributes(tmp_path: Path) -> None:
+    calls = """
+=== Makefile
+x:
+\tcargo run --release -- --shelf-number 3 --listen :80
+\tcargo run -- --address :80
+\t./target/release/till --shelf 3 --listen :80
+"""
+    assert said(tmp_path / "a", RUST + calls) == ["it does not accept `--address`", "it does not accept `--shelf`"]
+    open_ended = RUST.replace("#[arg(long =", "#[arg(allow_hyphen_values = true, long =")
+    assert said(tmp_path / "b", open_ended + calls) == []

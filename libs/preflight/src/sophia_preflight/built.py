@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from sophia_preflight.calls.model import Call, Program
 from sophia_preflight.calls.options import part
 from sophia_preflight.interfaces.golang import GoPrograms
+from sophia_preflight.interfaces.nodejs import NodePrograms
+from sophia_preflight.interfaces.rust import RustPrograms
 from sophia_preflight.interfaces.vocabulary import Vocabulary
 from sophia_preflight.standing import Standing, standing
-from sophia_preflight.text import Word, is_known, joined, named
+from sophia_preflight.text import UNKNOWN, Word, is_known, joined, named
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -22,10 +24,16 @@ _GO = named(
     "-o -p -tags -ldflags -gcflags -asmflags -gccgoflags -mod -modfile -overlay -pkgdir -toolexec -buildmode -compiler "
     "-installsuffix -C -exec -covermode -coverpkg"
 )
+_CARGO = named("--bin -p --package --features -F --manifest-path --target --profile --target-dir -j --jobs --config -Z")
 _USUAL = named(
     "main test run gen build install lint release format find cat echo env tool tools cmd app script scripts bin hack"
 )
 """Names that say nothing of which program is meant."""
+_VARIANT = re.compile(
+    r"([-_.](prod|pure|race|static|debug|linux|darwin|windows|freebsd|amd64|arm64|arm|386|ppc64le|s390x|x86_64|aarch64))+$"
+)
+_CALLED = re.compile(r"\bUse\s*:\s*\"([\w-]+)|\bkingpin\.New\(\s*\"([\w-]+)\"|\bcli\.App\{\s*Name:\s*\"([\w-]+)\"")
+"""What a program calls itself."""
 
 
 class Built:
@@ -34,12 +42,30 @@ class Built:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.go = GoPrograms(context.repository)
+        self.rust = RustPrograms(context.repository)
+        self.node = NodePrograms(context.repository)
 
     def find(self, name: str) -> Vocabulary | None:
-        """What the program of a name accepts."""
+        """What the program of a name, or of a build of it for something, accepts."""
         name = posixpath.basename(name).removesuffix(".exe")
-        directory = self._names.get(name)
-        return self.go.vocabulary(directory) if directory is not None else None
+        if name in _USUAL or name in self.context.entries:
+            return None
+        directory = self._names.get(name, self._names.get(_VARIANT.sub("", name)))
+        if directory is not None:
+            return self.go.vocabulary(directory)
+        return self.rust.find(name) or self.node.find(name)
+
+    def cargo(self, words: Sequence[Word]) -> tuple[Vocabulary, Sequence[Word]] | None:
+        """What `cargo run` starts, and what it is told."""
+        values = [word.value for word in words]
+        if values[:1] != ["run"] or "--" not in values:
+            return None
+        at = values.index("--")
+        name = part(words[1:at], _CARGO).first("--bin", "-p", "--package")
+        if name is None and len(self.rust.names) != 1:
+            return None
+        known = self.rust.find(name.value if name is not None else next(iter(self.rust.names)))
+        return (known, words[at + 1 :]) if known is not None else None
 
     def run(self, call: Call, words: Sequence[Word]) -> tuple[Vocabulary, Sequence[Word]] | None:
         """What `go run` starts, and what it is told."""
@@ -65,6 +91,9 @@ class Built:
         ours = [each for each in self.go.mains if standing(f"{each}/main.go") is not Standing.VENDORED]
         for directory in ours:
             found.setdefault(self.go.name_of(directory), set()).add(directory)
+            text = self.context.repository.glimpse(self.go.mains[directory])
+            if (match := _CALLED.search(text)) and (said := next(filter(None, match.groups()))):
+                found.setdefault(said, set()).add(directory)
         for call in self.context.calls if ours else ():
             for name, directory in self._made(call):
                 found.setdefault(name, set()).add(directory)
@@ -82,7 +111,7 @@ class Built:
         parted = part(target.arguments[1:], _GO)
         output = parted.first("-o")
         packages = parted.operands or [Word(".", call.place.line, call.place.column)]
-        name = posixpath.basename(output.value).removesuffix(".exe") if output is not None else ""
+        name = posixpath.basename(output.value).removesuffix(".exe").rstrip(UNKNOWN) if output is not None else ""
         if not name or not is_known(name) or len(packages) != 1:
             return []
         value = packages[0].value

@@ -127,13 +127,18 @@ def _services(context: Context, images: _Images) -> Iterator[Call]:
             command = service.get("command")
             if command is None or service.has("entrypoint") or not (words := command_words(command.node)):
                 continue
+            path = command.file.path
             found = _image_of(context, images, project, service)
             if found is None:
+                image = service.get("image")
+                if image is not None and not service.has("build") and (own := _name(image.text)):
+                    key = service_key(path, name)
+                    site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, key, owner=name)
+                    yield from _calls([replace(words[0], value=own), *words], site)
                 continue
             made, stage = found
             directory = service.get("working_dir")
             base = joined(CWD, directory.text) if directory is not None else working_directory(made, stage)
-            path = command.file.path
             site = Site(path, Caller.COMPOSE, base, System.IMAGE, service_key(path, name), owner=name)
             for each in _with(_entry(made, stage), words):
                 yield from _calls(each, site)

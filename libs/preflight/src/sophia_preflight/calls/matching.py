@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sophia_preflight.built import Built
+from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
@@ -48,7 +49,7 @@ class Misfit:
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
     built, spoken = Built(context), Spoken(context)
-    for call in (*context.typed, *started(context)):
+    for call in (*context.typed, *started(context), *_shown(context, built)):
         found = _callee(context, call)
         if found is None:
             yield from _strange(context, built, call)
@@ -58,10 +59,23 @@ def misfits(context: Context) -> Iterator[Misfit]:
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
         if interface is not None:
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
-        if not wrong and (interface is None or interface.is_open) and context.python(path) is not None:
-            known = spoken.vocabulary(path)
+        if not wrong and (interface is None or interface.is_open):
+            known = spoken.vocabulary(path) if context.python(path) is not None else None
+            if re.search(r"\.[cm]?[jt]s$", path):
+                known = built.node.vocabulary(path)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
+
+
+def _shown(context: Context, built: Built) -> Iterator[Call]:
+    """Programs in a compiled language that pages start by paths which are there once they are built."""
+    typed = {(call.place, call.text) for call in context.typed if call.site.caller is Caller.DOCUMENT}
+    for facts in context.facts.values() if built.go.mains else ():
+        for call in facts.trace.calls if isinstance(facts.data, Page) else ():
+            if isinstance(call.target, Script) and not call.target.interpreter and (call.place, call.text) not in typed:
+                name = posixpath.basename(call.target.path.value)
+                if name not in context.repository.by_name and built.find(name) is not None:
+                    yield call
 
 
 def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
@@ -73,6 +87,8 @@ def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
             known, words = built.find(name.value), arguments
         case Program(name=name, arguments=arguments) if name.value == "go":
             known, words = built.run(call, arguments) or (None, ())
+        case Program(name=name, arguments=arguments) if name.value == "cargo":
+            known, words = built.cargo(arguments) or (None, ())
         case Program(name=name, arguments=arguments):
             known, words = built.find(name.value), arguments
     if known is not None:
@@ -102,7 +118,11 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return path, arguments, context.interface(path)
         case Program(name=name, arguments=arguments):
             match = _INSTALLED.fullmatch(name.value)
-            return _entry(context, call, match[1] if match else name.value, arguments)
+            plain = match[1] if match else name.value
+            same = context.repository.by_name.get(plain, []) if re.search(r"\.(sh|bash|py)$", plain) else []
+            if len(same) == 1 and call.site.system is System.IMAGE and not _USUAL.match(plain):
+                return _through(context, same[0], arguments, 0)
+            return _entry(context, call, plain, arguments)
         case _:
             return None
 

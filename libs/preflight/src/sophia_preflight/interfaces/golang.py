@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.interfaces.vocabulary import Vocabulary
+from sophia_preflight.interfaces.written import kebab
 from sophia_preflight.text import named
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _TAG = re.compile(r"\b(long|short|name|alias|aliases):\"([^\"]*)\"")
 _FIELD = re.compile(r"^[ \t]+([A-Z]\w*)[ \t]+[\w.*\[\]{}]+[ \t]+`", re.MULTILINE)
 _LITERAL = re.compile(r"(?<=[\"`])-{0,2}([A-Za-z0-9][\w.-]*)(?=[\"`=, ])|(?<=[, ])([A-Za-z0-9][\w.-]*)(?=[\"`])")
 _COMPOSED = re.compile(r"[\"`]-{0,2}((?:[\w.-]|%[sv])*(?:%[sv])(?:[\w.-]|%[sv])*)[\"`]")
-_AFFIX = re.compile(r"[\"`](?:([.:_-][A-Za-z][\w.-]*)|([A-Za-z][\w.-]*[.:_-]))[\"`]")
+_AFFIX = re.compile(r"\+\s*[\"`]([.:_-]?[A-Za-z][\w.-]*)[\"`]|[\"`]([A-Za-z][\w.-]*[.:_-]?)[\"`]\s*\+")
 _FLAGGING = re.compile(
     r"\b(\w+)(?:\.\w+|\(\))*\.((?:[Aa]dd|[Bb]ind|[Rr]egister|[Ii]nit|[Ii]nstall|[Ss]etup)\w*Flags\w*)\("
 )
@@ -246,7 +247,7 @@ class _Reading:
             valued=frozenset(self.valued - self.flags),
             words=words,
             pieces=pieces,
-            letters=frozenset(self.letters) if pflags and self.plain else None,
+            letters=frozenset(self.letters) if pflags and self.plain and "flag" not in self.libraries else None,
             single=single,
             commands=commands,
             refuses=bool(commands) and self._is_refusing(whole),
@@ -301,7 +302,7 @@ class _Reading:
             self._fields(code)
         if any("kong" in each for each in names):
             self.plain = False
-            self.options |= {_kebab(name) for name in _FIELD.findall(code)}
+            self.options |= {kebab(name) for name in _FIELD.findall(code)}
         tagged = any(re.search("kong|go-flags", each) for each in self.libraries)
         for kind, value in _TAG.findall(code) if tagged else ():
             (self.letters if kind == "short" else self.options).add(value)
@@ -378,23 +379,22 @@ class _Reading:
                 self.options |= {each.strip() for each in literal.split(",")}
 
     def _words(self) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
-        """Everything that may be the name of an option, and what names may be put together like."""
+        """Everything that may be the name of an option, and what names may be put together like where options are."""
         found: set[str] = set()
         composed: set[str] = set()
         for text in self.texts:
             found |= {start or end for start, end in _LITERAL.findall(text)}
-            composed |= {re.sub(r"%[sv]|[^%]+", _piece, each) for each in _COMPOSED.findall(text)}
-            for after, before in _AFFIX.findall(text):
+        for code in self.codes:
+            if not any(_LIBRARIES.fullmatch(name) or "flag" in name for _, name in imports(code)):
+                continue
+            composed |= {re.sub(r"%[sv]|[^%]+", _piece, each) for each in _COMPOSED.findall(code)}
+            for after, before in _AFFIX.findall(code):
                 composed.add(r"[\w.-]+" + re.escape(after) if after else re.escape(before) + r"[\w.-]+")
         return frozenset(found), tuple(map(re.compile, sorted(composed)))
 
 
 def _piece(match: re.Match[str]) -> str:
     return r"[\w.-]+" if match[0] in ("%s", "%v") else re.escape(match[0])
-
-
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def _arguments(code: str, start: int) -> Iterator[str]:
