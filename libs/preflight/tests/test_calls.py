@@ -192,7 +192,6 @@ def test_python_that_computes_a_command_makes_no_known_call() -> None:
     [
         "uv --offline run --no-sync x.py",
         "poetry --directory . run ./x.py",
-        "hatch run test:./x.py",
         "su - someone -c './x.py'",
         "runuser -u someone -- ./x.py",
         "s6-setuidgid someone ./x.py",

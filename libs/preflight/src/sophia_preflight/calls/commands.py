@@ -112,8 +112,6 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
             rest = [replace(rest[0], value=own[1]), *rest[1:]]
         if program in ("npx", "bunx", "uvx", "pipx") and rest and re.search(r"[/@]|^[a-z]+\+", rest[0].value):
             return True  # a package by its name
-        if program == "hatch" and rest:
-            rest = [replace(rest[0], value=rest[0].value.rpartition(":")[2]), *rest[1:]]
         if program in SCRIPTS and rest and rest[0].value.endswith(".py"):
             run.call(Script(rest[0], "python", tuple(rest[1:])), rest)
         elif program == "coverage" and rest and verb and any(word.value == "-m" for word in words[2:4]):

@@ -6,7 +6,6 @@ what its Dockerfile starts, so that the arguments meet the program that reads th
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -131,7 +130,8 @@ def _services(context: Context, images: _Images) -> Iterator[Call]:
             found = _image_of(context, images, project, service)
             if found is None:
                 image = service.get("image")
-                if image is not None and not service.has("build") and (own := _name(image.text)):
+                own = _name(image.text) if image is not None and not service.has("build") else ""
+                if own and words[0].value.startswith("-"):
                     key = service_key(path, name)
                     site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, key, owner=name)
                     yield from _calls([replace(words[0], value=own), *words], site)
@@ -173,8 +173,8 @@ def _container(path: str, item: Item, node: Node, images: _Images) -> Iterator[C
     elif words and (found := images.find(node["image"].text)) is not None:
         for each in _with(_entry(*found), words):
             yield from _calls(each, site)
-    elif words and (name := _name(node["image"].text)):
-        yield from _calls([replace(words[0], value=posixpath.basename(name)), *words], site)
+    elif words and words[0].value.startswith("-") and (name := _name(node["image"].text)):
+        yield from _calls([replace(words[0], value=name), *words], site)
 
 
 def _words(node: Node) -> list[Word]:

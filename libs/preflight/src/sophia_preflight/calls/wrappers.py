@@ -37,7 +37,8 @@ _TORCHRUN = (
     "--nnodes --nproc_per_node --nproc-per-node --rdzv_backend --rdzv-backend --rdzv_endpoint --rdzv-endpoint "
     "--rdzv_id --rdzv-id --max_restarts --max-restarts --node_rank --node-rank --master_addr --master-addr "
     "--master_port --master-port --role --log_dir --log-dir --num_processes --num_machines --machine_rank "
-    "--main_process_ip --main_process_port --mixed_precision --config_file --gpu_ids --dynamo_backend --num_gpus --num_nodes --include "
+    "--main_process_ip --main_process_port --mixed_precision --config_file --gpu_ids "
+    "--dynamo_backend --num_gpus --num_nodes --include "
     "--exclude --hostfile"
 )
 SCRIPTS = frozenset(
@@ -101,7 +102,6 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "watchmedo": [
         _wrapper("-d --directory -p --patterns -i --ignore-patterns --interval --signal", verb=("auto-restart",))
     ],
-    "hatch": [_wrapper("-e --env -p --project", verb=("run",))],
     "setpriv": [_wrapper("--reuid --regid --groups")],
     "xargs": [_wrapper("-I -n -P -d -L -s -a -E --max-args --max-procs --delimiter --replace", more=True)],
     "uv": [_wrapper(_UV_RUN, verb=("run",)), _wrapper(_UV_RUN, verb=("tool", "run"))],
