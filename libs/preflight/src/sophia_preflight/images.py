@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sophia_preflight.base_images import begins_in, brings, is_plain
+from sophia_preflight.base_images import begins_in, brings, is_bare, is_plain
 from sophia_preflight.calls.model import Trace
 from sophia_preflight.ignoring import DockerIgnore
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
-from sophia_preflight.text import CWD, UNKNOWN, is_known, joined
+from sophia_preflight.text import CWD, UNKNOWN, is_known, joined, named
 
 if TYPE_CHECKING:
     from sophia_preflight.repository import Repository
@@ -37,6 +37,15 @@ _WRITTEN = re.compile(r"\.(sh|bash)$")
 
 _SHIPPED = re.compile(r"\.(sh|bash|py|[cm]?js|rb|pl|php)$")
 """Endings of scripts, as they are put where programs lie."""
+_QUIET = named(
+    "apt-get apt apk yum dnf microdnf adduser addgroup useradd groupadd usermod mkdir chmod chown chgrp rm ln cp "
+    "mv set echo printf cd true test [ : export update-ca-certificates strip upx setcap ldconfig sed touch cat find git"
+)
+"""Programs that make nothing which `Trace.produced` does not know; what packages bring lies where systems put it."""
+_SYSTEM = re.compile(r"/(usr(?!/local/bin/)|lib\w*|etc|var|s?bin|root|home|proc|sys|dev|run|tmp|opt|go|mnt|srv)(/|$)")
+"""Where systems, packages and tools put things."""
+_COMMANDS = re.compile(r"&&|\|\||[;|\n]")
+_ASSIGNED = re.compile(r"\s*(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|\S*)\s+)*")
 _PROGRAMS = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")
 
 
@@ -70,6 +79,10 @@ class Filesystem:
     base: str = ""
     """The image that the stage begins with; empty where it begins with another stage."""
     installs_project: bool = False
+    opaque: bool = False
+    """Commands were run that may make anything."""
+    put: list[str] = field(default_factory=list)
+    """Single files that are copied from other stages or made by commands: paths."""
     owned: set[str] = field(default_factory=set)
     """Directories that only we put something into."""
 
@@ -96,6 +109,8 @@ class Filesystem:
             return None
         if path in self.made or posixpath.basename(path) in self.made:
             return None
+        if self.is_nowhere(path):
+            return ""
         if self.below is not None:
             return self.below.find(path)
         tops = self._tops()
@@ -104,6 +119,22 @@ class Filesystem:
         if "/" in self.owned and is_plain(self.base) and re.fullmatch(r"/[^/]+\.\w{1,10}", path):
             return ""
         return None
+
+    def is_nowhere(self, path: str) -> bool:
+        """Whether nothing can have put a file there: a plain image, and commands that are known throughout."""
+        own = list(self._below())
+        if _SYSTEM.match(path) or any(stage.opaque or stage.installs_project for stage in own):
+            return False
+        base = own[-1].base
+        if not (is_plain(base) or is_bare(base)) or not any(stage.copied or stage.moved or stage.put for stage in own):
+            return False
+        if any(stage.find(path) is None for stage in own[1:]):
+            return False
+        return posixpath.dirname(path) in _PROGRAMS or posixpath.dirname(path) == "/" or self._is_ours_at(path)
+
+    def _is_ours_at(self, path: str) -> bool:
+        """Whether its directory is one that the file's own instructions put single files into."""
+        return any(posixpath.dirname(path) == posixpath.dirname(each) for stage in self._below() for each in stage.put)
 
     def _is_output(self, path: str) -> bool:
         """Whether a path is where builds put what they make: no directory of the repository, or a program in one."""
@@ -273,6 +304,7 @@ class Images:
             self._copy(made, each, found)
         elif each.name == "RUN":
             found.installs_project |= bool(_INSTALLS.search(each.flat))
+            found.opaque |= "mount" in each.flags or bool(each.heredocs) or _is_opaque(each)
             self._run(made, found)
         elif each.name == "VOLUME":
             found.unknown += [joined(found.workdir, word) for word in each.arguments()]
@@ -287,6 +319,8 @@ class Images:
             if produced.tree and path not in (found.workdir, "/"):
                 (found.begun if produced.empty else found.unknown).append(path)
             found.made.add(path)
+            if produced.path.startswith("/"):
+                found.put.append(path)
             if not produced.path.startswith("/"):
                 found.made.add(posixpath.basename(path))  # commands go to directories that nobody can name
 
@@ -352,7 +386,22 @@ class Images:
                 found.made |= inner.made
             else:
                 found.unknown.append(target)
+                found.put.append(target)
                 found.installs_project |= inner.installs()
+
+
+def _is_opaque(run: Instruction) -> bool:
+    """Whether a RUN has a command that may make anything anywhere."""
+    for command in _COMMANDS.split(run.flat.replace("\\\n", " ")):
+        words = command[match.end() :].split() if (match := _ASSIGNED.match(command)) else command.split()
+        if not words:
+            continue
+        builds = words[0] == "go" and (
+            words[1:2] in (["mod"], ["version"]) or (words[1:2] == ["build"] and "-o" in words)
+        )
+        if words[0] not in _QUIET and not builds:
+            return True
+    return False
 
 
 def matches(repository: Repository, pattern: str) -> list[str]:

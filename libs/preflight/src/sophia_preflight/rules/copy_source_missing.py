@@ -113,6 +113,8 @@ def _lacks(context: Context, made: Dockerfile, stage: Stage, build: BuildContext
         return ""
     if lost := files.lost(path):
         return f"the .dockerignore of `{build.directory}` leaves `{lost}` out"
+    if files.is_nowhere(path):
+        return f"nothing puts `{path}` into the stage `{stage.name or stage.index}`"
     place = files.home(path)
     if not place or not _KEPT.search(place) or context.finder.is_made(place) or posixpath.dirname(place) == "":
         return ""
@@ -194,6 +196,18 @@ def _empty(context: Context, directory: str, build: BuildContext, ignore: Docker
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM golang:1.25 AS build
+        WORKDIR /src
+        COPY . .
+        RUN CGO_ENABLED=0 go build -o /out/server ./cmd/api
+        FROM gcr.io/distroless/static-debian12
+        COPY --from=build /out/api /server
+        ENTRYPOINT ["/server"]
+        === go.mod
+        === cmd/api/main.go
+    """),
     tree("""
         === docker-compose.yml
         services: {api: {build: ./api}}
@@ -284,6 +298,30 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Dockerfile
+        FROM golang:1.25 AS build
+        WORKDIR /src
+        COPY . .
+        RUN go build -o /out/server ./cmd/api && make install DESTDIR=/out
+        FROM golang:1.25 AS other
+        WORKDIR /src
+        COPY . .
+        RUN mkdir -p /out && go build -o /out/ ./cmd/...
+        FROM golang:1.25 AS third
+        COPY . .
+        RUN cd /out && go build -o server ./cmd/api && go install ./cmd/api
+        FROM gcr.io/distroless/static-debian12
+        COPY --from=build /out/api /
+        COPY --from=other /out/api /
+        COPY --from=third /go/bin/api /out/server /bin/
+        COPY --from=third /etc/ssl/certs /etc/ssl/certs
+        ENTRYPOINT ["/api"]
+        === Makefile
+        install:
+        === go.mod
+        === cmd/api/main.go
+    """),
     tree("""
         === build.sh
         cd "$(dirname "$0")"

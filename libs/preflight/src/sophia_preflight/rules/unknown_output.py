@@ -29,8 +29,10 @@ RULE = Rule(
 _ASKED = re.compile(
     r"(?<![\w.-])(?:(?P<kind>steps|needs)\.(?P<owner>[\w-]+)(?:\.(?P<field>[\w-]+)(?:\.(?P<name>[\w-]+))?)?"
     r"|inputs\.(?P<input>[\w-]+)"
-    r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?)(?![\w-]|\s*\()"
+    r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?"
+    r"|matrix\.(?P<matrix>[\w-]+)(?:\.[\w-]+)*)(?![\w-]|\s*\()"
 )
+_WANTED = ("name", "input", "port", "service", "matrix", "owner")
 _WRITTEN = re.compile(r"^\s*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?([A-Za-z_][\w-]*)(?:=|<<)")
 _OTHERS = re.compile(
     r"(^|[\s;&|(])(\./|\.\./|bash|sh|source|\.|python\d?|node|npx|npm|uv|make|pwsh|cat|jq|go|cargo|tee)\s", re.MULTILINE
@@ -62,7 +64,7 @@ def check(context: Context) -> Iterable[Finding]:
                     continue
                 told.add(asked.match[0])
                 said, known, there = wrong
-                name = next(filter(None, map(asked.match.group, ("name", "input", "port", "service", "owner"))))
+                name = next(filter(None, map(asked.match.group, _WANTED)))
                 near = get_close_matches(name, known, n=1)
                 yield RULE.found(
                     f"`{asked.match[0]}` is empty: {said}",
@@ -122,6 +124,8 @@ def _wrong(
         return _input(workflow, match["input"])
     if match["service"]:
         return None if workflow.action else _service(workflow, job, match)
+    if match["matrix"]:
+        return _axis(workflow, job, match["matrix"])
     if match["kind"] == "needs":
         return _needed(context, workflow, job, match)
     return _step(job, match, actions)
@@ -153,6 +157,21 @@ def _service(workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | Non
     if not match["port"] or not all(port.isdigit() for port in said) or match["port"] in said:
         return None
     return f"the service `{match['service']}` publishes no port `{match['port']}`", said, ports.place(workflow.path)
+
+
+def _axis(workflow: Workflow, job: Job, name: str) -> _Wrong | None:
+    if workflow.action or job.matrix.text or job.matrix["include"].text:
+        return None
+    known = {key for key, _ in job.matrix.items()} - {"include", "exclude"}
+    known |= {key for entry in job.matrix["include"].elements() for key, _ in entry.items()}
+    if name.lower() in {each.lower() for each in known}:
+        return None
+    place = job.matrix.place(workflow.path) if job.matrix else None
+    return (
+        f"the matrix of `{job.name}` has no `{name}`" if known else f"`{job.name}` has no matrix",
+        sorted(known),
+        place,
+    )
 
 
 def _needed(context: Context, workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | None:
@@ -212,6 +231,18 @@ def _written(step: Step) -> set[str] | None:
 
 
 BAD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            strategy:
+              matrix: {python-version: ["3.12", "3.13"]}
+            steps:
+              - uses: actions/setup-python@v5
+                with: {python-version: "${{ matrix.python }}"}
+    """),
     tree("""
         === .github/actions/plan/action.yml
         name: plan
@@ -293,6 +324,24 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ${{ matrix.target.os }}
+            strategy:
+              matrix:
+                target: [{os: ubuntu-24.04}]
+                include: [{target: {os: macos-15}, extra: "yes"}]
+            steps:
+              - run: echo "${{ matrix.extra }}"
+          made:
+            runs-on: ubuntu-24.04
+            strategy: {matrix: "${{ fromJSON(vars.MATRIX) }}"}
+            steps:
+              - run: echo "${{ matrix.any }}"
+    """),
     tree("""
         === .github/workflows/ship.yml
         on:
