@@ -367,6 +367,7 @@ GOOD = [
               - run: echo "${{ toJSON(needs) }} ${{ needs.build.result }} ${{ github.event.inputs.other }}"
           test:
             runs-on: ubuntu-latest
+            strategy: {matrix: {port: [5432]}}
             services:
               db: {image: postgres, ports: ["5432"]}
               cache: {image: redis, ports: ["16379:6379/tcp"]}
