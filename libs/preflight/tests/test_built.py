@@ -166,9 +166,10 @@ def test_a_page_may_start_a_program_that_is_not_built_yet(tmp_path: Path) -> Non
 
 
 def test_an_image_of_another_registry_by_the_name_of_a_program_starts_it(tmp_path: Path) -> None:
-    compose = '=== compose.yaml\nservices:\n  a: {image: "shop/till:1.2", command: ["-cupboard=3"]}\n'
+    compose = '=== compose.yaml\nservices:\n  a: {image: "shop/till:latest", command: ["-cupboard=3"]}\n'
     other = '  b: {image: "shop/other:1.2", command: ["-cupboard=3"]}\n'
-    other += '  c: {image: "shop/till:1.2", command: ["other", "-cupboard=3"]}\n'
+    other += '  d: {image: "shop/till:v1.2", command: ["-cupboard=3"]}\n'
+    other += '  c: {image: "shop/till", command: ["other", "-cupboard=3"]}\n'
     assert said(tmp_path, MODULE + SERVER + compose + other) == ["it does not accept `-cupboard`"]
 
 

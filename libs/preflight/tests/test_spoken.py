@@ -91,3 +91,23 @@ count:
 \tpython2 tools/count.py --slow
 """
     assert said(tmp_path, program) == ["it does not accept `--slow`"]
+
+
+def test_a_file_that_a_project_installs_as_it_is_goes_by_its_name(tmp_path: Path) -> None:
+    project = """
+=== setup.py
+from setuptools import setup
+setup(name="count", scripts=["bin/count-all", "bin/other"])
+=== bin/count-all
+#!/usr/bin/env python3
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--fast", action="store_true")
+parser.parse_args()
+=== README.md
+```sh
+count-all --fast
+count-all --slow
+```
+"""
+    assert said(tmp_path, project) == ["it does not accept `--slow`"]

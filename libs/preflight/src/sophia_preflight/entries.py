@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.interfaces.model import Interface
@@ -10,6 +12,8 @@ from sophia_preflight.interfaces.model import Interface
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
+_SCRIPTS = re.compile(r"^\s*(?:scripts|script-files)\s*=\s*\[([^\]]*)\]|\bscripts\s*=\s*\[([^\]]*)\]", re.MULTILINE)
+"""Files that a project installs as they are, in its `setup.py` or `pyproject.toml`."""
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_]\w*)")
 
 
@@ -28,6 +32,24 @@ class Entries:
     def __contains__(self, name: str) -> bool:
         """Whether a project brings a command of that name, known or not."""
         return name in self._points
+
+    def script(self, name: str) -> str:
+        """The file that one project installs as it is under a name; empty where there is none, or another command."""
+        found = self._scripts.get(name, set())
+        return next(iter(found)) if len(found) == 1 and name not in self._points else ""
+
+    @cached_property
+    def _scripts(self) -> dict[str, set[str]]:
+        repository = self.context.repository
+        found: dict[str, set[str]] = {}
+        for name in ("setup.py", "pyproject.toml"):
+            for path in repository.by_name.get(name, []):
+                for listed in _SCRIPTS.findall(repository.glimpse(path)):
+                    for each in re.findall(r"[\"']([\w./-]+)[\"']", "".join(listed)):
+                        file = posixpath.normpath(posixpath.join(posixpath.dirname(path), each))
+                        if repository.is_file(file):
+                            found.setdefault(posixpath.basename(file), set()).add(file)
+        return found
 
     def find(self, name: str) -> tuple[str, Interface] | None:
         """The file and the interface of a command, which may be unknown; None where nobody can tell the file."""

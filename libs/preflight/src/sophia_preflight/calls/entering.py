@@ -76,6 +76,12 @@ def _name(image: str) -> str:
     return name if re.fullmatch(r"[a-z0-9][\w.-]*", name) else ""
 
 
+def _current(image: str) -> str:
+    """The name of an image that is the newest there is; one of a release may differ from what is here."""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    return "" if "@" in image or re.match(r"v?\d", tag) else _name(image)
+
+
 def _entry(made: Dockerfile, stage: Stage) -> list[str]:
     """The words of the entrypoint of a stage, or of what it is made from; nothing where a shell reads them."""
     seen: set[int] = set()
@@ -130,7 +136,7 @@ def _services(context: Context, images: _Images) -> Iterator[Call]:
             found = _image_of(context, images, project, service)
             if found is None:
                 image = service.get("image")
-                own = _name(image.text) if image is not None and not service.has("build") else ""
+                own = _current(image.text) if image is not None and not service.has("build") else ""
                 if own and words[0].value.startswith("-"):
                     key = service_key(path, name)
                     site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, key, owner=name)
@@ -173,7 +179,7 @@ def _container(path: str, item: Item, node: Node, images: _Images) -> Iterator[C
     elif words and (found := images.find(node["image"].text)) is not None:
         for each in _with(_entry(*found), words):
             yield from _calls(each, site)
-    elif words and words[0].value.startswith("-") and (name := _name(node["image"].text)):
+    elif words and words[0].value.startswith("-") and (name := _current(node["image"].text)):
         yield from _calls([replace(words[0], value=name), *words], site)
 
 

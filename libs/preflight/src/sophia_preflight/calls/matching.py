@@ -122,6 +122,8 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             same = context.repository.by_name.get(plain, []) if re.search(r"\.(sh|bash|py)$", plain) else []
             if len(same) == 1 and call.site.system is System.IMAGE and not _USUAL.match(plain):
                 return _through(context, same[0], arguments, 0)
+            if (script := context.entries.script(plain)) and _is_installed(context, call):
+                return _through(context, script, arguments, 0)
             return _entry(context, call, plain, arguments)
         case _:
             return None
