@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls import compose as compose_calls
-from sophia_preflight.calls import docker, documents, make, projects, starting, tox
+from sophia_preflight.calls import docker, documents, make, projects, settings, starting, tox
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
 from sophia_preflight.calls import workflow as workflow_calls
@@ -134,6 +134,8 @@ def kind_of(path: str, head: str) -> str:
         return "tox"
     if name in ("pyproject.toml", "hatch.toml"):
         return "project"
+    if settings.is_known(path):
+        return "settings"
     if re.fullmatch(r"supervisord?([\w.-]*)\.(conf|ini)", name) or ("supervisor" in path and "[program:" in head):
         return "supervisor"
     if name == "package.json":
@@ -262,6 +264,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "python": _python,
     "shell": _shell,
     "make": _make,
+    "settings": lambda path, text: Facts("settings", settings.trace_of(path, text)),
     "project": lambda path, text: Facts("project", projects.trace_of(path, text)),
     "supervisor": lambda path, text: Facts("supervisor", starting.supervisor_trace(path, text)),
     "tox": lambda path, text: Facts("tox", tox.trace_of(path, text)),

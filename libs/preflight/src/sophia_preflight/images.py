@@ -356,6 +356,8 @@ class Images:
                 found.unknown.append(target)
         if not matched and re.search(r"[*?\[]", source):
             found.unknown.append(target)
+        elif not matched:  # made before the image is built, or missing, which is told where it is copied
+            found.made |= {target, joined(target, posixpath.basename(path))}
 
     def _is_directory(self, found: Filesystem, target: str) -> bool:
         return target in found.owned or target == found.workdir

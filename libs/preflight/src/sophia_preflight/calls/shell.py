@@ -478,6 +478,10 @@ class _Follower:
                 word = self.single(each.target)
                 if is_known(word.value.rpartition("/")[2]):
                     self.here().produces(word)
+            elif each.target is not None and each.operator == "<":
+                word = self.single(each.target)
+                if word.known and re.search(r"\w\.[a-z]{2,10}$", word.value):
+                    self.here().call(Needed(word, "the file that is read"), [word])
 
     def unknown_words(self, words: Iterable[ShellWord]) -> None:
         for each in words:

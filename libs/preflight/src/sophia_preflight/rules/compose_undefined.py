@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
@@ -24,12 +25,24 @@ RULE = Rule(
 
 def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
+        yield from _extended(context, each)
         names = set(each.project.services(context.composes))
         for kind, name, part in _named(each):
             known = names if kind == "service" else set(each.project.top(f"{kind}s"))
             if not is_known(name) or name in known or (kind == "network" and name == "default"):
                 continue
             yield _finding(each, kind, name, part, known)
+
+
+def _extended(context: Context, each: Used) -> Iterator[Finding]:
+    """Services that are taken from another file, which has none of that name."""
+    for part in each.service.parts:
+        file, name = part.node.at("extends", "file").text, part.node.at("extends", "service")
+        place = posixpath.normpath(posixpath.join(part.file.directory, file))
+        other = context.composes.get(place) if file else None
+        if other is not None and name.text and is_known(name.text) and name.text not in other.root["services"]:
+            known = {service for service, _ in other.root["services"].items()}
+            yield _finding(each, "service", name.text, Part(part.file, name), known)
 
 
 def _finding(each: Used, kind: str, name: str, part: Part, known: set[str]) -> Finding:
@@ -76,6 +89,14 @@ def _named(each: Used) -> Iterator[tuple[str, str, Part]]:
 
 
 BAD = [
+    tree("""
+        === compose.yaml
+        services:
+          web: {extends: {file: common.yaml, service: base}}
+        === common.yaml
+        services:
+          basis: {image: "nginx:1.29"}
+    """),
     tree("""
         === docker-compose.yml
         services:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from sophia_preflight.calls.model import Program
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers import json
 from sophia_preflight.readers.tree import Documents, Node
-from sophia_preflight.standing import limited
+from sophia_preflight.standing import consequence, limited
 
 RULE = Rule(
     id="turbo-configuration",
@@ -40,6 +41,7 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _version(path, made.root, major)
             yield from _dependencies(context, files, path, made.root)
             yield from _acts(context, path, made.root)
+    yield from _run(context, files)
 
 
 def _faults(path: str, made: Documents) -> Iterator[Finding]:
@@ -126,6 +128,39 @@ def _dependencies(context: Context, files: dict[str, Documents], path: str, root
             )
 
 
+def _run(context: Context, files: dict[str, Documents]) -> Iterator[Finding]:
+    """Tasks that `turbo run` is asked for: Turborepo 2 refuses those that no configuration has."""
+    if not files or any("extends" in made.root and len(files) == 1 for made in files.values()):
+        return
+    path = min(files, key=len)
+    known = {name.rpartition("#")[2] for made in files.values() for name, _ in _tasks(made.root).items()}
+    if not known or (_major(context, path) or 2) < 2 or any("$" in name for name in known):
+        return
+    for call in context.calls:
+        if not isinstance(call.target, Program) or call.target.name.value != "turbo":
+            continue
+        words = list(call.target.arguments)
+        if not words or words[0].value != "run":
+            continue
+        for word in words[1:]:
+            if not word.known or word.value.startswith("-"):
+                break
+            name = word.value.rpartition("#")[2]
+            if name not in known:
+                severity, blocks = consequence(call.site)
+                near = get_close_matches(name, sorted(known), n=1)
+                yield RULE.found(
+                    f"`{path}` has no task `{name}`",
+                    Involved(Place(call.site.path, word.line, word.column), "call"),
+                    Involved(_tasks(files[path].root).place(path), "callee"),
+                    anchor=f"{name} from {call.site.owner}",
+                    severity=severity,
+                    confidence=Confidence.LIKELY,
+                    fix="correct the name, or define the task" + (f": there is `{near[0]}`" if near else ""),
+                    blocks=blocks,
+                )
+
+
 def _acts(context: Context, path: str, root: Node) -> Iterator[Finding]:
     for name, task in _tasks(root).items():
         if not _ACT.search(name) or _ONLY_LOOKS.search(name) or not task.is_map:
@@ -178,6 +213,12 @@ def _found(
 
 
 BAD = [
+    tree("""
+        === package.json
+        {"name": "root", "scripts": {"ship": "turbo run ship --filter=web"}, "devDependencies": {"turbo": "^2.3.0"}}
+        === turbo.json
+        {"tasks": {"build": {}}}
+    """),
     tree("""
         === package.json
         {"name": "shop", "devDependencies": {"turbo": "^2.5.0"}}

@@ -160,7 +160,7 @@ def _service(workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | Non
 
 
 def _axis(workflow: Workflow, job: Job, name: str) -> _Wrong | None:
-    if workflow.action or job.matrix.text or job.matrix["include"].text:
+    if workflow.action or job.node["strategy"].text or job.matrix.text or job.matrix["include"].text:
         return None
     known = {key for key, _ in job.matrix.items()} - {"include", "exclude"}
     known |= {key for entry in job.matrix["include"].elements() for key, _ in entry.items()}
@@ -339,6 +339,11 @@ GOOD = [
           made:
             runs-on: ubuntu-24.04
             strategy: {matrix: "${{ fromJSON(vars.MATRIX) }}"}
+            steps:
+              - run: echo "${{ matrix.any }}"
+          given:
+            runs-on: ubuntu-24.04
+            strategy: "${{ fromJSON(vars.STRATEGY) }}"
             steps:
               - run: echo "${{ matrix.any }}"
     """),

@@ -43,7 +43,10 @@ def _wrong(workflow: Workflow) -> Iterator[tuple[Node, str, str, str]]:
     for fault in workflow.documents.faults:
         node = Node(None, fault.line, fault.column)
         yield node, f"`{workflow.path}` does not parse: {fault.message}", fault.message, "correct the YAML"
-    if not workflow.documents.documents or workflow.action:
+    if not workflow.documents.documents:
+        return
+    if workflow.action:
+        yield from _action(workflow)
         return
     if not workflow.root.is_map:
         yield workflow.root, f"`{workflow.path}` holds no workflow", "no workflow", ""
@@ -53,6 +56,14 @@ def _wrong(workflow: Workflow) -> Iterator[tuple[Node, str, str, str]]:
     for job in workflow.jobs:
         yield from _job(job.name, job.node, job.key)
     yield from _expressions(workflow)
+
+
+def _action(workflow: Workflow) -> Iterator[tuple[Node, str, str, str]]:
+    runs = workflow.root["runs"]
+    for index, step in enumerate(runs["steps"].elements() if runs["using"].text == "composite" else ()):
+        if step["run"].text and not step["shell"]:
+            said = f"step {index + 1} of this action says no `shell`, which steps of actions have to"
+            yield step.key("run"), said, f"shell {step['name'].text}{index}", "add `shell: bash`"
 
 
 def _job(name: str, node: Node, key: Node) -> Iterator[tuple[Node, str, str, str]]:
@@ -114,6 +125,15 @@ def _expressions(workflow: Workflow) -> Iterator[tuple[Node, str, str, str]]:
 
 
 BAD = [
+    tree("""
+        === .github/actions/prepare/action.yml
+        name: prepare
+        description: what jobs begin with
+        runs:
+          using: composite
+          steps:
+            - run: echo ready
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push

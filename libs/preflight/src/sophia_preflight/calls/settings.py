@@ -1,0 +1,264 @@
+"""Calls of files that tell other systems what to run and to read: CircleCI, Travis, Azure, Drone, Taskfiles, Fly, …
+
+What they run begins in the repository's root. Only what is plain there is followed; a file of one of these names that
+is something else has none of the keys.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sophia_preflight.calls.docker import interpreted
+from sophia_preflight.calls.model import Attribute, Call, Caller, ImageBuild, Needed, Site, Trace
+from sophia_preflight.calls.shell import follow
+from sophia_preflight.readers import json, yaml
+from sophia_preflight.readers.snippet import Snippet, of_node
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, joined
+
+_EXPRESSION = re.compile(r"<<[^>]*>>|\$\{\{.*?\}\}|\{\{.*?\}\}|\$\([A-Za-z_][\w.]*\)")
+"""What the system puts in before a shell sees it."""
+
+
+@dataclass(frozen=True)
+class _System:
+    """A file by its path; where its commands stand, and which keys are files, with what they are for."""
+
+    path: re.Pattern[str]
+    commands: tuple[str, ...] = ()
+    """Keys whose texts, or lists of texts, are run by a shell."""
+    files: tuple[tuple[str, str], ...] = ()
+    beside: bool = False
+    """Paths and commands begin where the file lies, rather than in the root."""
+    caller: Caller = Caller.PIPELINE
+
+
+_DOCKERFILE = "the Dockerfile that is built"
+_SYSTEMS = (
+    _System(re.compile(r"^\.circleci/config\.ya?ml$"), ("run", "command")),
+    _System(
+        re.compile(r"^\.travis\.ya?ml$"),
+        ("script", "install", "before_install", "before_script", "after_success", "after_script", "before_deploy"),
+    ),
+    _System(re.compile(r"(^|/)azure-pipelines[\w.-]*\.ya?ml$|^\.azure-pipelines/.*\.ya?ml$"), ("script", "bash")),
+    _System(re.compile(r"^\.drone\.ya?ml$|^\.woodpecker(/.*)?\.ya?ml$"), ("commands",)),
+    _System(re.compile(r"^bitbucket-pipelines\.ya?ml$"), ("script",)),
+    _System(re.compile(r"^\.buildkite/.*\.ya?ml$"), ("command", "commands")),
+    _System(re.compile(r"^\.semaphore/.*\.ya?ml$"), ("commands",)),
+    _System(re.compile(r"^\.cirrus\.ya?ml$"), ("script", "test_script", "install_script", "build_script")),
+    _System(re.compile(r"(^|/)[Tt]askfile(\.dist)?\.ya?ml$"), ("cmds", "cmd"), beside=True, caller=Caller.TASK),
+    _System(
+        re.compile(r"(^|/)skaffold[\w.-]*\.ya?ml$"),
+        files=(("dockerfile", _DOCKERFILE), ("rawYaml", "the manifest that is applied"), ("valuesFiles", "the values")),
+        beside=True,
+    ),
+    _System(
+        re.compile(r"^\.?goreleaser[\w.-]*\.ya?ml$"),
+        ("hooks",),
+        (("dockerfile", _DOCKERFILE), ("main", "the program")),
+    ),
+    _System(re.compile(r"^render\.ya?ml$"), ("buildCommand", "preDeployCommand"), (("dockerfilePath", _DOCKERFILE),)),
+    _System(re.compile(r"(^|/)\.?devcontainer\.json$"), files=(("dockerfile", _DOCKERFILE), ("dockerFile", _DOCKERFILE),
+            ("dockerComposeFile", "the compose file of the container")), beside=True),
+)  # fmt: skip
+_CREATED = ("postCreateCommand", "postStartCommand", "onCreateCommand", "updateContentCommand", "initializeCommand")
+
+
+def system_of(path: str) -> _System | None:
+    return next((each for each in _SYSTEMS if each.path.search(path)), None)
+
+
+def is_known(path: str) -> bool:
+    """Whether a file is read here, by its path."""
+    name = posixpath.basename(path)
+    known = re.fullmatch(r"cloudbuild[\w.-]*\.ya?ml", name) is not None
+    known |= name in ("fly.toml", "justfile", "Justfile", ".justfile", "Jenkinsfile", ".pre-commit-config.yaml")
+    return known or name.endswith(("docker-bake.hcl", "serverless.yml")) or system_of(path) is not None
+
+
+def trace_of(path: str, text: str) -> Trace:
+    found = Trace()
+    name = posixpath.basename(path)
+    beside = joined(ROOT, posixpath.dirname(path) or ".")
+    if name == "fly.toml":
+        _toml(path, text, Site(path, Caller.PLATFORM, beside, owner=name), found)
+    elif name.lower().endswith("justfile"):
+        _just(path, text, beside, found)
+    elif name == "Jenkinsfile":
+        _jenkins(path, text, found)
+    elif name.endswith("docker-bake.hcl"):
+        _bake(path, text, Site(path, Caller.BUILD, beside, owner=name), found)
+    else:
+        documents = json.parse(text, comments=True) if path.endswith(".json") else yaml.parse(text)
+        lines = text.split("\n")
+        for root in documents.documents:
+            _document(path, name, root, lines, found)
+    return found
+
+
+def _document(path: str, name: str, root: Node, lines: list[str], found: Trace) -> None:
+    beside = joined(ROOT, posixpath.dirname(path) or ".")
+    if name == ".pre-commit-config.yaml":
+        _hooks(path, root, found)
+        return
+    if re.fullmatch(r"cloudbuild[\w.-]*\.ya?ml", name):
+        _builders(root, Site(path, Caller.PIPELINE, ROOT, owner=name), found)
+        return
+    if name == "serverless.yml":
+        _functions(path, root, Site(path, Caller.PLATFORM, beside, owner=name), found)
+        return
+    system = system_of(path)
+    if system is None:
+        return
+    directory = beside if system.beside else ROOT
+    for owner, node in _under(root, system.commands):
+        if isinstance(node.value, str) and not _is_windows(node.text):
+            base = CWD if "working_directory" in owner else directory
+            site = Site(path, system.caller, base, owner=owner.split()[0] if owner else name)
+            _run(of_node(path, node, lines), site, found)
+    for key, purpose in system.files:
+        for _, node in _under(root, (key,)):
+            _file(path, node, purpose, Site(path, system.caller, directory, owner=name), found)
+    if name.endswith("devcontainer.json"):
+        for key in _CREATED:
+            if root[key].text:
+                site = Site(path, Caller.SHELL, ROOT, owner=key)
+                _run(of_node(path, root[key], lines), site, found)
+
+
+def _under(node: Node, keys: tuple[str, ...], owner: str = "") -> Iterator[tuple[str, Node]]:
+    """Texts of these keys below a node, one by one; with the name of the job or task that they stand in."""
+    for key, value in node.items():
+        inner = owner or (key if value.is_map else "")
+        if key in keys:
+            texts = value.some() if not value.is_map else [value["command"], *value["before"].some()]
+            elsewhere = " working_directory" if value.is_map and value["working_directory"] else ""
+            yield from ((inner + elsewhere, each) for each in texts if each.is_scalar and each.text)
+            for each in value.elements():
+                if each.is_map:
+                    yield from _under(each, keys, inner)
+        else:
+            yield from _under(value, keys, inner)
+    for each in node.elements():
+        yield from _under(each, keys, owner)
+
+
+def _is_windows(text: str) -> bool:
+    return re.search(r"\\\w+\.(bat|cmd|exe)|^\s*(powershell|cmd\b)|%\w+%", text) is not None
+
+
+def _run(snippet: Snippet, site: Site, found: Trace) -> None:
+    for match in reversed(list(_EXPRESSION.finditer(snippet.text))):
+        snippet.put(match.start(), match.end(), UNKNOWN)
+    follow(snippet, site, found)
+
+
+def _file(path: str, node: Node, purpose: str, site: Site, found: Trace) -> None:
+    if not node.text or re.search(r"[*?{$\[<]|://", node.text):
+        return
+    place = node.place(path)
+    word = Word(node.text, node.line, node.column)
+    if purpose == "the program":
+        if node.text.startswith("./") or node.text.endswith(".go"):
+            directory = not node.text.endswith(".go")
+            found.calls.append(Call(Needed(word, purpose, directory=directory, written=True), site, place, node.text))
+    else:
+        found.calls.append(Call(Needed(word, purpose), site, place, node.text))
+
+
+def _hooks(path: str, root: Node, found: Trace) -> None:
+    """Hooks that the repository brings itself."""
+    for repository in root["repos"].elements():
+        for hook in repository["hooks"].elements() if repository["repo"].text == "local" else ():
+            entry, language = hook["entry"], hook["language"].text
+            if entry.text and language in ("script", "system", "unsupported", "unsupported_script", "python"):
+                site = Site(path, Caller.SHELL, ROOT, owner=hook["id"].text or path)
+                text = entry.text if language != "script" or entry.text.startswith("./") else f"./{entry.text}"
+                column = entry.column + (1 if entry.style else 0) - (len(text) - len(entry.text))
+                follow(Snippet(path, text, entry.line, column), site, found)
+
+
+def _builders(root: Node, site: Site, found: Trace) -> None:
+    """Steps of Cloud Build: the builder's name says which program its words are for."""
+    for step in root["steps"].elements():
+        program = step["entrypoint"].text or posixpath.basename(step["name"].text).partition(":")[0]
+        args = step["args"].elements()
+        if program in ("docker", "bash", "sh", "python", "make", "npm") and args and not step["dir"]:
+            words = [Word(_EXPRESSION.sub(UNKNOWN, each.text), each.line, each.column) for each in args]
+            words = [Word(UNKNOWN, word.line, word.column) if "$" in word.value else word for word in words]
+            interpreted([Word(program, args[0].line, args[0].column), *words], site, found)
+
+
+def _functions(path: str, root: Node, site: Site, found: Trace) -> None:
+    """Handlers of functions in Python: `package.module.function`."""
+    if not root["provider"]["runtime"].text.startswith("python"):
+        return
+    for function in root["functions"].value.values() if root["functions"].is_map else ():
+        handler = function["handler"]
+        module, _, name = handler.text.replace("/", ".").rpartition(".")
+        if module and re.fullmatch(r"[\w.]+", handler.text.replace("/", ".")) and not function["image"]:
+            word = Word(f"{module}:{name}", handler.line, handler.column)
+            found.calls.append(
+                Call(Attribute(word, "serverless", (site.directory,)), site, handler.place(path), module)
+            )
+
+
+def _toml(path: str, text: str, site: Site, found: Trace) -> None:
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := re.match(r"\s*dockerfile\s*=\s*[\"']([^\"']+)[\"']", line):
+            node = Node(match[1], number, match.start(1) + 1)
+            _file(path, node, _DOCKERFILE, site, found)
+
+
+def _just(path: str, text: str, directory: str, found: Trace) -> None:
+    """Lines of recipes, one shell for each; what just puts in is unknown."""
+    recipe = ""
+    settled = re.search(r"^set\s+(working-directory|shell)\b", text, re.MULTILINE)
+    for number, line in enumerate(text.split("\n"), 1):
+        if head := re.match(r"@?([A-Za-z_][\w-]*)(\s[^:=]*)?:(?!=)", line):
+            recipe = head[1]
+        elif recipe and line[:1] in (" ", "\t") and line.strip() and not settled:
+            if line.strip().startswith("#!"):
+                recipe = ""  # a script of its own
+                continue
+            body = line.lstrip()
+            begin = len(line) - len(body) + 1
+            tolerated = body.lstrip("@")[:1] == "-"
+            command = body.lstrip("@-")
+            if not tolerated:
+                site = Site(path, Caller.TASK, directory, owner=recipe)
+                _run(Snippet(path, command, number, begin + len(body) - len(command)), site, found)
+        elif line.strip() and line[:1] not in (" ", "\t", "#", "["):
+            recipe = ""
+
+
+def _jenkins(path: str, text: str, found: Trace) -> None:
+    """`sh '…'` steps of one line."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for match in re.finditer(r"\bsh\s*\(?\s*(['\"])(?!\1)((?:(?!\1).)+)\1", line):
+            if not line.lstrip().startswith("//") and "dir(" not in text:
+                site = Site(path, Caller.PIPELINE, ROOT, owner="Jenkinsfile")
+                command = re.sub(r"\$\{[^}]*\}", UNKNOWN, match[2]) if match[1] == '"' else match[2]
+                follow(Snippet(path, command, number, match.start(2) + 1), site, found)
+
+
+def _bake(path: str, text: str, site: Site, found: Trace) -> None:
+    """Targets of docker buildx bake that say their context and Dockerfile plainly."""
+    for block in re.finditer(r"^target\s+\"([^\"]+)\"\s*\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
+        said = {
+            match[1]: (match[2], block.start(2) + match.start(2))
+            for match in re.finditer(r"^\s*(context|dockerfile|target)\s*=\s*\"([^\"$]+)\"", block[2], re.MULTILINE)
+        }
+        if "dockerfile" not in said or "://" in said.get("context", ("",))[0]:
+            continue
+        words = {
+            key: Word(value, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+            for key, (value, at) in said.items()
+        }
+        context = words.get("context") or Word(".", words["dockerfile"].line, 1)
+        file = Word(posixpath.join(context.value, words["dockerfile"].value), words["dockerfile"].line, 1)
+        build = ImageBuild(context, file, words.get("target"))
+        found.calls.append(Call(build, site, Node("", file.line, 1).place(path), f"docker buildx bake {block[1]}"))
