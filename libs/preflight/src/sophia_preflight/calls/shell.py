@@ -97,6 +97,8 @@ class _Follower:
         """Last parts of the paths that commands were given, of which some make what they are given."""
         self.sourced = self.foreign = False
         """A script was read in; a command was run that may be a function of it, and go anywhere."""
+        self.is_read_in = False
+        """The script only defines functions, for those that read it in: `$0` is one of them."""
         self.updated_next = False
         """The next command works on a clone of some repository: so what `cd` goes to is one."""
 
@@ -104,7 +106,9 @@ class _Follower:
         if self.run.depth > 8 or not self.snippet.text.strip():
             return self.state
         start = self.state.copy()
-        self.commands(shell.parse(self.snippet.text))
+        commands = shell.parse(self.snippet.text)
+        self.is_read_in = bool(commands) and all(isinstance(each, Function) for each in commands)
+        self.commands(commands)
         end, self.guard = self.state, self.run.site.guard
         for name, body in list(self.functions.items()):
             if name not in self.called:
@@ -604,6 +608,8 @@ class _Follower:
                 return unknown
 
     def known_variable(self, name: str, part: Variable) -> Held | None:
+        if name == "0" and self.is_read_in:
+            return None
         if name in ("0", "BASH_SOURCE"):
             return Held(self.run.site.script)
         if name == "#" and self.positional is not None and not any(each.many for each in self.positional):

@@ -39,14 +39,14 @@ def interface_of(commands: list[Command], text: str) -> Interface:
     functions = {each.name: each.body for each in commands if isinstance(each, Function)}
     if (long := _long_options(body)) is not None:
         return long
-    for each in _flat(commands):
+    reached = _reached(commands)
+    for each in reached:
         if isinstance(each, Loop) and each.kind in ("while", "until", "for"):
             for inner in each.body:
                 if isinstance(inner, Case) and _about_first(inner, each):
                     return _looped(inner, functions, body, leaves_words=_ends_at_words(each))
     if (options := _getopts(commands, functions)) is not None:
         return options
-    reached = _reached(commands)
     firsts = _firsts(reached, body)
     for each in reached:
         if isinstance(each, Case) and (_is_parameter(each.subject, "1") or _is_one_of(each.subject, firsts)):
@@ -129,7 +129,7 @@ def _chain(chain: If, firsts: dict[str, bool], functions: dict[str, Command]) ->
 
 
 def _flat(commands: list[Command]) -> list[Command]:
-    """Commands that the script itself runs, at any depth, and those of its functions."""
+    """Commands at any depth, and those of functions."""
     found: list[Command] = []
     for each in commands:
         found.append(each)
