@@ -37,7 +37,7 @@ _PLACE = re.compile(r"\s*\$[({]\w*(DIR|DIRECTORY|PATH|FOLDER|ROOT|VENV|FILE|OUTP
 
 @dataclass
 class Recipe:
-    """One logical line of a recipe: its own shell. `tolerated` when it begins with `-`."""
+    """One logical line of a recipe: its own shell. `tolerated` where it begins with `-`, or asks for a file."""
 
     snippet: Snippet
     tolerated: bool
@@ -157,6 +157,10 @@ class _Reader:
         if not included and not directory:
             self.found.variables["PWD"] = ROOT
         self.branches: list[bool | None] = []
+        self.guarded: set[tuple[str, int]] = set()
+        """Lines of recipes that only count where files are."""
+        self.asking: list[bool] = []
+        """For each condition around a line: whether it asks for files, so that what is done needs them there."""
         """Of the conditionals that are open: whether the branch holds, if that can be told."""
         self.prefix = "\t"
         self.open: list[Target] = []
@@ -219,6 +223,7 @@ class _Reader:
             if is_recipe:
                 if not self.dead:
                     self.recipes.append((self.open, path, start, line))
+                    self.guarded |= {(path, start)} if any(self.asking) else set()
             elif re.match(r"\s*define\s+\S", line):
                 index = self.definition(line, index)
             else:
@@ -277,11 +282,16 @@ class _Reader:
     def condition(self, found: re.Match[str]) -> None:
         if found[1] and self.branches:
             self.branches.pop()
+        if found[1] and self.asking:
+            self.asking.pop()
+        self.asking.append("wildcard" in found[3])
         other_system = _OTHER_SYSTEM.search(found[3]) is not None
         self.branches.append(found[2] in ("ifneq", "ifndef") if other_system else None)
 
     def turn(self, directive: str) -> None:
         """`else` and `endif`."""
+        if directive == "endif" and self.asking:
+            self.asking.pop()
         if directive in ("else", "endif") and self.branches:
             before = self.branches.pop()
             if directive == "else":
@@ -331,7 +341,7 @@ class _Reader:
             return None
         snippet = Snippet(path, stripped, start + 1, len(line) - len(stripped) + 1)
         self.place_references(snippet)
-        return Recipe(snippet, "-" in marks)
+        return Recipe(snippet, "-" in marks or (path, start) in self.guarded)
 
     def place_references(self, snippet: Snippet) -> None:
         """Values of make take their places; `$$` becomes the shell's `$`."""
