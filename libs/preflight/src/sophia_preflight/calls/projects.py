@@ -111,11 +111,13 @@ def installed_by(path: str, tree: ast.Module) -> Iterator[Call]:
         if isinstance(node, (ast.Try, ast.If, ast.IfExp))
         for inner in ast.walk(node)
     }
+    own = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or id(node) in careful:
             continue
         name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node.func, (ast.Name, ast.Attribute)) else ""
-        if re.search(r"open$|read|require", name) and node.args and len(node.args) <= 2:
+        composing = name in own and not _is_opened_as_given(own[name])
+        if re.search(r"open$|read|require", name) and not composing and node.args and len(node.args) <= 2:
             said = node.args[0]
             mode = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else "r"
             path_said = said.value if isinstance(said, ast.Constant) else None
@@ -123,6 +125,17 @@ def installed_by(path: str, tree: ast.Module) -> Iterator[Call]:
                 yield _call(site, said, path_said, "the file that setup.py reads")
         elif name == "setup":
             yield from _packages(site, node)
+
+
+def _is_opened_as_given(function: ast.FunctionDef) -> bool:
+    """Whether a function opens the file that its first argument names, and not one whose name it puts together."""
+    given = function.args.args[0].arg if function.args.args else ""
+    opened = [
+        node.args[0]
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("open") and node.args
+    ]
+    return bool(opened) and all(isinstance(each, ast.Name) and each.id == given for each in opened)
 
 
 def _packages(site: Site, node: ast.Call) -> Iterator[Call]:

@@ -65,6 +65,8 @@ _BRING = re.compile(
     r"|sigs\.k8s\.io/(apiserver-runtime|custom-metrics)|go\.opentelemetry\.io/collector/(service|otelcol)"
 )
 """Packages that bring flags or commands which nobody here can name."""
+_LOGGING = re.compile(r"\b(\w+log)\.Init\(")
+"""Loggers that are begun by a call, and may take flags by it."""
 _ALWAYS = named(
     "v vmodule logtostderr alsologtostderr stderrthreshold log_dir log_backtrace_at log_file log_file_max_size "
     "skip_headers skip_log_headers add_dir_header one_output log-backtrace-at log-dir log-file log-file-max-size "
@@ -257,6 +259,8 @@ class _Reading:
 
     def _brings(self, whole: str) -> bool:
         """Whether flags come from packages that are not here."""
+        if any(receiver in self.foreign for receiver in _LOGGING.findall(whole)):
+            return True
         own = set(re.findall(r"\bfunc[ \t]+(?:\([^)]*\)[ \t]*)?(\w*Flags\w*)[\[(]", whole))
         known = {name for name, _ in _EXTRA if any(each.startswith(name) for each in self.foreign.values())}
         for receiver, method in _FLAGGING.findall(whole):

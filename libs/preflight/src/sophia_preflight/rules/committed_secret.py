@@ -87,13 +87,13 @@ def _only_tried(context: Context) -> set[str]:
     for path in keys:
         beside = posixpath.dirname(path) + "/"
         others = [each for each in users.get(posixpath.basename(path), ()) if not each.startswith(beside)]
-        if others and all(_is_test(each) for each in others):
+        if others and all(_is_trial(each) for each in others):
             found.add(path)
     return found
 
 
-def _is_test(path: str) -> bool:
-    return standing(path) is Standing.TEST or bool(_TEST_FILE.search(path))
+def _is_trial(path: str) -> bool:
+    return standing(path) in (Standing.TEST, Standing.EXAMPLE) or bool(_TEST_FILE.search(path))
 
 
 def _is_for_show(path: str) -> bool:

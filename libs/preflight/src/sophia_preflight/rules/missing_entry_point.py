@@ -68,6 +68,7 @@ def _nowhere(context: Context, project: PythonProject, point: EntryPoint, module
     top = module.partition(".")[0]
     if (
         not point.is_command
+        or normal_name(top) in context.modules.projects.needs
         or context.module_roots(top)
         or project.is_compiled
         or _is_made(context.modules, project, top)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -22,8 +24,18 @@ RULE = Rule(
 
 def check(context: Context) -> Iterable[Finding]:
     for lack in context.modules.lacks:
-        if lack.name is not None:
+        if lack.name is not None and not _is_set_from_elsewhere(context, lack.path):
             yield _finding(context, lack, lack.name.name)
+
+
+def _is_set_from_elsewhere(context: Context, path: str) -> bool:
+    """Whether another module of a package gives it names as it runs: `setattr(objects, name, each)`."""
+    directory, file = posixpath.split(path)
+    if file != "__init__.py" or not directory:
+        return False
+    given = re.compile(rf"\bsetattr\(\s*{re.escape(posixpath.basename(directory))}\s*,")
+    beside = (each for each in context.repository.inside(directory) if each.endswith(".py"))
+    return any(given.search(context.repository.glimpse(each)) for each in beside)
 
 
 def _finding(context: Context, lack: Lack, name: str) -> Finding:

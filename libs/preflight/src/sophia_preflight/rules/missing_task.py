@@ -61,6 +61,7 @@ def _missing(context: Context, call: Call, target: ProjectTask) -> Iterator[Find
     elif name in there:
         return
     near = get_close_matches(name, sorted(there), n=1)
+    program = target.runner == "hatch" and target.environment == "default" and not near
     severity, blocks = consequence(call.site)
     yield RULE.found(
         said,
@@ -68,7 +69,7 @@ def _missing(context: Context, call: Call, target: ProjectTask) -> Iterator[Find
         Involved(Place(path), "callee"),
         anchor=f"{target.environment}:{name} of {target.runner} from {call.site.owner}",
         severity=severity,
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.GUESS if program else Confidence.LIKELY,
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=blocks,
     )
