@@ -8,11 +8,6 @@ import pytest
 from sophia_preflight import engine
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
-from sophia_preflight.rules import committed_secret
-
-_KEY = str(committed_secret.BAD[2]["service/account.json"]).split('"')[-2].replace("\\n", "\n")
-_RANDOM = "Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"
-_WEBHOOK = "https://hooks.slack.com/services/" + "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
 PAIRS = {
     "a Dockerfile that m4 makes": (
@@ -150,100 +145,6 @@ PAIRS = {
         \t./scripts/generate.sh
         """,
     ),
-    "the name of what a service keeps": (
-        """
-        === settings.kts
-        token = "credentialsJSON:1312c856-0e13-4b04-8c40-ac26d4a5f700"
-        """,
-        """
-        === settings.kts
-        token = "Zq7KaXFstRKI9hTdWM7DQq56GglRHf2HW7"
-        """,
-    ),
-    "a password that stands for one": (
-        """
-        === form.php
-        $dummyPassword = '_web_form_5847ed1B5b8caQ';
-        """,
-        """
-        === form.php
-        $adminPassword = '_web_form_5847ed1B5b8caQ';
-        """,
-    ),
-    "a key that a test is made with": (
-        f"""
-        === tls/pair.go
-        var testKey = []byte(`
-        {_KEY.replace(chr(10), chr(10) + " " * 8)}
-        `)
-        """,
-        f"""
-        === tls/pair.go
-        var signingKey = []byte(`
-        {_KEY.replace(chr(10), chr(10) + " " * 8)}
-        `)
-        """,
-    ),
-    "a parser that another module fills": (
-        """
-        === run.sh
-        shop analyze blame
-        === pyproject.toml
-        [project]
-        name = "shop"
-        scripts = {shop = "shop.main:main"}
-        === shop/__init__.py
-        === shop/main.py
-        import argparse
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            analyze = parser.add_subparsers().add_parser("analyze")
-            from shop.analyze import get_parser as analyze_parser
-
-            analyze_parser(analyze)
-            parser.parse_args()
-        === shop/analyze.py
-        import argparse
-
-
-        def get_parser(parser=None):
-            if not parser:
-                parser = argparse.ArgumentParser()
-            parser.add_argument("what")
-            return parser
-        """,
-        """
-        === run.sh
-        shop analyze blame
-        === pyproject.toml
-        [project]
-        name = "shop"
-        scripts = {shop = "shop.main:main"}
-        === shop/__init__.py
-        === shop/main.py
-        import argparse
-
-
-        def main():
-            parser = argparse.ArgumentParser()
-            analyze = parser.add_subparsers().add_parser("analyze")
-            from shop.analyze import get_parser as analyze_parser
-
-            analyze_parser(analyze)
-            parser.parse_args()
-        === shop/analyze.py
-        import argparse
-
-
-        def get_parser(parser=None):
-            if not parser:
-                parser = argparse.ArgumentParser()
-            parser.add_argument("--what")
-            return parser
-        """,
-    ),
     "a program of Perl that makes a makefile": (
         """
         === bindings/Makefile.PL
@@ -276,57 +177,6 @@ PAIRS = {
         autoreconf -i
         """,
     ),
-    "a webhook in a comment that says what one looks like": (
-        f"""
-        === plugins/chat.py
-        # You will get an address that looks something like this:
-        #   {_WEBHOOK}
-        """,
-        f"""
-        === plugins/chat.py
-        # The channel of production:
-        #   {_WEBHOOK}
-        """,
-    ),
-    "a token for what runs on one's own machine": (
-        f"""
-        === shop.conf
-        [graphs]
-        url = https://graphs.shop.dev
-
-        [influxdb2]
-        host = localhost
-        token = {_RANDOM}
-        """,
-        f"""
-        === shop.conf
-        [graphs]
-        host = localhost
-
-        [influxdb2]
-        token = {_RANDOM}
-        """,
-    ),
-    "a key that every copy of a program reports with": (
-        f"""
-        === shop/telemetry.py
-        TOKEN = "{_RANDOM}"
-        """,
-        f"""
-        === shop/payments.py
-        TOKEN = "{_RANDOM}"
-        """,
-    ),
-    "what an installed program shows to a service": (
-        f"""
-        === login/flow.go
-        var oauthClientSecret = "{_RANDOM}"
-        """,
-        f"""
-        === login/flow.yaml
-        oauthClientSecret: {_RANDOM}
-        """,
-    ),
     "a program that automake is told to build": (
         """
         === client/run.sh
@@ -341,44 +191,6 @@ PAIRS = {
         ./shop-ws --port 1
         === Makefile.am
         libexec_SCRIPTS += shop-ws
-        """,
-    ),
-    "a program of an environment that was just made": (
-        """
-        === README.md
-        ```bash
-        python3 -m venv shop
-        shop/bin/shop --help
-        ```
-        === shop/bin/other
-        """,
-        """
-        === README.md
-        ```bash
-        python3 -m pip shop
-        shop/bin/shop --help
-        ```
-        === shop/bin/other
-        """,
-    ),
-    "a package that a module of ours is only called like": (
-        """
-        === shop/export/robot.py
-        SCRIPT = "print(1)"
-        === shop/export/run.py
-        import subprocess
-        subprocess.run(["python", "-c", "from robot.data import load"], check=True)
-        === shop/__init__.py
-        === shop/export/__init__.py
-        """,
-        """
-        === shop/export/robot/__init__.py
-        SCRIPT = "print(1)"
-        === shop/export/run.py
-        import subprocess
-        subprocess.run(["python", "-c", "from robot.data import load"], check=True)
-        === shop/__init__.py
-        === shop/export/__init__.py
         """,
     ),
     "a Dockerfile of the directory that the reader has chosen": (
@@ -399,26 +211,57 @@ PAIRS = {
         FROM debian:12
         """,
     ),
-    "a key that only a test names": (
-        f"""
-        === src/ca/alice.key
-        {_KEY.replace(chr(10), chr(10) + " " * 8)}
-        === src/ca/generate.sh
-        openssl genrsa -out alice.key
-        === src/test-server.c
-        static const char *key = "ca/alice.key";
-        === Makefile.am
-        EXTRA_DIST = src/ca/alice.key
+    "a makefile's target that counts only where a file is": (
+        """
+        === Makefile
+        ifneq (,$(wildcard doc/Makefile))
+        README: doc.xml
+        \t$(MAKE) -C doc README
+        endif
         """,
-        f"""
-        === src/ca/alice.key
-        {_KEY.replace(chr(10), chr(10) + " " * 8)}
-        === src/ca/generate.sh
-        openssl genrsa -out alice.key
-        === src/server.c
-        static const char *key = "ca/alice.key";
-        === Makefile.am
-        EXTRA_DIST = src/ca/alice.key
+        """
+        === Makefile
+        ifneq (,$(DOCUMENTED))
+        README: doc.xml
+        \t$(MAKE) -C doc README
+        endif
+        """,
+    ),
+    "the words of a function of a script that calls itself": (
+        """
+        === control.sh
+        acl() {
+          case $1 in show) true ;; *) exit 1 ;; esac
+        }
+        COMMAND=$1
+        shift
+        case $COMMAND in acl) acl "$1" extra ;; add) $0 acl show ;; esac
+        """,
+        """
+        === control.sh
+        acl() {
+          case $1 in show) true ;; *) exit 1 ;; esac
+        }
+        acl "$@"
+        add() { $0 acl show; }
+        """,
+    ),
+    "a script that is read in by one that lies elsewhere": (
+        """
+        === upgrade/from-one/upgrade-shop
+        #!/bin/sh
+        upgrade() {
+          HERE=$(dirname $(dirname $0))
+          . $HERE/library/steps.sh
+        }
+        === library/steps.sh
+        """,
+        """
+        === upgrade/from-one/upgrade-shop
+        #!/bin/sh
+        HERE=$(dirname $(dirname $0))
+        . $HERE/library/steps.sh
+        === library/steps.sh
         """,
     ),
 }

@@ -53,7 +53,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.EXAMPLE,
         re.compile(
-            r"(^|/)(examples?|samples?|demos?|tutorials?|playground|snippets|docs?([_-](src|source))?|documentation|notebooks?)/",
+            r"(^|/)(\w+[_-]examples?|examples?|samples?|demos?|tutorials?|playground|snippets|docs?([_-](src|source))?|documentation|notebooks?)/",
             re.IGNORECASE,
         ),
     ),
