@@ -28,7 +28,7 @@ RULE = Rule(
 )
 _ASKED = re.compile(
     r"(?<![\w.-])(?:(?P<kind>steps|needs)\.(?P<owner>[\w-]+)(?:\.(?P<field>[\w-]+)(?:\.(?P<name>[\w-]+))?)?"
-    r"|inputs\.(?P<input>[\w-]+)"
+    r"|(?:github\.event\.)?inputs\.(?P<input>[\w-]+)"
     r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?"
     r"|matrix\.(?P<matrix>[\w-]+)(?:\.[\w-]+)*)(?![\w-]|\s*\()"
 )
@@ -316,6 +316,23 @@ BAD = [
         on: push
         jobs:
           test:
+            runs-on: ${{ matrix.platform }}
+            strategy: {matrix: {os: [ubuntu-latest], include: [{os: macos-latest, extra: true}]}}
+            steps: [{run: echo}]
+    """),
+    tree("""
+        === .github/workflows/ship.yml
+        on: {workflow_dispatch: {inputs: {version: {type: string}}}}
+        jobs:
+          ship:
+            runs-on: ubuntu-latest
+            steps: [{run: "docker pull api:${{ github.event.inputs.tag }}"}]
+    """),
+    tree("""
+        === .github/workflows/test.yml
+        on: push
+        jobs:
+          test:
             runs-on: ubuntu-latest
             services:
               db: {image: postgres, ports: ["5433:5433"]}
@@ -369,7 +386,16 @@ GOOD = [
             steps:
               - run: docker pull ${{ needs.build.outputs.sha }} ${{ needs.called.outputs.any }}
               - run: echo ${{ format('{0} inputs.x', 1) }}
-              - run: echo "${{ toJSON(needs) }} ${{ needs.build.result }} ${{ github.event.inputs.other }}"
+              - run: echo "${{ toJSON(needs) }} ${{ needs.build.result }} ${{ github.event.inputs.where }}"
+          many:
+            runs-on: ${{ matrix.os }}
+            strategy: {matrix: {os: [ubuntu-latest], include: [{os: ubuntu-24.04, extra: true}]}}
+            steps: [{run: "echo ${{ matrix.extra }}"}]
+          computed:
+            runs-on: ${{ matrix.os }}
+            strategy: {matrix: "${{ fromJSON(needs.build.outputs.tag) }}"}
+            needs: build
+            steps: [{run: echo}]
           test:
             runs-on: ubuntu-latest
             strategy: {matrix: {port: [5432]}}
