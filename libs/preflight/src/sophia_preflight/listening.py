@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls.docker import final_environment, start_words
+from sophia_preflight.coded import Coded, coded, served
 from sophia_preflight.composing import Used
-from sophia_preflight.context import Context
+from sophia_preflight.context import BuildContext, Context
 from sophia_preflight.model import Place
 from sophia_preflight.readers.compose import command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
@@ -158,6 +159,8 @@ def of_service(context: Context, each: Used) -> Ports:
     if not found.started:
         said = {value for name, value in environment.items() if name == "PORT" and _PORT.fullmatch(value)}
         found.started |= said
+    if not found.started and command is None:
+        take(found, _by_source(context, each, built, environment))
     for part in service.listed("ports"):
         port = port_of(part.node)
         if port is not None and _PORT.fullmatch(port.container):
@@ -176,6 +179,52 @@ def of_service(context: Context, each: Used) -> Ports:
     found.words += " " + _values(environment, found)
     found.words += " " + " ".join(part.text for part in service.listed("labels"))
     return found
+
+
+def take(ports: Ports, said: Coded | None) -> None:
+    """What a source tells, with all that stands in it: a port in it may well be listened to."""
+    if said is not None:
+        ports.started = {said.port}
+        ports.place = Place(said.path)
+        ports.words += " " + said.text
+
+
+def _by_source(
+    context: Context, each: Used, built: tuple[str, BuildContext] | None, environment: Mapping[str, str]
+) -> Coded | None:
+    """What the program or the configuration of a service tells that starts as its image says."""
+    given = {}
+    for mount in (mount_of(part.node) for part in each.service.listed("volumes")):
+        if mount is not None and is_known(mount.source) and mount.source.startswith("."):
+            given[mount.target] = posixpath.normpath(posixpath.join(each.project.base, mount.source))
+    image = each.service.get("image")
+    if built is None:
+        return served(context, image.text, given) if image is not None and not each.service.has("build") else None
+    path, build = built
+    made = context.dockerfiles[path]
+    stage = context.stage_of(made, build)
+    return by_source(context, made, stage, build.directory, environment, given) if stage is not None else None
+
+
+def by_source(
+    context: Context,
+    made: Dockerfile,
+    stage: Stage,
+    directory: str,
+    settings: Mapping[str, str],
+    given: Mapping[str, str],
+) -> Coded | None:
+    """What the program or the configuration tells that an image starts with."""
+    environment = {name: held.value for name, held in final_environment(stage).items()} | dict(settings)
+    start = " ".join(_said(each) for name in STARTS if (each := stage.last(name)) is not None)
+    if start:
+        return coded(context, made, stage, directory, start, environment)
+    files = dict(given)
+    for each in stage.instructions:
+        if each.name == "COPY" and "from" not in each.flags and len(each.arguments()) == 2:
+            source, target = each.arguments()
+            files.setdefault(target, posixpath.normpath(posixpath.join(directory, source.lstrip("/"))))
+    return served(context, stage.base, files)
 
 
 def names_of(each: Used) -> set[str]:

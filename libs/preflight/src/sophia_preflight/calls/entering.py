@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.compose import service_key
 from sophia_preflight.calls.docker import combined, image_key, interpreted, working_directory
+from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.model import Call, Caller, ImageBuild, Site, Started, System, Trace
 from sophia_preflight.readers.compose import Project, Service, command_words
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
@@ -29,7 +30,7 @@ _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
 
 def started(context: Context) -> Iterator[Call]:
     """Calls that images make with what they are told."""
-    images = _Images(context)
+    images = NamedImages(context)
     seen: set[tuple[object, ...]] = set()
     for call in (*_told(context, images), *_services(context, images), *_workloads(context, images)):
         key = (call.place, call.text, call.site.owner)
@@ -38,13 +39,14 @@ def started(context: Context) -> Iterator[Call]:
             yield call
 
 
-class _Images:
+class NamedImages:
     """The images that the repository builds, by the last part of their names."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._named: dict[str, set[tuple[str, int]]] = {}
-        for call in context.typed:
+        told = (call for each in context.facts.values() if isinstance(each.data, Page) for call in each.trace.calls)
+        for call in (*context.typed, *told):
             if isinstance(call.target, ImageBuild) and (made := context.called_build(call, call.target)) is not None:
                 for tag in call.target.tags:
                     self._add(tag.value, made[0], made[1].stage)
@@ -105,7 +107,7 @@ def _with(entry: Sequence[str], words: Sequence[Word]) -> Iterator[list[Word]]:
 # --- docker run -----------------------------------------------------------------------------------------------------
 
 
-def _told(context: Context, images: _Images) -> Iterator[Call]:
+def _told(context: Context, images: NamedImages) -> Iterator[Call]:
     for call in context.typed:
         match call.target:
             case Started(image=image, arguments=[_, *_] as words, entrypoint=None) if found := images.find(image.value):
@@ -126,7 +128,7 @@ def _calls(words: list[Word], site: Site) -> list[Call]:
 # --- Compose --------------------------------------------------------------------------------------------------------
 
 
-def _services(context: Context, images: _Images) -> Iterator[Call]:
+def _services(context: Context, images: NamedImages) -> Iterator[Call]:
     for project in context.projects:
         for name, service in project.services(context.composes).items():
             command = service.get("command")
@@ -150,7 +152,9 @@ def _services(context: Context, images: _Images) -> Iterator[Call]:
                 yield from _calls(each, site)
 
 
-def _image_of(context: Context, images: _Images, project: Project, service: Service) -> tuple[Dockerfile, Stage] | None:
+def _image_of(
+    context: Context, images: NamedImages, project: Project, service: Service
+) -> tuple[Dockerfile, Stage] | None:
     built = context.service_build(project, service)
     if built is None:
         image = service.get("image")
@@ -163,14 +167,14 @@ def _image_of(context: Context, images: _Images, project: Project, service: Serv
 # --- Kubernetes -----------------------------------------------------------------------------------------------------
 
 
-def _workloads(context: Context, images: _Images) -> Iterator[Call]:
+def _workloads(context: Context, images: NamedImages) -> Iterator[Call]:
     for path, items in context.cluster.items.items():
         for item in items:
             for container in item.pod.all_containers if item.pod is not None else ():
                 yield from _container(path, item, container.node, images)
 
 
-def _container(path: str, item: Item, node: Node, images: _Images) -> Iterator[Call]:
+def _container(path: str, item: Item, node: Node, images: NamedImages) -> Iterator[Call]:
     """What a container runs: its own command, or what its image's entrypoint makes of its arguments."""
     command, words = _words(node["command"]), _words(node["args"])
     site = Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name)

@@ -135,6 +135,8 @@ class Started:
     image: Word
     arguments: tuple[Word, ...] = ()
     entrypoint: Word | None = None
+    published: tuple[Word, ...] = ()
+    variables: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from sophia_preflight.calls.entering import NamedImages
+from sophia_preflight.calls.model import Started
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, of_image, of_service
+from sophia_preflight.listening import Ports, by_source, of_image, of_service, take
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
-from sophia_preflight.standing import is_development, limited
+from sophia_preflight.standing import consequence, is_development, limited
 
 RULE = Rule(
     id="unreachable-port",
@@ -22,6 +24,7 @@ RULE = Rule(
     family="contradictions",
 )
 _PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
+_PUBLISHED = re.compile(r"(?:[\d.]+:)?\d{2,5}:(\d{2,5})")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -29,12 +32,17 @@ def check(context: Context) -> Iterable[Finding]:
         ports = of_service(context, each)
         yield from _published(each, ports)
         yield from _probe(each, ports)
+        yield from _labelled(each, ports)
+    yield from _run(context)
     for path, made in context.dockerfiles.items():
         stage = made.final
         probe = stage.last("HEALTHCHECK") if stage is not None else None
         if stage is None:
             continue
         ports = of_image(made, stage)
+        builds = [each for each in context.builds(path) if each.certain]
+        if not ports.started and len(builds) == 1:
+            take(ports, by_source(context, made, stage, builds[0].directory, {}, {}))
         if probe is not None:
             yield from _image_probe(path, probe.flat, Place(path, probe.line), ports)
         exposed = stage.last("EXPOSE")
@@ -47,6 +55,61 @@ def check(context: Context) -> Iterable[Finding]:
                 severity=limited(Severity.MEDIUM, path),
                 confidence=Confidence.LIKELY,
                 why="who believes the image publishes a port that nobody answers",
+            )
+
+
+def _run(context: Context) -> Iterator[Finding]:
+    """Containers that somebody starts by hand, of images that the repository builds."""
+    images = NamedImages(context)
+    for call in context.typed:
+        target = call.target
+        if not isinstance(target, Started) or not target.published or target.arguments or target.entrypoint:
+            continue
+        found = images.find(target.image.value)
+        ports = [(word, _PUBLISHED.fullmatch(word.value)) for word in target.published]
+        if found is None or any(port is None for _, port in ports) or target.variables:
+            continue
+        made, stage = found
+        there = of_image(made, stage)
+        builds = [each for each in context.builds(made.path) if each.certain]
+        if not there.started and len(builds) == 1:
+            take(there, by_source(context, made, stage, builds[0].directory, {}, {}))
+        for word, port in ports if there.started else ():
+            if port is None or any(other and other[1] in there.started for _, other in ports):
+                continue
+            if not there.mentions(port[1]) and port[1] not in there.declared:
+                severity, blocks = consequence(call.site)
+                listens = f"listens to {_list(there.started)}"
+                yield RULE.found(
+                    f"the container of `{made.path}` publishes its port `{port[1]}` and {listens}",
+                    Involved(Place(call.site.path, word.line, word.column), "published"),
+                    *([Involved(there.place, "command")] if there.place else []),
+                    anchor=f"run {target.image.value} {port[1]}",
+                    severity=severity.at_most(Severity.HIGH),
+                    confidence=Confidence.LIKELY,
+                    blocks=blocks,
+                )
+
+
+def _labelled(each: Used, ports: Ports) -> Iterator[Finding]:
+    """Ports that a label tells the proxy in front of the service."""
+    labels = " ".join(part.text for part in each.service.listed("labels"))
+    words = ports.words.replace(labels, "")
+    for name, part in each.service.mapping("labels").items():
+        port = interpolated(part.node.text)[0]
+        if not re.search(r"loadbalancer\.server\.port$", name) or not re.fullmatch(r"\d{2,5}", port):
+            continue
+        if ports.started and port not in ports.started and not re.search(rf"(?<!\d){port}(?!\d)", words):
+            severity, blocks = each.consequence
+            listens = f"it listens to {_list(ports.started)}"
+            yield RULE.found(
+                f"the proxy is told to reach `{each.service.name}` on port `{port}`, and {listens}",
+                Involved(part.node.place(part.file.path), "label"),
+                *([Involved(ports.place, "command")] if ports.place else []),
+                anchor=f"label {each.service.name} {port}",
+                severity=severity.at_most(Severity.HIGH),
+                confidence=Confidence.LIKELY,
+                blocks=blocks,
             )
 
 
@@ -167,6 +230,75 @@ BAD = [
         command: ["sh", "-c", "shopctl migrate && shopctl serve --host 0.0.0.0 --port 8080"]
     """
     ),
+    tree(
+        _APPLICATION
+        + """
+    === README.md
+    ```bash
+    docker build -t shop api
+    docker run -p 8080:8080 shop
+    ```
+    """
+    ),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: example/web:1
+            command: uvicorn app:app --host 0.0.0.0 --port 8001
+            labels: ["traefik.http.services.web.loadbalancer.server.port=8000"]
+          proxy:
+            image: nginx:1.29
+            ports: ["8080:80"]
+            volumes: ["./nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
+        === nginx.conf
+        server { listen 8080; root /pages; }
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: web
+            ports: ["5000:5000"]
+        === web/Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY . .
+        CMD ["python", "main.py"]
+        === web/main.py
+        import os
+        app.run(host="0.0.0.0", port=int(os.environ.get("WEB_PORT", "5001")))
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: web
+            ports: ["3000:3000"]
+        === web/Dockerfile
+        FROM node:24-slim
+        COPY server.js /
+        CMD ["node", "server.js"]
+        === web/server.js
+        const port = process.env.PORT || 3001;
+        require("express")().listen(port, "0.0.0.0");
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: web
+            ports: ["8000:8000"]
+        === web/Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY . .
+        CMD ["gunicorn", "-c", "gunicorn.conf.py", "main:app"]
+        === web/gunicorn.conf.py
+        bind = "0.0.0.0:8080"
+        === web/main.py
+        app = None
+    """),
     tree("""
         === compose.yaml
         services:
@@ -231,4 +363,53 @@ GOOD = [
             ports: ["8000:8000"]
             environment: {PORT: 8081, API_URL: "http://localhost:8000"}
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: web
+            ports: ["5000:5000", "9000:9000"]
+            environment: {WEB_PORT: 5000}
+          proxy:
+            image: nginx:1.29
+            ports: ["8080:80"]
+            volumes: ["./more.conf:/etc/nginx/conf.d/more.conf:ro"]
+        === more.conf
+        server { listen 8080; root /pages; }
+        === web/Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY . .
+        CMD ["python", "main.py"]
+        === web/main.py
+        import os
+        app.run(host="0.0.0.0", port=int(os.environ.get("WEB_PORT", "5001")))
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: web
+            ports: ["5000:5000"]
+        === web/Dockerfile
+        FROM python:3.13-slim
+        COPY main.py /
+        CMD ["python", "main.py"]
+        === web/main.py
+        import sys
+        app.run(port=int(sys.argv[1]) if sys.argv[1:] else settings.port)
+        # app.run(port=5001)
+    """),
+    tree(
+        _APPLICATION
+        + """
+    === README.md
+    ```bash
+    docker build -t shop api
+    docker run -p 8080:8000 shop
+    docker run -p 8080:9000 shop uvicorn app:app --port 9000
+    docker run -p 9090:9090 -p 8080:8000 shop
+    ```
+    """
+    ),
 ]

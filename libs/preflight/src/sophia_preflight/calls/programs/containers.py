@@ -137,7 +137,8 @@ def _container_run(rest: Sequence[Word], words: Sequence[Word], run: Run) -> Non
     if not parted.rest:
         return
     image, arguments, entry = parted.rest[0], parted.rest[1:], parted.first("--entrypoint")
-    run.call(Started(image, tuple(arguments), entry), words)
+    published, variables = parted.all("-p", "--publish"), parted.all("-e", "--env", "--env-file")
+    run.call(Started(image, tuple(arguments), entry, tuple(published), tuple(variables)), words)
     if command := [*([entry] if entry is not None else []), *arguments]:
         run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(command)
 
