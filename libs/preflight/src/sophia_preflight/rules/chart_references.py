@@ -70,6 +70,7 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _references(objects)
             yield from _bindings(context, objects)
             yield from _probes(objects)
+            yield from _selectors(objects)
             yield from _ports(context, directory, objects)
 
 
@@ -190,7 +191,10 @@ def _bindings(context: Context, objects: list[_Object]) -> Iterator[Finding]:
         if "" in made or name in made or not others or _is_brought(context, kind, name):
             continue
         said = f"{_said(each)} needs the {kind} `{name}`, which the chart does not make"
-        near = (get_close_matches(name, others, n=1, cutoff=0.3) or others)[0]
+        alike = get_close_matches(name, others, n=1, cutoff=0.6)
+        if not alike and kind in ("ConfigMap", "Secret"):
+            continue  # of another chart, or made by hand
+        near = (alike or others)[0]
         yield _found(each.path, each.place(at), said, f"{kind} {name}", near, made[near].place(0))
 
 
@@ -200,6 +204,12 @@ def _named(each: _Object) -> Iterator[tuple[_Object, str, str, int]]:
         kind, name = _ROLE_KIND.search(role[1]), _ROLE_NAME.search(role[1])
         if kind is not None and name is not None:
             yield each, kind[1], name[1], role.start(1) + name.start(1)
+    for found in _REFERENCE.finditer(each.text):
+        fields = {match[1]: match for match in _FIELD.finditer(found["body"])}
+        named = fields.get("secretName") or fields.get("name")
+        if named is not None and "optional" not in fields and re.fullmatch(r"[\"']?[a-z0-9.-]+[\"']?", named[2]):
+            what = _KINDS[re.sub(r"(Key)?Ref$", "", found["how"])]
+            yield each, what, named[2].strip("\"'"), found.start("body") + named.start(2)
     for account in _ACCOUNT.finditer(each.text):
         if each.kind in _WORKLOADS and "{{" not in account[1]:
             yield each, "ServiceAccount", account[1].strip("\"'"), account.start(1)
@@ -217,6 +227,43 @@ def _is_brought(context: Context, kind: str, name: str) -> bool:
     given = name in ("default", "cluster-admin", "admin", "edit", "view") or name.startswith("system:")
     items = (item for some in context.cluster.items.values() for item in some)
     return given or any(item.kind == kind and item.name == name for item in items)
+
+
+# --- labels ----------------------------------------------------------------------------------------------------------
+
+_SELECTOR = re.compile(r"^  selector:[ \t]*\n((?:    +\S.*\n)+)", re.MULTILINE)
+_LABELS = re.compile(
+    r"^ {4,8}metadata:[ \t]*\n(?: {6,}\S.*\n)*?(?P<indent> +)labels:[ \t]*\n(?P<body>(?:(?P=indent) +\S.*\n)+)",
+    re.MULTILINE,
+)
+_PAIR = re.compile(r"^[\w./-]+:\s+\S.*$")
+
+
+def _selectors(objects: list[_Object]) -> Iterator[Finding]:
+    """Services whose selector, as it is written, is not among the labels of any pod that the chart makes."""
+    pods = [
+        _pairs(found["body"]) for each in objects if each.kind in _WORKLOADS for found in _LABELS.finditer(each.text)
+    ]
+    workloads = [each for each in objects if each.kind in _WORKLOADS or each.kind in ("Job", "CronJob")]
+    if not pods or len(pods) < len(workloads) or any(labels is None for labels in pods):
+        return
+    for each in objects:
+        found = _SELECTOR.search(each.text) if each.kind == "Service" else None
+        wanted = _pairs(found[1]) if found is not None else None
+        if found is None or not wanted or any(labels is not None and wanted <= labels for labels in pods):
+            continue
+        keys = {pair.partition(":")[0] for pair in wanted}
+        if not any(labels and keys <= {pair.partition(":")[0] for pair in labels} for labels in pods):
+            continue
+        said = f"{_said(each)} selects `{'`, `'.join(sorted(wanted))}`, and no pods of the chart have these labels"
+        yield _found(each.path, each.place(found.start(1) + 4), said, "selector", "", None)
+
+
+def _pairs(body: str) -> set[str] | None:
+    """Lines of labels as they are written; None where a template brings more."""
+    lines = [re.sub(r"[\"']", "", line.strip()) for line in body.split("\n") if line.strip()]
+    lines = [line for line in lines if not line.startswith("#") and not _BLOCK.match(line)]
+    return set(lines) if all(_PAIR.match(line) for line in lines) else None
 
 
 # --- ports -----------------------------------------------------------------------------------------------------------
@@ -431,6 +478,47 @@ _ROLES = """
     metadata:
       name: watcher-account
 """
+_SELECTED = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: web
+    version: 1.0.0
+    === chart/templates/web.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: {{ .Release.Name }}
+    spec:
+      template:
+        metadata:
+          labels:
+            app: {{ .Chart.Name }}
+            tier: front
+        spec:
+          containers:
+            - name: web
+              envFrom:
+                - configMapRef:
+                    name: %s
+    ---
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: web-config
+    data:
+      LEVEL: info
+    === chart/templates/service.yaml
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: {{ .Release.Name }}
+    spec:
+      selector:
+        app: {{ .Chart.Name }}
+        tier: %s
+      ports:
+        - port: 80
+"""
 BAD = [
     tree(_CHART % ("http", "level", "config", "http")),
     tree(_CHART % ("http", "log-level", "settings", "http")),
@@ -439,9 +527,13 @@ BAD = [
     tree(_ROLES % ("watcher", "watcher-account", "8080")),
     tree(_ROLES % ("watcher-role", "watcher", "8080")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8081")),
+    tree(_SELECTED % ("web-config", "frontend")),
+    tree(_SELECTED % ("web-configs", "front")),
 ]
 GOOD = [
     tree(_CHART % ("http", "level", "settings", "http")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8080")),
     tree(_ROLES % ("cluster-admin", "default", "{{ .Values.port }}")),
+    tree(_SELECTED % ("web-config", "front")),
+    tree(_SELECTED % ("of-another-chart", "front")),
 ]

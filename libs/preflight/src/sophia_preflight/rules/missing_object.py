@@ -26,6 +26,7 @@ _CREATED_ELSEWHERE = re.compile(r"\.(sh|bash|md|rst|txt|ya?ml|json|tf|ts|js|py|g
 _WHY = {
     "Service": "requests that come in here reach nothing",
     "Role": "the account gets none of the permissions",
+    "a subject": "the account gets none of the permissions",
     "ClusterRole": "the account gets none of the permissions",
 }
 
@@ -58,6 +59,9 @@ def _others(item: Item) -> Iterator[Reference]:
         kind = item.node["roleRef"]["kind"].text
         if kind == "Role" or kind == "ClusterRole":
             yield Reference(kind, item.node["roleRef"]["name"], by="`roleRef`")
+        for subject in item.node["subjects"].elements():
+            if subject["kind"].text == "ServiceAccount":
+                yield Reference("ServiceAccount", subject["name"], by="a subject")
 
 
 def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Reference) -> Iterator[Finding]:
@@ -73,6 +77,8 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
     near = get_close_matches(name, known, n=1, cutoff=0.8)
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
+    if reference.by == "a subject" and not (near := near or _unnamed(item, scope)):
+        return  # of another namespace
     if reference.kind == "ClusterRole" and not (near := near or _unbound(item, scope)):
         return  # of an operator, or another repository's
     if not near and mentioned.anywhere(name, account=own):
@@ -88,7 +94,7 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
         anchor=f"{reference.kind} {name} for {item.said}",
         severity=limited(severity, item.path),
         confidence=Confidence.LIKELY,
-        why=_WHY.get(reference.kind),
+        why=_WHY.get(reference.by) or _WHY.get(reference.kind),
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=f"{item.said} of `{item.path}`",
     )
@@ -100,13 +106,20 @@ def _unbound(item: Item, scope: Scope) -> list[str]:
     return [each.name for each in scope.of("ClusterRole") if each.path == item.path and each.name not in bound][:1]
 
 
+def _unnamed(item: Item, scope: Scope) -> list[str]:
+    """The account in the file of a binding that no binding and no pod names, if there is one."""
+    named = {each["name"].text for one in scope.items for each in one.node["subjects"].elements()}
+    named |= {each.spec["serviceAccountName"].text for each in scope.pods}
+    accounts = [each.name for each in scope.of("ServiceAccount") if each.path == item.path]
+    return [each for each in accounts if literal(each) and each not in named][:1]
+
+
 def _weight(reference: Reference, item: Item, scope: Scope, *, near: bool) -> Severity:
     """Secrets are often made by hand, and a file alone may be applied beside others: that is only worth a look."""
     if not near and (reference.kind == "Secret" or not any(each.path != item.path for each in scope.items)):
         return Severity.MEDIUM
-    return (
-        Severity.HIGH if reference.kind in ("Role", "ClusterRole") or is_development(item.path) else Severity.CRITICAL
-    )
+    is_right = reference.kind in ("Role", "ClusterRole") or reference.by == "a subject"
+    return Severity.HIGH if is_right or is_development(item.path) else Severity.CRITICAL
 
 
 def _key(item: Item, scope: Scope, reference: Reference, found: list[Item]) -> Iterator[Finding]:
@@ -237,7 +250,12 @@ _ROLES = """
       apiGroup: rbac.authorization.k8s.io
       kind: ClusterRole
       name: {role}
-    subjects: []
+    subjects: [{{kind: ServiceAccount, name: {account}, namespace: default}}]
+    ---
+    apiVersion: v1
+    kind: ServiceAccount
+    metadata:
+      name: watcher
 """
 BAD = [
     tree(f"""
@@ -312,7 +330,10 @@ BAD = [
     `kubectl apply -f k8s/api.yaml` starts api.
     """),
     tree(f"""
-    === k8s/rbac.yaml{_ROLES.format(role="reader")}
+    === k8s/rbac.yaml{_ROLES.format(role="reader", account="watcher")}
+    """),
+    tree(f"""
+    === k8s/rbac.yaml{_ROLES.format(role="watcher", account="reader")}
     """),
 ]
 GOOD = [
@@ -369,7 +390,7 @@ GOOD = [
     kubectl create configmap settings --from-literal=LEVEL=info
     """),
     tree(f"""
-    === k8s/rbac.yaml{_ROLES.format(role="watcher")}
+    === k8s/rbac.yaml{_ROLES.format(role="watcher", account="watcher")}
     ---
     apiVersion: rbac.authorization.k8s.io/v1
     kind: ClusterRoleBinding

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.clusters.cluster import Scope, equal_labels
 from sophia_preflight.clusters.objects import Item, Pod, literal
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.listening import Ports, of_image, started
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.tree import NOTHING, Node
 from sophia_preflight.standing import is_development, limited
@@ -29,14 +31,69 @@ _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
 def check(context: Context) -> Iterable[Finding]:
+    programs = _Programs(context)
     for item, scope in context.cluster.whole:
         if item.pod is not None:
+            yield from _unanswered(programs, item, item.pod, scope)
             yield from _probes(item, item.pod, scope)
         if item.kind == "Service" and item.api == "v1":
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
             yield from _ingress(item, scope)
         yield from _addresses(item, scope)
+
+
+class _Programs:
+    """Where the programs of pods listen: by what a pod tells them, or the Dockerfile of their image."""
+
+    def __init__(self, context: Context) -> None:
+        self.images = NamedImages(context)
+        self.known: dict[int, Ports] = {}
+
+    def ports(self, pod: Pod) -> Ports:
+        """The ports of the one container of a pod; none where there are several, or nobody can tell."""
+        if id(pod) not in self.known:
+            self.known[id(pod)] = self._ports(pod.containers[0].node) if len(pod.containers) == 1 else Ports()
+        return self.known[id(pod)]
+
+    def _ports(self, node: Node) -> Ports:
+        environment = {each["name"].text: each["value"].text for each in node["env"].elements()}
+        if node["envFrom"].elements() or any(each["valueFrom"] for each in node["env"].elements()):
+            environment["PORT"] = ""
+        words = [each.text for key in ("command", "args") for each in node[key].elements()]
+        text = " ".join([*words, *environment.values()])
+        if words:
+            return Ports(started=started(" ".join(words), environment), words=text)
+        found = self.images.find(node["image"].text)
+        return of_image(*found, environment) if found is not None and environment.get("PORT") != "" else Ports()
+
+
+def _unanswered(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+    """Probes, and services, that ask a port on which the only program of a pod does not listen."""
+    ports = programs.ports(pod)
+    if not ports.started or scope.changed(item, "ports", "containerPort", "port", "args", "command", "env"):
+        return
+    (container,) = pod.containers
+    asked = [
+        (f"the {name} of `{container.name}`", item, container.node[name][kind]["port"])
+        for name in _PROBES
+        for kind in ("httpGet", "tcpSocket")
+    ]
+    for service in scope.of("Service"):
+        selector = equal_labels(service.node["spec"]["selector"])
+        if selector and scope.matching(selector, service.namespace) == [pod] and service.api == "v1":
+            entries = service.node["spec"]["ports"].elements()
+            asked += [(service.said, service, each["targetPort"] or each["port"]) for each in entries]
+    for who, asker, port in asked:
+        number = port.text if port.text.isdigit() else pod.port_names.get(port.text, "")
+        if number.isdigit() and number not in ports.started and not ports.mentions(number):
+            yield _found(
+                asker,
+                f"{who} asks port `{number}`, and the program of {item.said} listens to {_list(ports.started)}",
+                [Involved(port.place(asker.path), "call"), _declared(item, pod)],
+                f"{who} {number} of {item.said}",
+                confidence=Confidence.LIKELY,
+            )
 
 
 def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
@@ -107,6 +164,9 @@ def _listens(pod: Pod, asked: list[str]) -> bool:
         for variable in each.node["env"].elements()
         if variable["name"].text.endswith("PORT")
     }
+    words = [word.text for each in pod.containers for key in ("command", "args") for word in each.node[key].elements()]
+    if re.search(rf"--?[\w-]*port[= ]{number}(?!\d)", " ".join(words)):
+        return True
     return number in asked or set(pod.port_names.values()) & set(asked) != set() or settings == {number}
 
 
@@ -259,6 +319,44 @@ _CALLER = """
     data:
       API_URL: http://%s:%s/v1
 """
+_SERVER = """
+    === k8s/api.yaml
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: api
+    spec:
+      selector: {app: api}
+      ports: [{port: 80, targetPort: %s}]
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: api
+    spec:
+      selector:
+        matchLabels: {app: api}
+      template:
+        metadata:
+          labels: {app: api}
+        spec:
+          containers:
+            - name: api
+              image: registry.example.com/api:1.4
+              %s
+"""
+_SHOP = """
+    === Makefile
+    image:
+    \tdocker build -t registry.example.com/api:1.4 .
+    === Dockerfile
+    FROM python:3.13-slim
+    COPY app.py /
+    CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
+    === app.py
+    app = None
+"""
+_TOLD = 'command: [uvicorn, "app:app", --host, 0.0.0.0, --port, "8000"]'
 BAD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8080" + _SERVICE % "http"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "web"),
@@ -270,10 +368,16 @@ BAD = [
         + _SERVICE % "http"
         + _CALLER % ("api.shop.svc.cluster.local", "81")
     ),
+    tree(_SERVER % ("8001", _TOLD)),
+    tree(_SERVER % ("8000", _TOLD + "\n              livenessProbe: {httpGet: {path: /, port: 8001}}")),
+    tree(_SHOP + _SERVER % ("8080", "ports: [{containerPort: 8080}]")),
 ]
 GOOD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "8000"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "http"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _CALLER % ("api", "80")),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _CALLER % ("api.example.com", "8000")),
+    tree(_SERVER % ("8000", _TOLD + "\n              livenessProbe: {httpGet: {path: /, port: 8000}}")),
+    tree(_SHOP + _SERVER % ("web", "ports: [{name: web, containerPort: 8000}]")),
+    tree(_SHOP + _SERVER % ("8080", 'args: [gunicorn, -b, "0.0.0.0:8080", "app:app"]')),
 ]
