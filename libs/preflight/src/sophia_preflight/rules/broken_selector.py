@@ -11,7 +11,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.standing import is_development, limited
+from sophia_preflight.standing import Standing, is_development, limited, standing
 
 RULE = Rule(
     id="broken-selector",
@@ -29,12 +29,15 @@ _GIVEN_LATER = re.compile(
 """Labels that controllers and the programs in the pods set while they run."""
 
 
+_PROGRAM = re.compile(r"\.(go|py|sh|bash|ts|js|java|kt|rb|rs)$")
+
+
 def check(context: Context) -> Iterable[Finding]:
     for item, scope in context.cluster.whole:
         if item.kind in CONTROLLERS:
             yield from _own_pods(item, scope)
         elif item.kind == "Service" and item.api == "v1":
-            yield from _service(item, scope)
+            yield from _service(context, item, scope)
         elif item.kind == "PodDisruptionBudget" or (item.kind == "NetworkPolicy" and item.api.startswith("networking")):
             key = "selector" if item.kind == "PodDisruptionBudget" else "podSelector"
             yield from _loose(item, item.node["spec"][key]["matchLabels"], scope)
@@ -63,7 +66,7 @@ def _own_pods(item: Item, scope: Scope) -> Iterator[Finding]:
         )
 
 
-def _service(item: Item, scope: Scope) -> Iterator[Finding]:
+def _service(context: Context, item: Item, scope: Scope) -> Iterator[Finding]:
     spec = item.node["spec"]
     selector = equal_labels(spec["selector"])
     if not selector or spec["type"].text == "ExternalName" or not scope.closed:
@@ -78,6 +81,8 @@ def _service(item: Item, scope: Scope) -> Iterator[Finding]:
     if all(name not in labels and _GIVEN_LATER.search(name) for name in failing) and len(failing) < len(selector):
         return
     wrong = failing[0]
+    if standing(item.path) is Standing.TEST and _is_made_by_tests(context, selector[wrong]):
+        return
     said = f"have `{wrong}: {labels[wrong]}`" if wrong in labels else f"have no `{wrong}`"
     yield RULE.found(
         f"{item.said} selects `{wrong}: {selector[wrong]}`, and the pods of {meant.item.said} {said}",
@@ -88,6 +93,12 @@ def _service(item: Item, scope: Scope) -> Iterator[Finding]:
         confidence=Confidence.LIKELY,
         blocks=f"requests to {item.said} of `{item.path}`",
     )
+
+
+def _is_made_by_tests(context: Context, value: str) -> bool:
+    """Whether a program speaks of a value that is no everyday word: tests start pods of their own."""
+    texts = (each for each in context.repository.entries if _PROGRAM.search(each))
+    return "-" in value and any(f'"{value}"' in context.repository.glimpse(each) for each in texts)
 
 
 def _changes_labels(item: Item, scope: Scope) -> bool:

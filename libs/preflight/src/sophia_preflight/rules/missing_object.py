@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import cached_property
 
 from sophia_preflight.clusters.cluster import Scope
 from sophia_preflight.clusters.objects import Item, Reference, literal, references
@@ -77,11 +78,11 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
     near = get_close_matches(name, known, n=1, cutoff=0.8)
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
-    if reference.by == "a subject" and not (near := near or _unnamed(item, scope)):
+    if reference.by == "a subject" and not (near := _unnamed(item, scope)):
         return  # of another namespace
     if reference.kind == "ClusterRole" and not (near := near or _unbound(item, scope)):
         return  # of an operator, or another repository's
-    if not near and mentioned.anywhere(name, account=own):
+    if (not near and mentioned.anywhere(name, account=own)) or mentioned.is_released(name):
         return
     severity = _weight(reference, item, scope, near=bool(near) or own)
     where = f"`{scope.owner}`" if scope.owner else "the repository"
@@ -201,6 +202,15 @@ class _Mentions:
             self._known[key] = any(name in text and pattern.search(text) for text in self.texts())
         return self._known[key]
 
+    def is_released(self, name: str) -> bool:
+        """Whether some text installs a release of a chart whose objects have names like this one."""
+        return any(name == each or name.startswith(f"{each}-") for each in self._releases)
+
+    @cached_property
+    def _releases(self) -> frozenset[str]:
+        lines = (line for text in self.texts() if "helm" in text for line in text.split("\n") if "helm" in line)
+        return frozenset(match[1] for line in lines for match in _RELEASE.finditer(line))
+
     def texts(self) -> list[str]:
         if self._texts is None:
             repository, cluster = self.context.repository, self.context.cluster
@@ -217,6 +227,10 @@ class _Mentions:
         return self._texts
 
 
+_RELEASE = re.compile(
+    r"\bhelm3?\s+(?:(?:install|upgrade|--?[\w-]+(?:[= ](?!\./)[\w.:/-]+)?|\$\{?\w+\}?)\s+)+"
+    r"([a-z][a-z0-9-]*)\s+[\w./$\"'{@-]"
+)
 _MAKES = re.compile(r"kubectl|kubernetes|helm|k8s|oc create|apiVersion|secretName", re.IGNORECASE)
 
 _POD = """
@@ -411,5 +425,22 @@ GOOD = [
       kind: ClusterRole
       name: of-some-operator
     subjects: []
+    """),
+    tree("""
+        === examples/ingress.yaml
+        apiVersion: networking.k8s.io/v1
+        kind: Ingress
+        metadata: {name: shop}
+        spec:
+          rules:
+            - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: shop-web, port: {number: 80}}}}]}
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: other}
+        spec: {type: ExternalName, externalName: other.example.com}
+        === examples/up.sh
+        helm upgrade --install --timeout 10m0s shop ./charts/shop
+        kubectl apply -f examples/ingress.yaml
     """),
 ]
