@@ -33,6 +33,7 @@ from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.secrets import Suspect
+from sophia_preflight.text import UNKNOWN
 
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
 _NOT_DOCKERFILE = re.compile(
@@ -118,6 +119,8 @@ class Facts:
 def kind_of(path: str, head: str) -> str:
     """The kind of a file by its name, and by its first lines where the name says nothing; empty for none of ours."""
     name = posixpath.basename(path)
+    if name == "Makefile.in" and "automake" not in head and not _GENERATED.search(head):
+        return "make"
     if _TEMPLATE.search(path):
         return ""
     if name.endswith((".py", ".pyw")):
@@ -227,6 +230,8 @@ def _shell(path: str, text: str) -> Facts:
 
 
 def _make(path: str, text: str) -> Facts:
+    if path.endswith(".in"):
+        text = re.sub(r"@\w+@", UNKNOWN, text)  # what configure puts in
     made = makefile.parse(path, text)
     return Facts("make", make.trace_of(path, made), made)
 

@@ -251,7 +251,16 @@ class Filesystem:
         relative = inner if self.context == "." else posixpath.relpath(inner, self.context)
         if self.repository.is_file(inner) and self.ignore.ignores(relative):
             return None
+        if relative != "." and self._is_left_out(inner, relative):
+            return None
         return inner
+
+    def _is_left_out(self, inner: str, relative: str) -> bool:
+        """Whether .dockerignore leaves out a directory with all that is in it."""
+        if not self.ignore.ignores(relative) or not self.repository.is_directory(inner):
+            return False
+        base = len(inner) - len(relative)
+        return all(self.ignore.ignores(each[base:]) for each in self.repository.inside(inner))
 
     def installs(self) -> bool:
         """Whether a RUN of this stage or of one below installs a project, whose modules then are anywhere."""

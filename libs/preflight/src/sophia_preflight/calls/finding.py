@@ -304,11 +304,18 @@ class Finder:
             found = system.files.find(path) if path else None
             if found:
                 return Location(State.FOUND, found)
-            if found is None or self._is_configured(path, system.files.find):
+            if found is None or self._is_configured(path, system.files.find) or self._is_inside(path, site, system):
                 return NOWHERE
             confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
             missing = Location(State.MISSING, path, confidence, f"the image, at `{path}`")
         return missing or NOWHERE
+
+    @staticmethod
+    def _is_inside(path: str, site: Site, system: ImageView) -> bool:
+        """Whether the call's own directory, which a `cd` went to, is not there: that is told of the `cd`."""
+        directory = site.directory
+        inside = directory.startswith("/") and path.startswith(f"{directory.rstrip('/')}/")
+        return inside and directory != system.files.workdir and system.files.find(directory) == ""
 
     def _image_path(self, value: str, site: Site, system: ImageView) -> str:
         directory = site.directory

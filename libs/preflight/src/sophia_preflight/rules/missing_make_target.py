@@ -36,7 +36,7 @@ def check(context: Context) -> Iterable[Finding]:
 def _needed(context: Context, path: str) -> Iterator[Finding]:
     """Prerequisites that have no rule and are no file."""
     user = context.making.user(path)
-    known = _targets(context, user) if user and not user.endswith(".mk") else None
+    known = _targets(context, user) if user and not user.endswith((".mk", ".in")) else None
     if known is None:
         return
     for target in context.making.whole(user).targets:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from sophia_preflight.calls.model import (
     Needed,
     Script,
+    System,
 )
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import Reader, Run
@@ -34,7 +35,8 @@ def _copy(words: Sequence[Word], run: Run) -> None:
     verb = {"cp": "copied", "mv": "moved", "install": "installed"}.get(posixpath.basename(words[0].value))
     if verb and len(operands) > 1 and not parted.has("-n", "--no-clobber", "-d", "--directory"):
         for word in operands[:-1]:
-            if word.known and re.search(r"\.[a-z]{2,10}$|\.example$", word.value):
+            placed = run.site.system is System.IMAGE and re.fullmatch(r"/[\w./-]*[\w-]", word.value)
+            if word.known and (placed or re.search(r"\.[a-z]{2,10}$|\.example$", word.value)):
                 run.call(Needed(word, f"the file that is {verb}"), words)
     if len(operands) > 1:
         destination = operands[-1]

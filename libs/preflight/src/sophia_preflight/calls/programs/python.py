@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sophia_preflight.calls.model import (
     Attribute,
+    Module,
     Needed,
     ProjectTask,
 )
@@ -45,6 +46,9 @@ def _server(words: Sequence[Word], run: Run) -> None:
     config = parted.first("--log-config") if program == "uvicorn" else parted.first("-c", "--config")
     if config and re.fullmatch(r"(?!python:).*\.(py|json|ya?ml|ini)", config.value):
         run.call(Needed(config, f"the configuration of {program}"), words)
+    elif config and config.known and config.value.startswith("python:"):
+        name = replace(config, value=config.value.removeprefix("python:"))
+        run.call(Module(name, (), search or (run.site.directory, *run.site.search)), words)
     for word in parted.operands:
         if is_known(word.value) and re.match(r"[A-Za-z_][\w.]*(:|$)", word.value):
             name = replace(word, value=word.value.partition("(")[0])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sophia_preflight.calls.model import Needed, Program, Script
+from sophia_preflight.calls.model import Module, Needed, Program, Script
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import URL, Reader, Run
 from sophia_preflight.text import Word, joined, named
@@ -23,6 +23,8 @@ class Tool:
     operands: str = ""
     valued: frozenset[str] = frozenset()
     """Other options with a value."""
+    modules: frozenset[str] = frozenset()
+    """Options whose values are modules of Python."""
     written: bool = False
     """What is read is a directory of sources, which nothing makes."""
     runs: str = ""
@@ -37,6 +39,7 @@ _GO = "-o -tags -ldflags -gcflags -asmflags -mod -p -timeout -run -bench -coverp
 _PATH = r"\.\.?/(?![\w./-]*\.go$)[\w./-]*[\w-]"
 _NO_PATH = re.compile(r"[=,{}*]|^[-.]+$")
 
+_PYTHON = r"[\w./-]+\.py"
 _CODE = r"[\w./-]+\.\w{1,5}"
 TOOLS: dict[str, tuple[Tool, ...]] = {
     "go": (
@@ -104,7 +107,9 @@ TOOLS: dict[str, tuple[Tool, ...]] = {
     "ansible-galaxy": (_tool("the requirements that ansible-galaxy installs", "-r --role-file --requirements-file"),),
     "hadolint": (_tool("the configuration of hadolint", "-c --config"),),
     "oslo-config-generator": (_tool("the configuration of the generator", "--config-file"),),
-    "kopf": (_tool("the operator that kopf runs", verb="run", operands=r"[\w./-]+\.py", valued="-m -n -L"),),
+    "kopf": (
+        _tool("the operator that kopf runs", verb="run", operands=_PYTHON, valued="-n -L", modules=named("-m")),
+    ),
     "circusd": (_tool("the configuration of circus", operands=r"[\w./-]+\.ini"),),
     "honcho": (_tool("the processes that honcho starts", "-f --procfile"),),
     "goreman": (_tool("the processes that goreman starts", "-f"),),
@@ -120,13 +125,15 @@ def _read(words: Sequence[Word], run: Run) -> None:
         if tool.runs:
             _script(tool, words, run)
             continue
-        parted = part(words[1:], tool.files | tool.valued)
+        parted = part(words[1:], tool.files | tool.valued | tool.modules)
         said = " ".join(word.value for word in parted.operands[:2])
         verb = re.match(rf"(?:{tool.verb})(?=\s|$)", said)
         if verb is None and tool.verb:
             continue
         base = parted.first("-C") if program == "go" else None
         at = run.at(directory=joined(run.site.directory, base.value)) if base else run
+        for word in parted.all(*tool.modules):
+            at.call(Module(word, (), (at.site.directory, *at.site.search)), words)
         candidates = parted.all(*tool.files)
         if tool.operands:
             skipped = len(verb[0].split()) if verb and tool.verb else 0
