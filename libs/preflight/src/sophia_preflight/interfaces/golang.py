@@ -92,6 +92,7 @@ class GoPrograms:
         self._known: dict[str, Vocabulary | None] = {}
         self._codes: dict[str, str] = {}
         self._imports: dict[str, list[tuple[str, str]]] = {}
+        self._literals: dict[str, frozenset[str]] = {}
 
     @cached_property
     def packages(self) -> dict[str, list[str]]:
@@ -187,13 +188,20 @@ class GoPrograms:
             self._codes[path] = _COMMENT.sub(lambda match: match[1] or " ", text) if _SPEAKS.search(text) else ""
         return self._codes[path]
 
+    def _literal(self, path: str) -> frozenset[str]:
+        """Everything in the texts of a file that may be the name of an option."""
+        if path not in self._literals:
+            found = _LITERAL.findall(self.repository.glimpse(path))
+            self._literals[path] = frozenset(start or end for start, end in found)
+        return self._literals[path]
+
     def _read(self, main: str, files: list[str]) -> Vocabulary | None:
         paths, foreign = self._closure(files)
         if len(paths) > _MOST_FILES or any(_BRING.match(name) for name in foreign.values()):
             return None
         if not any(_LIBRARIES.fullmatch(name) for name in foreign.values()):
             return None
-        texts = (self.repository.glimpse(path) for path in paths)
+        texts = (self._literal(path) for path in paths)
         return _Reading(main, [code for path in paths if (code := self._code(path))], foreign, texts).vocabulary()
 
 
@@ -211,8 +219,10 @@ def _short(name: str) -> str:
 class _Reading:
     """One program."""
 
-    def __init__(self, main: str, codes: list[str], foreign: dict[str, str], texts: Iterable[str]) -> None:
-        self.main, self.codes, self.foreign, self.texts = main, codes, foreign, texts
+    def __init__(
+        self, main: str, codes: list[str], foreign: dict[str, str], literals: Iterable[frozenset[str]]
+    ) -> None:
+        self.main, self.codes, self.foreign, self.literals = main, codes, foreign, literals
         self.libraries = {name for name in foreign.values() if _LIBRARIES.fullmatch(name)}
         self.options: set[str] = set()
         self.flags: set[str] = set()
@@ -263,7 +273,8 @@ class _Reading:
             return True
         own = set(re.findall(r"\bfunc[ \t]+(?:\([^)]*\)[ \t]*)?(\w*Flags\w*)[\[(]", whole))
         known = {name for name, _ in _EXTRA if any(each.startswith(name) for each in self.foreign.values())}
-        for receiver, method in _FLAGGING.findall(whole):
+        flagging = "\n".join(line for line in whole.split("\n") if "Flags" in line)
+        for receiver, method in _FLAGGING.findall(flagging):
             library = self.foreign.get(receiver, "")
             if _OWN.fullmatch(method) or (method in own and not library):
                 continue
@@ -384,17 +395,15 @@ class _Reading:
 
     def _words(self) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
         """Everything that may be the name of an option, and what names may be put together like where options are."""
-        found: set[str] = set()
+        found = frozenset().union(*self.literals)
         composed: set[str] = set()
-        for text in self.texts:
-            found |= {start or end for start, end in _LITERAL.findall(text)}
         for code in self.codes:
             if not any(_LIBRARIES.fullmatch(name) or "flag" in name for _, name in imports(code)):
                 continue
             composed |= {re.sub(r"%[sv]|[^%]+", _piece, each) for each in _COMPOSED.findall(code)}
             for after, before in _AFFIX.findall(code):
                 composed.add(r"[\w.-]+" + re.escape(after) if after else re.escape(before) + r"[\w.-]+")
-        return frozenset(found), tuple(map(re.compile, sorted(composed)))
+        return found, tuple(map(re.compile, sorted(composed)))
 
 
 def _piece(match: re.Match[str]) -> str:
