@@ -238,3 +238,10 @@ x:
     assert said(tmp_path / "a", RUST + calls) == ["it does not accept `--address`", "it does not accept `--shelf`"]
     open_ended = RUST.replace("#[arg(long =", "#[arg(allow_hyphen_values = true, long =")
     assert said(tmp_path / "b", open_ended + calls) == []
+
+
+def test_a_command_of_a_python_project_is_not_taken_for_a_program_of_the_same_name(tmp_path: Path) -> None:
+    project = '=== {}\n[project]\nname = "till"\nscripts = {{till = "till:main"}}\n=== till.py\n'
+    calls = "=== run.sh\ntill --sum 3\n"
+    assert said(tmp_path / "one", MODULE + SERVER + calls + project.format("pyproject.toml")) == []
+    assert said(tmp_path / "two", MODULE + SERVER + calls + project.format("project.toml"))

@@ -46,6 +46,11 @@ def test_a_script_whose_syntax_is_checked_is_not_run() -> None:
     assert call.target.path.value == "a.sh"
 
 
+def test_the_directories_above_are_always_there() -> None:
+    calls = shell_calls("cd ../ && ./x.sh\ncd ../../\ncd ../api/\n")
+    assert [call.target.path.value for call in calls if isinstance(call.target, Needed)] == ["../api/"]
+
+
 def test_a_subshell_gives_its_directory_back() -> None:
     assert scripts(shell_calls("(cd a && ./x.sh)\n./y.sh\n")) == [f"{CWD}/a/x.sh", f"{CWD}/y.sh"]
 

@@ -89,8 +89,11 @@ class Built:
     def _names(self) -> dict[str, str]:
         found: dict[str, set[str]] = {}
         ours = [each for each in self.go.mains if standing(f"{each}/main.go") is not Standing.VENDORED]
+        projects = self.context.modules.projects.by_directory.values()
+        taken = {point.name for project in projects for point in project.entry_points if point.is_command}
         for directory in ours:
-            found.setdefault(self.go.name_of(directory), set()).add(directory)
+            if (called := self.go.name_of(directory)) not in taken:
+                found.setdefault(called, set()).add(directory)
             text = self.context.repository.glimpse(self.go.mains[directory])
             if (match := _CALLED.search(text)) and (said := next(filter(None, match.groups()))):
                 found.setdefault(said, set()).add(directory)

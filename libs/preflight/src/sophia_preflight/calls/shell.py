@@ -450,12 +450,7 @@ class _Follower:
             return
         target = operands[0]
         elsewhere = self.updated_next or self.foreign or _last(target.value) in self.named_before
-        if (
-            target.known
-            and target.value not in (".", "..")
-            and target.value[:1] not in (ROOT, CWD, "/")
-            and not elsewhere
-        ):
+        if target.known and target.value.strip("./") and target.value[:1] not in (ROOT, CWD, "/") and not elsewhere:
             needed = Needed(target, "the directory that `cd` goes to", directory=True)
             self.here().call(needed, words)
         self.state.directory = joined(self.state.directory, UNKNOWN if target.glob else target.value)
