@@ -93,7 +93,9 @@ def _checksummed(match: re.Match[str]) -> Verdict:
     """GitHub's and npm's tokens end with a CRC-32 of their random part; one whose does not fit was made up."""
     if is_made_up(match[0]) or bits(match[1]) < 3.0:
         return None
-    return Severity.HIGH, CERTAIN if match[1][-6:] == _crc_base62(match[1][:-6]) else GUESS
+    if match[1][-6:] == _crc_base62(match[1][:-6]):
+        return Severity.HIGH, CERTAIN
+    return Severity.HIGH, LIKELY if bits(match[1]) >= 4.2 else GUESS
 
 
 _AWS_SECRET = re.compile(

@@ -86,7 +86,7 @@ def trace_of(path: str, text: str) -> Trace:
     if name == "fly.toml":
         _toml(path, text, Site(path, Caller.PLATFORM, beside, owner=name), found)
     elif name.lower().endswith("justfile"):
-        _just(path, text, beside, found)
+        _just(path, text, CWD if "/" in path else ROOT, found)  # one that others import works where they lie
     elif name == "Jenkinsfile":
         _jenkins(path, text, found)
     elif name.endswith("docker-bake.hcl"):

@@ -132,6 +132,10 @@ def _opens_little(path: str, suspect: Suspect) -> bool:
     return is_own and bool(_TRIED_WITH.search(path) or (suspect.key and is_development(path)))
 
 
+_CHECKSUMMED = ("a GitHub token", "an npm token")
+"""Whose checksum says for certain that nobody made them up, and not that somebody did."""
+
+
 def _finding(path: str, suspect: Suspect, *, tried: bool = False) -> Finding:
     severity, confidence = Severity(suspect.severity), Confidence(suspect.confidence)
     if tried or _opens_little(path, suspect):
@@ -142,7 +146,10 @@ def _finding(path: str, suspect: Suspect, *, tried: bool = False) -> Finding:
         else f"{suspect.kind} is written here"
     )
     excused = ", in a line that tells scanners to look away" if suspect.excused else ""
-    doubt = "; its checksum does not fit, so it was changed or made up" if confidence is Confidence.GUESS else ""
+    doubt = ""
+    if suspect.kind in _CHECKSUMMED and confidence is not Confidence.CERTAIN:
+        doubt = "; its checksum does not fit, so it may have been changed or made up"
+        confidence = confidence if standing(path) is Standing.PRODUCT else Confidence.GUESS
     return RULE.found(
         what + excused + doubt,
         Place(path, suspect.line, suspect.column),
