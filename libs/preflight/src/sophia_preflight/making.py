@@ -25,6 +25,7 @@ class Making:
     def __init__(self, repository: Repository, alone: Mapping[str, Makefile], facts: Mapping[str, Facts]) -> None:
         self._repository, self._alone, self._facts = repository, alone, facts
         self._users: dict[str, str] = {}
+        self._alike: dict[str, list[str]] = {}
         self._wholes: dict[str, Makefile] = {}
         self._targets: dict[str, Targets] = {}
 
@@ -104,6 +105,13 @@ class Making:
             elif made.here != CWD:
                 yield path, trace_of(path, parse(path, self._repository.text(path), part=True))
 
+    def _like(self, place: str) -> list[str]:
+        """The makefiles whose paths a pattern, or a path known in part, may be."""
+        if place not in self._alike:
+            pattern = re.compile(re.escape(place).replace(r"\*", "[^/]*").replace(UNKNOWN, ".*"))
+            self._alike[place] = sorted(filter(pattern.fullmatch, self._alone))
+        return self._alike[place]
+
     def _included(self, directory: str, file: str, name: str) -> Included:
         """The makefiles that an `include` may mean: make looks from where it runs, which the text may leave open."""
         if name.startswith(ROOT):
@@ -115,8 +123,7 @@ class Making:
             if place in self._alone:
                 return Included([(place, self._repository.text(place))])
             if "*" in name or (not is_known(name) and re.search(r"\w", name.replace(UNKNOWN, ""))):
-                pattern = re.compile(re.escape(place).replace(r"\*", "[^/]*").replace(UNKNOWN, ".*"))
-                found = sorted(each for each in self._alone if each != file and pattern.fullmatch(each))
+                found = [each for each in self._like(place) if each != file]
                 if found:
                     return Included([(each, self._repository.text(each)) for each in found], not is_known(name))
         return Included()
