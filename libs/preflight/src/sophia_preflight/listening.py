@@ -16,7 +16,7 @@ from sophia_preflight.coded import Coded, coded, served
 from sophia_preflight.composing import Used
 from sophia_preflight.context import BuildContext, Context
 from sophia_preflight.model import Place
-from sophia_preflight.readers.compose import command_words, interpolated, mount_of, port_of
+from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.text import is_known, named
 
@@ -155,7 +155,7 @@ def of_service(context: Context, each: Used) -> Ports:
         ports = started(f"{before} {text}".strip(), environment)
         found.started = ports
         if ports:
-            found.place = command.node.place(command.file.path)
+            found.place = _line_of(command, ports)
     if not found.started:
         said = {value for name, value in environment.items() if name == "PORT" and _PORT.fullmatch(value)}
         found.started |= said
@@ -179,6 +179,16 @@ def of_service(context: Context, each: Used) -> Ports:
     found.words += " " + _values(environment, found)
     found.words += " " + " ".join(part.text for part in service.listed("labels"))
     return found
+
+
+def _line_of(command: Part, ports: set[str]) -> Place:
+    """Where a command names a port: in a block of several lines, the line that does."""
+    for node in command.node.elements() or [command.node]:
+        lines = node.text.split("\n") if node.style == "|" else []
+        for number, line in enumerate(lines, 1):
+            if any(re.search(rf"(?<!\d){port}(?!\d)", line) for port in ports):
+                return Place(command.file.path, node.line + number)
+    return command.node.place(command.file.path)
 
 
 def take(ports: Ports, said: Coded | None) -> None:
