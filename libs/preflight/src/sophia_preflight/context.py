@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from sophia_preflight.calls.documents import Page
+from sophia_preflight.calls.entering import in_images
 from sophia_preflight.calls.finding import Finder, ImageView, Location
 from sophia_preflight.calls.matching import Misfit, misfits
 from sophia_preflight.calls.model import Call, Composition, ImageBuild, Script, Site, Trace
@@ -99,6 +100,11 @@ class Context:
         for path, page in sorted(self._of(Page).items()):
             found += documented(self, path, self.facts[path].trace, page)
         return found
+
+    @cached_property
+    def begun(self) -> list[Call]:
+        """Every call, with those of workloads in images that the repository builds."""
+        return [*self.typed, *in_images(self)]
 
     @cached_property
     def written(self) -> frozenset[str]:

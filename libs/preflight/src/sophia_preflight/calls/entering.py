@@ -39,6 +39,12 @@ def started(context: Context) -> Iterator[Call]:
             yield call
 
 
+def in_images(context: Context) -> list[Call]:
+    """Calls of Kubernetes' workloads in images that the repository builds: what they start has to be there."""
+    found = _workloads(context, NamedImages(context))
+    return [call for call in found if call.site.system is System.IMAGE]
+
+
 class NamedImages:
     """The images that the repository builds, by the last part of their names."""
 
@@ -178,9 +184,15 @@ def _container(path: str, item: Item, node: Node, images: NamedImages) -> Iterat
     """What a container runs: its own command, or what its image's entrypoint makes of its arguments."""
     command, words = _words(node["command"]), _words(node["args"])
     site = Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name)
+    found = images.find(node["image"].text)
+    if found is not None and not node["volumeMounts"].elements():
+        made, stage = found
+        directory = node["workingDir"].text or working_directory(made, stage)
+        key = image_key(made.path, stage.index, len(stage.instructions))
+        site = replace(site, directory=directory, system=System.IMAGE, image=key)
     if command:
         yield from _calls([*command, *words], site)
-    elif words and (found := images.find(node["image"].text)) is not None:
+    elif words and found is not None:
         for each in _with(_entry(*found), words):
             yield from _calls(each, site)
     elif words and words[0].value.startswith("-") and (name := _current(node["image"].text)):

@@ -31,7 +31,7 @@ _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.typed:
+    for call in context.begun:
         if isinstance(call.target, Needed):
             yield from _missing(context, call, call.target)
     yield from _of_documentation(context)

@@ -21,7 +21,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.typed:
+    for call in context.begun:
         yield from _missing(context, call)
 
 

@@ -25,7 +25,7 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for call in context.typed:
+    for call in context.begun:
         if isinstance(call.target, Script):
             yield from _missing(context, call, call.target)
         elif isinstance(call.target, Program) and call.site.caller in (Caller.START, Caller.COMPOSE):
@@ -100,6 +100,29 @@ def _near(context: Context, path: str) -> str:
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /app
+        COPY . .
+        === main.py
+        print(1)
+        === Makefile
+        image:
+        \tdocker build -t registry.example.com/shop:1.0 .
+        === k8s/shop.yaml
+        apiVersion: batch/v1
+        kind: Job
+        metadata: {name: shop}
+        spec:
+          template:
+            spec:
+              restartPolicy: Never
+              containers:
+                - name: shop
+                  image: registry.example.com/shop:1.0
+                  command: ["python", "worker.py"]
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push
