@@ -63,6 +63,9 @@ _TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}|@[A-Za-z_]\
 """What somebody else's template engine fills in before the script is one."""
 _ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
 
+_WRITTEN = re.compile(r"\w\.(sql|ya?ml|json|conf|cfg|ini|toml|xml|sh|py|tpl|tmpl|template|j2)$")
+"""Files that people write and that commands are given as their input; others are mostly data."""
+
 
 def follow(snippet: Snippet, site: Site, trace: Trace, variables: dict[str, Held] | None = None) -> State:
     """Follow a script from its first line; `variables` are what its surroundings set. Returns how it ends."""
@@ -479,7 +482,7 @@ class _Follower:
                     self.here().produces(word)
             elif each.target is not None and each.operator == "<":
                 word = self.single(each.target)
-                if word.known and re.search(r"\w\.[a-z]{2,10}$", word.value):
+                if word.known and _WRITTEN.search(word.value):
                     self.here().call(Needed(word, "the file that is read"), [word])
 
     def unknown_words(self, words: Iterable[ShellWord]) -> None:
