@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from sophia_preflight.actions import uses
@@ -32,6 +32,8 @@ _ASKED = re.compile(
     r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?"
     r"|matrix\.(?P<matrix>[\w-]+)(?:\.[\w-]+)*)(?![\w-]|\s*\()"
 )
+_NAMING = ("name", "if", "key", "restore-keys")
+"""Names of steps, artifacts and caches, and conditions: nothing breaks where they are a little shorter."""
 _WANTED = ("name", "input", "port", "service", "matrix", "owner")
 _WRITTEN = re.compile(r"^\s*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?([A-Za-z_][\w-]*)(?:=|<<)")
 _OTHERS = re.compile(
@@ -66,6 +68,8 @@ def check(context: Context) -> Iterable[Finding]:
                 said, known, there = wrong
                 name = next(filter(None, map(asked.match.group, _WANTED)))
                 near = get_close_matches(name, known, n=1)
+                if asked.match["matrix"] and "GITHUB_ENV" in workflow.lines[asked.place.line - 1]:
+                    asked = replace(asked, used=False)  # a variable that may be empty in other jobs' matrices
                 yield RULE.found(
                     f"`{asked.match[0]}` is empty: {said}",
                     Involved(asked.place, "here"),
@@ -90,7 +94,7 @@ def _asked(workflow: Workflow, job: Job) -> list[_Asked]:
 def _texts(node: Node, *, used: bool) -> Iterator[tuple[Node, bool]]:
     """Scalars below a node, and whether what they hold is passed on to what runs."""
     for key, value in node.items():
-        yield from _texts(value, used=key in _PASSED_ON or (used and key not in ("name", "if")))
+        yield from _texts(value, used=key in _PASSED_ON or (used and key not in _NAMING))
     for each in node.elements():
         yield from _texts(each, used=used)
     if node.is_scalar and "${{" in node.text:

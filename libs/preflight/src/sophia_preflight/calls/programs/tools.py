@@ -158,7 +158,7 @@ def _script(tool: Tool, words: Sequence[Word], run: Run) -> None:
         return
     else:
         rest = parted.rest
-    if rest and rest[0].known and not rest[0].many and re.search(r"\.\w{1,4}$", rest[0].value):
+    if rest and rest[0].known and ":" not in rest[0].value and re.search(r"\.\w{1,4}$", rest[0].value):
         run.call(Script(replace(rest[0], value=rest[0].value.replace("\\", "/")), tool.runs, tuple(rest[1:])), words)
 
 
