@@ -30,7 +30,7 @@ from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
 from sophia_preflight.pipelines import Whole, wholes
 from sophia_preflight.readers.compose import COMPOSE_NAMES, ComposeFile, Project, Service, build_of, mount_of
-from sophia_preflight.readers.dockerfile import Dockerfile, Stage
+from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.tree import Documents, Node
@@ -333,7 +333,7 @@ class Context:
             return
         stage = made.stages[int(stage_text)]
         index = int(instruction)
-        if index < len(stage.instructions) and "mount" in stage.instructions[index].flags:
+        if index < len(stage.instructions) and _brings_files(stage.instructions[index]):
             return
         for build in self.builds(path):
             files = self.images.filesystem(made, stage, build.directory, index)
@@ -570,6 +570,12 @@ class Context:
 
     def path_of(self, word: Word, call: Call, *, directory: bool = False, written: bool = False) -> Location:
         return self.finder.path(word, call.site, directory=directory, written=written)
+
+
+def _brings_files(instruction: Instruction) -> bool:
+    """Whether something is mounted while an instruction runs that may bring files: anything but a cache or secret."""
+    mounts = instruction.flags.get("mount", "").split()
+    return any(not re.search(r"\btype=(cache|secret|ssh|tmpfs)\b", each) for each in mounts)
 
 
 def _below(start: str, value: str) -> str | None:

@@ -33,7 +33,6 @@ from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.secrets import Suspect
-from sophia_preflight.text import UNKNOWN
 
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
 _NOT_DOCKERFILE = re.compile(
@@ -230,8 +229,6 @@ def _shell(path: str, text: str) -> Facts:
 
 
 def _make(path: str, text: str) -> Facts:
-    if path.endswith(".in"):
-        text = re.sub(r"@\w+@", UNKNOWN, text)  # what configure puts in
     made = makefile.parse(path, text)
     return Facts("make", make.trace_of(path, made), made)
 

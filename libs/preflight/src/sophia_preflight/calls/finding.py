@@ -425,7 +425,7 @@ class Finder:
         missing: Location | None = None
         search = list(search) or [site.directory]
         for system in self.context.filesystems(site):
-            answers = []
+            answers: list[str | None] = []
             for directory in search:
                 base = (
                     self._image_path(directory, site, system)
@@ -433,7 +433,8 @@ class Finder:
                     else self._image_path(".", site, system)
                 )
                 if not base:
-                    return NOWHERE
+                    answers.append(None)
+                    continue
                 for path in (f"{base}/{inner}.py", f"{base}/{inner}/__init__.py", f"{base}/{inner}"):
                     mounted = self._mounted(path, site)
                     if mounted is not None and not mounted.missing:
@@ -443,13 +444,27 @@ class Finder:
                         return Location(State.FOUND, answer)
                     answers.append(answer)
             if None in answers or not roots:
-                return NOWHERE
+                lacking = self._lacking_of_installed(inner, top, roots) if system.files.installs() else None
+                if lacking is None:
+                    return NOWHERE
+                missing = lacking
+                continue
             if system.files.installs() and any(self.module_file(root, inner) for root in roots):
                 return NOWHERE
             confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
             place = f"{self._image_path('.', site, system)}/{inner}.py"
             missing = Location(State.MISSING, place, confidence, f"the image, at `{place}`")
         return missing or NOWHERE
+
+    def _lacking_of_installed(self, inner: str, top: str, roots: set[str]) -> Location | None:
+        """Of an image that installs the repository's own project: a module that the project does not have."""
+        installed = self._installed(roots)
+        if not installed or any(self.module_file(root, inner) for root in installed):
+            return None
+        root = installed[0]
+        if self.is_made(_below(root, inner) + ".py"):
+            return None
+        return Location(State.MISSING, _below(root, inner) + ".py", Confidence.LIKELY, f"the package `{top}`")
 
     def lacks(self, module: str, attribute: str) -> bool:
         """Whether a module's file certainly has no such name at its top."""

@@ -216,7 +216,9 @@ class _Reader:
             match = _FLAG.match(made.value)
             if not match:
                 return
-            made.flags[match[1]] = match[2] or ""
+            said = match[2] or ""
+            again = match[1] == "mount" and "mount" in made.flags
+            made.flags[match[1]] = f"{made.flags['mount']} {said}" if again else said
             if match[1] == "mount":
                 made.mounted.append((match[2] or "").strip("\"'"))
             made.value = made.value[match.end() :]

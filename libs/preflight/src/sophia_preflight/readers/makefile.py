@@ -144,6 +144,8 @@ def parse(path: str, text: str, find: Find | None = None, *, part: bool = False)
     """Read a makefile; what is not understood is stepped over. With `find`, what it includes is read where it does so.
 
     A `part` is one that others include: it is not known from which directory."""
+    if path.endswith(".in"):
+        text = re.sub(r"@\w+@", UNKNOWN, text)  # what configure puts in
     return _Reader(path, text, find, part=part).makefile()
 
 
