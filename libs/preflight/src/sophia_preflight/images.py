@@ -363,7 +363,7 @@ class Images:
                 found.copied.append(Copied(one, target, False))
             if each.name == "ADD" and re.search(r"\.(tar(\.\w+)?|tgz|zip)$", one):
                 found.unknown.append(target)
-        if not matched and re.search(r"[*?\[]", source):
+        if not matched and (re.search(r"[*?\[]", source) or "." not in posixpath.basename(path)):
             found.unknown.append(target)
         elif not matched:  # made before the image is built, or missing, which is told where it is copied
             found.made |= {target, joined(target, posixpath.basename(path))}
