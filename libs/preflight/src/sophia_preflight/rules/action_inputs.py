@@ -11,6 +11,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.tree import Node
+from sophia_preflight.spelling import respelt
 from sophia_preflight.standing import consequence, limited
 
 RULE = Rule(
@@ -37,6 +38,7 @@ def check(context: Context) -> Iterable[Finding]:
                 confidence=Confidence.LIKELY if fails else Confidence.CERTAIN,
                 why="the action runs with an empty text for what it needs" if fails else None,
                 blocks=blocks if fails else "",
+                edits=respelt(use.workflow.path, node, [name for name, _ in use.action.root["inputs"].items()]),
             )
 
 

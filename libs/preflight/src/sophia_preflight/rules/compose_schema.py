@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.composing import file_consequence
@@ -12,6 +13,7 @@ from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.schemas import compose as schemas
 from sophia_preflight.schemas.shape import Violation, violations
+from sophia_preflight.spelling import respelt
 
 RULE = Rule(
     id="compose-schema",
@@ -21,6 +23,8 @@ RULE = Rule(
     fix="write the key as the Compose specification has it",
     family="compose",
 )
+
+_MEANT = re.compile(r"did you mean `([^`]+)`")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -91,6 +95,8 @@ def _violation(file: ComposeFile, each: Violation, refused: str, confidence: Con
     ):
         length = len(node.text)
         edits = (Edit(file.path, node.line, node.column, node.column + length, f'"{node.text}"'),)
+    if meant := _MEANT.findall(each.hint):
+        edits = respelt(file.path, node, meant)
     if isinstance(node.value, bool | float):
         edits = ()  # how it was written cannot be told from its value
     return RULE.found(

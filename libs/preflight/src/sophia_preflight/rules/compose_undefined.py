@@ -11,6 +11,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Rule, Severity
 from sophia_preflight.readers.compose import Part, mount_of
+from sophia_preflight.spelling import respelt
 from sophia_preflight.text import is_known
 
 RULE = Rule(
@@ -56,6 +57,7 @@ def _finding(each: Used, kind: str, name: str, part: Part, known: set[str]) -> F
         confidence=Confidence.CERTAIN if each.project.called else each.confidence,
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=blocks,
+        edits=respelt(part.file.path, part.node, known) if part.node.text == name else (),
     )
 
 

@@ -11,6 +11,7 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Rule, Severity
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.readers.workflow import Workflow
+from sophia_preflight.spelling import respelt
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -35,6 +36,7 @@ def check(context: Context) -> Iterable[Finding]:
                 severity=severity,
                 fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
                 blocks=blocks,
+                edits=respelt(path, node, {job.name for job in workflow.jobs}),
             )
 
 

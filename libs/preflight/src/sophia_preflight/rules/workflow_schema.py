@@ -13,6 +13,7 @@ from sophia_preflight.readers.tree import Node
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.schemas import workflow as schemas
 from sophia_preflight.schemas.shape import violations
+from sophia_preflight.spelling import respelt
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -23,6 +24,8 @@ RULE = Rule(
     fix="write it as GitHub's workflow syntax has it",
     family="workflows",
 )
+
+_MEANT = re.compile(r"did you mean `([^`]+)`")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -36,6 +39,7 @@ def check(context: Context) -> Iterable[Finding]:
                 severity=severity,
                 fix=fix or RULE.fix,
                 blocks=blocks,
+                edits=respelt(path, node, _MEANT.findall(fix)),
             )
 
 

@@ -1,0 +1,36 @@
+"""Misspelt names that can be put right: one slip of a key away from the only name that may be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sophia_preflight.model import Edit
+from sophia_preflight.readers.tree import Node
+
+_SHORTEST = 4
+"""Shorter names are alike by chance."""
+
+
+def respelt(path: str, node: Node, known: Iterable[str]) -> tuple[Edit, ...]:
+    """The edit that makes a name in YAML or JSON the one of `known` that it is a slip away from; none if there are
+    several, if it is short, or if what differs is a number, which is no slip."""
+    name = node.text
+    near = [each for each in known if is_slip(name, each)]
+    if len(near) != 1 or len(name) < _SHORTEST or node.style in ("|", ">") or "\n" in name:
+        return ()
+    start = node.column + (1 if node.style else 0)
+    return (Edit(path, node.line, start, start + len(name), near[0]),)
+
+
+def is_slip(one: str, other: str) -> bool:
+    """Whether texts differ by one letter that is missing, added, another, or in the place of its neighbour."""
+    if one == other or abs(len(one) - len(other)) > 1:
+        return False
+    start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    a, b = one[start:], other[start:]
+    if any(char.isdigit() for char in (a[:1] + b[:1])):
+        return False
+    if len(a) == len(b):
+        return a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
+    shorter, longer = sorted((a, b), key=len)
+    return longer[1:] == shorter
