@@ -20,7 +20,13 @@ def _blocks(root: Path, path: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", ["contrib/web-integration/ssl/ca.json", "certs/localhost-key.json", "example_conf/a.json"]
+    "path",
+    [
+        "contrib/web-integration/ssl/ca.json",
+        "certs/localhost-key.json",
+        "example_conf/a.json",
+        "tuf/testutils/keys/a.json",
+    ],
 )
 def test_a_private_key_of_a_test_does_not_block(path: str, tmp_path: Path) -> None:
     assert not _blocks(tmp_path, path, _KEY)

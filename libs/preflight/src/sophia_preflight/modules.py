@@ -46,6 +46,8 @@ _COMPILED = (
     ".f90",
     ".proto",
 )
+_BUILDING = re.compile(r"setuptools|distutils|[Ee]xtension|pybind11")
+_EXTENSION = re.compile(r"\w*Extension\(\s*(?:name\s*=\s*)?[\"']([A-Za-z_][\w.]*)[\"']")
 _ALWAYS = frozenset(
     {"__name__", "__file__", "__doc__", "__path__", "__spec__", "__loader__", "__package__", "__dict__", "__builtins__",
      "__annotations__"}
@@ -98,6 +100,21 @@ class Modules:
     def _injected(self) -> frozenset[str]:
         """Modules that some file puts in place at run time."""
         return frozenset(name for facts in self.python.values() for name in facts.outline.injected)
+
+    @cached_property
+    def compiled(self) -> frozenset[str]:
+        """Modules that compilers make, as the builds of Python projects name them, in setup.py or beside it."""
+        building = (
+            path
+            for path, facts in self.python.items()
+            if any(_BUILDING.search(" ".join((each.module, *_names(each)))) for each in facts.outline.imports)
+        )
+        return frozenset(name for path in building for name in _EXTENSION.findall(self.repository.glimpse(path)))
+
+    def is_compiled(self, path: str) -> bool:
+        """Whether the module that would be at a path is one that a compiler makes."""
+        inner = path.removesuffix(".py").replace("/", ".")
+        return any(inner == each or inner.endswith(f".{each}") for each in self.compiled)
 
     # --- what is lacking ---------------------------------------------------------------------------------------------
 
@@ -383,7 +400,7 @@ class Modules:
         found: dict[str, tuple[Severity, str]] = {}
         waiting: list[tuple[str, tuple[Severity, str]]] = []
         for call in self.context.calls:
-            path = self._started(call)
+            path = self.started(call)
             if path in self.python:
                 waiting.append((path, consequence(call.site)))
         waiting.sort(key=lambda each: (each[1][0].rank, each[0], each[1][1]), reverse=True)
@@ -395,7 +412,8 @@ class Modules:
             waiting += [(each, what) for each in sorted(self._executes(path)) if each not in found]
         return found
 
-    def _started(self, call: Call) -> str:
+    def started(self, call: Call) -> str:
+        """The Python file that a call starts; empty where it starts none, or nobody can tell which."""
         match call.target:
             case Script():
                 location = self.context.script(call)
@@ -457,6 +475,10 @@ class Modules:
             return usual, f"a function of `{path}`"
         severity, blocks = self.reached.get(path, (usual, f"the import of `{path}`"))
         return (severity, blocks) if severity.rank < usual.rank else (usual, blocks)
+
+
+def _names(imported: Import) -> Iterator[str]:
+    return (each.name for each in imported.names)
 
 
 def _above(path: str, level: int) -> str | None:

@@ -93,6 +93,9 @@ _LOCAL = re.compile(
     re.IGNORECASE,
 )
 """What says that a secret opens something on one's own machine."""
+_CURVE_KEY = re.compile(r"[ybndrfg8ejkmcpqxot1uwisza345h769]{52}")
+"""A key of Curve25519 as Rspamd writes it: what others encrypt with, who hold no secret."""
+_CALLED_PUBLIC = re.compile(r"\bpublic[ _-]?(half|part|key)|\bpubkey", re.IGNORECASE)
 _INSTALLED = re.compile(r"(client|consumer|oauth)[_.-]?secret$", re.IGNORECASE)
 """Names of what a program shows to a service; in the source of one that people install, all of them know it."""
 
@@ -175,9 +178,23 @@ def _assignments(path: str, text: str, taken: list[tuple[int, int]]) -> Iterator
             span = match.span(group)
             if not _is_secret_name(name) or any(s < span[1] and span[0] < e for s, e in taken):
                 continue
+            if _is_public(name, value, text, start, end):
+                continue
             if _is_secret_value(name, value) and _is_secret_value(name, _plain(value)):
                 near = _LOCAL.search(_paragraph(text, start)) or (_INSTALLED.search(name) and quoted_only)
                 yield (*span, "a secret", name, (Severity.MEDIUM if near else Severity.HIGH, LIKELY))
+
+
+def _is_public(name: str, value: str, text: str, start: int, end: int) -> bool:
+    """Whether a key is the public half of a pair: of a kind of which only that half goes by such a name, or said so."""
+    if not re.search(r"key$", name, re.IGNORECASE) or "private" in name.lower():
+        return False
+    if name.lower().endswith("encryption_key") and _CURVE_KEY.fullmatch(value):
+        return True
+    before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start]
+    told = before if _COMMENT.match(before) else ""
+    told += "\n".join(re.findall(r"(?:#|//)[^\n]*$", text[start:end]))
+    return _CALLED_PUBLIC.search(told) is not None
 
 
 def _paragraph(text: str, at: int) -> str:

@@ -192,6 +192,8 @@ class Finder:
         match = _MADE.search(path)
         if match and not self.repository.is_directory(path[: match.end()].rstrip("/")):
             return True
+        if path.endswith(".py") and self.context.modules.is_compiled(path):
+            return True
         if self._is_configured(path) or self._is_below_made(path) or self._is_compiled(name):
             return True
         ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)

@@ -488,7 +488,7 @@ class _Follower:
     def unknown_words(self, words: Iterable[ShellWord]) -> None:
         for each in words:
             if each.bare and re.fullmatch(r"[A-Za-z_]\w*", each.bare):
-                self.state.variables[each.bare] = Held(UNKNOWN)
+                self.state.variables[each.bare] = Held(UNKNOWN, items=[Word(MANY)])
 
     def assign(self, each: Assignment) -> None:
         if isinstance(each.value, list):

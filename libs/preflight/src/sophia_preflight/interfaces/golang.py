@@ -65,6 +65,12 @@ _BRING = re.compile(
     r"|sigs\.k8s\.io/(apiserver-runtime|custom-metrics)|go\.opentelemetry\.io/collector/(service|otelcol)"
 )
 """Packages that bring flags or commands which nobody here can name."""
+_MADE = re.compile(r"\b(\w+)(?:,[ \t]*\w+)?[ \t]*:?=[ \t]*(\w+)\.[A-Z]\w*\(")
+_RUN = re.compile(
+    r"\b(\w+)(?:\.New\w*\([^()\n]*\))?\.(?:Run|RunContext)\([^\n]*\bos\.Args\b"
+    r"|\b(\w+)(?:\.New\w*\([^()\n]*\))?\.Execute(?:C|Context|ContextC)?\("
+)
+_ADDED = re.compile(r"\bAddCommand\(([^;]*?)\)\n")
 _LOGGING = re.compile(r"\b(\w+log)\.Init\(")
 """Loggers that are begun by a call, and may take flags by it."""
 _ALWAYS = named(
@@ -235,7 +241,7 @@ class _Reading:
 
     def vocabulary(self) -> Vocabulary | None:
         whole = "\n".join(self.codes)
-        if _LENIENT.search(whole) or self._brings(whole):
+        if _LENIENT.search(whole) or self._brings(whole) or any(map(self._is_begun_elsewhere, self.codes)):
             return None
         for code in self.codes:
             for name, value in _CONSTANT.findall(code):
@@ -284,6 +290,18 @@ class _Reading:
                 return True
         return False
 
+    def _is_begun_elsewhere(self, code: str) -> bool:
+        """Whether a program, or a command of it, is made by a package that is not here: `app := app.New()`."""
+        others = {name for name in self.foreign.values() if not _LIBRARIES.fullmatch(name)}
+        aliases = {alias or _short(name) for alias, name in imports(code) if name in others}
+        if not aliases:
+            return False
+        run = {one or two for one, two in _RUN.findall(code)}
+        added = {name for each in _ADDED.findall(code) for name in re.findall(r"(?<![.\w])(\w+)\.[A-Z]", each)}
+        if aliases & (run | added - {"version", "completion"}):
+            return True
+        return any(maker in aliases and name in run for name, maker in _MADE.findall(code))
+
     def _commands(self, whole: str) -> frozenset[str]:
         """Commands of cobra and kingpin; none where some are not plain."""
         found: set[str] = set()
@@ -295,7 +313,7 @@ class _Reading:
                 found.add((literal[1] or literal[2] or "").partition(" ")[0])
         for listed in re.findall(r"\bAliases\s*:\s*\[\]string\{([^}]*)\}|\.Alias\(([^)]*)\)", whole):
             found |= {one or two for one, two in _STRING.findall("".join(listed))}
-        added = re.findall(r"\bAddCommand\(([^;]*?)\)\n", whole)
+        added = _ADDED.findall(whole)
         foreign = any(name in self.foreign for each in added for name in re.findall(r"\b(\w+)\.", each))
         return frozenset(found | {"help", "completion"}) if found and not foreign else frozenset()
 

@@ -82,6 +82,8 @@ class Parser:
     abbreviations: bool = True
     """A long option may be cut short as long as it is unambiguous (argparse)."""
     line: int = 1
+    beginnings: tuple[str, ...] = ()
+    """What options may begin with, whatever follows: `--with-*`."""
     one_of: list[tuple[list[str], bool]] = field(default_factory=list)
     """Groups of which at most one option may be given, and whether one must be."""
     wraps_anything: bool = False
@@ -207,9 +209,12 @@ class _Match:
         attached = Word(rest, word.line, word.column, word.assumed) if equals else None
         if not is_known(name):
             return None
+        begun = self.parser.beginnings and word.value.startswith(self.parser.beginnings)
         exact = {each: option for option in self.parser.options for each in option.names}
         if name in exact:
             return exact[name], attached
+        if begun:
+            return None
         if name.startswith("--") or not any(len(each) == 2 for each in exact):
             like = [each for each in exact if each.startswith(name)] if self.parser.abbreviations else []
             if like and len({id(exact[each]) for each in like}) == 1:

@@ -28,6 +28,10 @@ from sophia_preflight.readers.shell import (
 )
 from sophia_preflight.text import Word
 
+_BEGINNING = re.compile(r"--?[\w-]*\w-?\*")
+"""`--with-*`, `-c*`: options that begin like this, and their values in the same word."""
+_GLOB = re.compile(r"[\[(]|\?.|(?<!=)\*|\*.")
+"""A pattern of options that stands for more than what it begins with."""
 READS = re.compile(r"\$\{?[1-9@*#]|\bgetopts?\b|\bargv\b|\bshift\b|\$\{?(BASH_ARGV|!#)")
 
 
@@ -202,7 +206,7 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
     parser = Parser(abbreviations=False, line=case.subject.line)
     refuses_options = refuses_words = False
     for patterns, body in case.arms:
-        names = [_pattern(pattern) for pattern in patterns]
+        names = [_pattern(pattern).replace("=?*", "=*") for pattern in patterns]
         if any(name in ("*", "-*", "--*", "-?*") for name in names):
             leaves = _leaves(body, functions)
             refuses_options |= leaves
@@ -212,7 +216,12 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
             continue
         count = _takes(body)
         with_value = [name for name in names if name.endswith("=*")]
-        plain = [name for name in names if name.startswith("-") and "*" not in name]
+        begun = [name[:-1] for name in names if _BEGINNING.fullmatch(name)]
+        if any(_GLOB.search(name) for name in names if name.startswith("-") and not _BEGINNING.fullmatch(name)):
+            parser.open_options = True
+        parser.beginnings += tuple(begun)
+        parser.options += [Option((name,), 0, 1, line=case.subject.line) for name in begun if len(name) > 1]
+        plain = [name for name in names if name.startswith("-") and not _GLOB.search(name) and "*" not in name]
         if plain:
             parser.options.append(
                 Option(tuple(plain), 0, count if not with_value else max(1, count), line=case.subject.line)
@@ -222,7 +231,7 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
         words = [name for name in names if not name.startswith("-")]
         if words:
             parser.open_operands = True
-    parser.open_options = not refuses_options
+    parser.open_options |= not refuses_options
     parser.open_operands |= leaves_words or not refuses_words or "$@" in text.partition("case")[0]
     if parser.open_options and parser.open_operands:
         return Interface("unknown")

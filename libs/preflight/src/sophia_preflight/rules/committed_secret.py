@@ -37,7 +37,8 @@ _MATERIAL = re.compile(r"(^|/)(tests?|testdata|fixtures?|mocks?|cassettes?|vendo
 _OWN = ("a private key", "a password in an address", "a JSON web token", "a Stripe test key")
 """What everybody makes for himself."""
 _TRIED_WITH = re.compile(
-    r"(^|[/._-])(localhost|self-?signed|snake-?oil|integration|tests?|testing|testserver|testbed|benchmarks?|e2e|fixtures?|mocks?|dummy|fakes?|"
+    r"(^|[/._-])(localhost|self-?signed|snake-?oil|integration|tests?|testing|testserver|testbed|"
+    r"test[_-]?(utils?|helpers?|support|lib|kit|suite|data|keys?|certs?)|benchmarks?|e2e|fixtures?|mocks?|dummy|fakes?|"
     r"examples?|samples?|demos?)([/._-]|$)",
     re.IGNORECASE,
 )

@@ -24,6 +24,10 @@ RULE = Rule(
 _NOT_PYTHON_ALONE = re.compile(r"^\s*[%!][\w.]|\{\{|\{%|<%|%\w+%|\$\{|<[A-Z_ ]{3,}>|@@\w+@@|__[A-Z_]+__\b.*\{")
 _FOR_OTHERS = re.compile(r"(^|[/_.-])(py(thon)?_?3?\d{1,2}|py2|python2|invalid|bad|broken|syntax_?error)([/_.-]|$)")
 _PYTHON_2_PROGRAM = re.compile(r"^#!.*python2")
+_PYTHON_PROGRAM = re.compile(r"#!\s*\S+(\s+|/)python\s*\n")
+_PYTHON_3 = re.compile(r"^\s*print\(|\bf[\"'][^\"'\n]*\{|\)\s*->\s*[\w\"']|\basync def\b|\bnonlocal\b", re.MULTILINE)
+_PRINTED = re.compile(r"^\s*print\s+[\w\"'%]|^\s*except [\w.()]+, ?\w+:|^\s*raise \w+, ", re.MULTILINE)
+"""Statements of Python 2 alone."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -41,8 +45,9 @@ def _broken(context: Context, path: str, facts: PythonFacts, fault: Fault) -> Fi
     lines = text.split("\n")
     line = lines[fault.line - 1] if fault.line <= len(lines) else ""
     reached = path in context.modules.reached or path in context.modules.imported
-    if facts.is_python_2 and (not reached or _PYTHON_2_PROGRAM.match(text)):
-        severity, blocks = limited(Severity.LOW if _PYTHON_2_PROGRAM.match(text) else Severity.MEDIUM, path), ""
+    says_two = _PYTHON_2_PROGRAM.match(text) is not None
+    if facts.is_python_2 and (not reached or says_two or _is_old(context, path, text)):
+        severity, blocks = limited(Severity.LOW if says_two else Severity.MEDIUM, path), ""
     elif not reached and (_NOT_PYTHON_ALONE.search(line) or _FOR_OTHERS.search(path)):
         severity, confidence, blocks = severity.at_most(Severity.LOW), Confidence.GUESS, ""
     what = "it is written for Python 2" if facts.is_python_2 else fault.message
@@ -54,6 +59,15 @@ def _broken(context: Context, path: str, facts: PythonFacts, fault: Fault) -> Fi
         confidence=confidence,
         blocks=blocks,
     )
+
+
+def _is_old(context: Context, path: str, text: str) -> bool:
+    """Whether a program is of Python 2 all through, and asks for `python`, which is that where it is still used."""
+    if not _PYTHON_PROGRAM.match(text) or _PYTHON_3.search(text) or path in context.modules.imported:
+        return False
+    if len(_PRINTED.findall(text)) < 2:
+        return False
+    return not any("python3" in call.text for call in context.calls if context.modules.started(call) == path)
 
 
 def _too_young(context: Context, path: str, facts: PythonFacts) -> Iterator[Finding]:

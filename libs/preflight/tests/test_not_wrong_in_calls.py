@@ -1,0 +1,255 @@
+"""Calls that look wrong and are not, each beside what differs little from it and is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Tree
+
+PAIRS = {
+    "options that patterns of a case begin with": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v5
+              - run: |
+                  bash try.sh --configs=all.txt --with-zip
+                  bash try.sh --configs all.txt -c=all.txt
+        === try.sh
+        while [ $# -gt 0 ]; do
+          case "$1" in
+            --configs* | -c*)
+              if [[ "$1" != *=* ]]; then shift; fi
+              configs="${1#*=}" ;;
+            --with-*) echo "${1#--with-}" ;;
+            *) echo "no such option" >&2; exit 1 ;;
+          esac
+          shift
+        done
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v5
+              - run: bash try.sh --settings=all.txt --with-zip
+        === try.sh
+        while [ $# -gt 0 ]; do
+          case "$1" in
+            --configs* | -c*)
+              if [[ "$1" != *=* ]]; then shift; fi
+              configs="${1#*=}" ;;
+            --with-*) echo "${1#--with-}" ;;
+            *) echo "no such option" >&2; exit 1 ;;
+          esac
+          shift
+        done
+        """,
+    ),
+    "options that a pattern of a case stands for": (
+        """
+        === Makefile
+        all:
+        \t./try.sh --fast -v
+        === try.sh
+        for each in "$@"; do
+          case "$each" in
+            --@(fast|slow)) ;;
+            -[vq]) ;;
+            *) exit 1 ;;
+          esac
+        done
+        """,
+        """
+        === Makefile
+        all:
+        \t./try.sh --fast -v
+        === try.sh
+        for each in "$@"; do
+          case "$each" in
+            --slow) ;;
+            -v) ;;
+            *) exit 1 ;;
+          esac
+        done
+        """,
+    ),
+    "an array that is filled while the script runs": (
+        """
+        === run.sh
+        set -e
+        words=()
+        mapfile -d '' -t words < <(jq -j '.[]' words.json)
+        python3 load.py "${words[@]}" --port=1
+        === load.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--port", required=True)
+        print(parser.parse_args())
+        """,
+        """
+        === run.sh
+        set -e
+        words=(one)
+        python3 load.py "${words[@]}" --port=1
+        === load.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--port", required=True)
+        print(parser.parse_args())
+        """,
+    ),
+    "a module that a helper of setup.py has compiled": (
+        """
+        === setup.py
+        from setuptools import setup
+        from builds import extensions
+        setup(name="shop", packages=["shop"], ext_modules=extensions())
+        === builds/__init__.py
+        from setuptools import Extension
+        def extensions():
+            return [Extension(name="shop.sums", sources=["csrc/sums.cpp"])]
+        === shop/__init__.py
+        === shop/main.py
+        from shop.sums import add
+        === try.sh
+        python -c "from shop.sums import add; print(add(1, 2))"
+        """,
+        """
+        === setup.py
+        from setuptools import setup
+        from builds import extensions
+        setup(name="shop", packages=["shop"], ext_modules=extensions())
+        === builds/__init__.py
+        from setuptools import Extension
+        def extensions():
+            return [Extension(name="shop.totals", sources=["csrc/sums.cpp"])]
+        === shop/__init__.py
+        === shop/main.py
+        from shop.sums import add
+        """,
+    ),
+    "a program in Go that a package from elsewhere makes": (
+        """
+        === go.mod
+        module example.com/shop
+
+        go 1.24
+        === cmd/shopctl/main.go
+        package main
+
+        import (
+            "os"
+
+            "github.com/others/ctr/app"
+            "github.com/urfave/cli"
+        )
+
+        func main() {
+            app := app.New()
+            flags := []cli.Flag{cli.StringFlag{Name: "shelf"}}
+            app.Commands = append(app.Commands, cli.Command{Name: "pull", Flags: flags})
+            if err := app.Run(os.Args); err != nil {
+                os.Exit(1)
+            }
+        }
+        === run.sh
+        set -e
+        shopctl --namespace=till pull --plain-http
+        """,
+        """
+        === go.mod
+        module example.com/shop
+
+        go 1.24
+        === cmd/shopctl/main.go
+        package main
+
+        import (
+            "os"
+
+            "github.com/others/ctr/app"
+            "github.com/urfave/cli"
+        )
+
+        func main() {
+            shop := cli.NewApp()
+            flags := []cli.Flag{cli.StringFlag{Name: "shelf"}}
+            shop.Commands = append(shop.Commands, cli.Command{Name: "pull", Flags: flags})
+            if err := shop.Run(os.Args); err != nil {
+                os.Exit(app.Code(err))
+            }
+        }
+        === run.sh
+        set -e
+        shopctl --namespace=till pull --plain-http
+        """,
+    ),
+    "a program of Python 2 that asks for `python`": (
+        """
+        === run.sh
+        set -e
+        ./measure.py --op=run
+        === measure.py
+        #!/usr/bin/env python
+        import sys
+        print "begin"
+        print 'end', sys.argv
+        """,
+        """
+        === run.sh
+        set -e
+        ./measure.py --op=run
+        === measure.py
+        #!/usr/bin/env python
+        import sys
+        print("begin")
+        print 'end', sys.argv
+        """,
+    ),
+    "the public key of somebody else's server": (
+        """
+        === conf/fuzzy.conf
+        rule "others" {
+          servers = "fuzzy.example.net:11335";
+          encryption_key = "icy63itbhhni8bq15ntp5n5symuixf73s1kpjh6skaq4e7nx5fiy";
+        }
+        === conf/push.toml
+        # the public key that browsers are told
+        auth_key = "BK7vQ2mZp9LxT4wYc8Rj3NsFh6Dg1Ua5Ek0Ob"
+        """,
+        """
+        === conf/push.toml
+        # the key that browsers are not told
+        auth_key = "BK7vQ2mZp9LxT4wYc8Rj3NsFh6Dg1Ua5Ek0Ob"
+        """,
+    ),
+}
+"""What is no defect, and the defect that it could be taken for."""
+
+
+def _blocking(root: Path, example: Tree) -> list[str]:
+    for path, text in example.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return [f"{each.place}: {each.message}" for each in engine.check(root).blocking]
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_what_is_no_defect_does_not_block(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][0])) == []
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][1]))
