@@ -289,3 +289,47 @@ def test_the_first_word_of_a_script_may_be_one_of_few(script: str, right: str, w
 def test_a_first_word_that_others_may_take_the_place_of_is_no_choice(script: str) -> None:
     interface = shell.interface_of(parse(script), script)
     assert problems(interface, "c") == set()
+
+
+_GETOPTS = 'while getopts "d:" o; do case $o in d) ROOT=$OPTARG ;; *) exit 1 ;; esac; done\n'
+
+
+@pytest.mark.parametrize(
+    ("script", "right", "wrong", "what"),
+    [
+        (
+            f'ROOT=""\n{_GETOPTS}if [ -z "$ROOT" ]; then\n  exit 1\nfi\n',
+            "-d a",
+            "a",
+            Problem.MISSING,
+        ),
+        (
+            f'{_GETOPTS}[ ! -d "$ROOT" ] && exit 1\nROOT=$(pwd)',
+            "-d a",
+            "a",
+            Problem.EXTRA,
+        ),
+        ('set -euo pipefail\nONE="$1"\nTWO="${2}"\necho "${3:-}"\n', "a b", "a", Problem.MISSING),
+        ('#!/bin/sh -eu\ncp "$1" "$2"\n', "a b", "a", Problem.MISSING),
+    ],
+)
+def test_a_script_may_end_without_one_of_its_words(script: str, right: str, wrong: str, what: Problem) -> None:
+    interface = shell.interface_of(parse(script), script)
+    assert problems(interface, right) == set()
+    assert problems(interface, wrong) == {what}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f'{_GETOPTS}[ -d "$ROOT" ] || ROOT=.\n',
+        f'ROOT=.\n{_GETOPTS}[ -d "$ROOT" ] || exit 1\n',
+        f'{_GETOPTS}shift $((OPTIND - 1))\n[ -d "$ROOT" ] || exit 1\n',
+        'set -e\nONE="$1"\nTWO="$2"\n',
+        'set -eu\nif [ $# -eq 1 ]; then\n  make\n  exit 0\nfi\nONE="$1"\nTWO="$2"\n',
+        "set -eu\nset -- one two\ncp $1 $2\n",
+    ],
+)
+def test_a_script_that_goes_on_without_a_word_does_not_need_it(script: str) -> None:
+    interface = shell.interface_of(parse(script), script)
+    assert problems(interface, "a") == set()

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator
 
 from sophia_preflight.calls.options import part
+from sophia_preflight.interfaces.insisting import insist
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
@@ -50,12 +51,14 @@ def interface_of(commands: list[Command], text: str) -> Interface:
                 if isinstance(inner, Case) and _about_first(inner, each):
                     return _looped(inner, functions, body, leaves_words=_ends_at_words(each))
     if (options := _getopts(commands, functions)) is not None:
+        if options.known:
+            insist(options.parser, commands, text, lambda commands: _leaves(commands, functions))
         return options
     firsts = _firsts(reached, body)
     for each in reached:
         if isinstance(each, Case) and (_is_parameter(each.subject, "1") or _is_one_of(each.subject, firsts)):
             return _chosen(each, functions, optional=firsts.get(_only(each.subject), False))
-    required = _required(commands, functions)
+    required = _required(commands, functions, strict=_STRICT_PROGRAM.match(text) is not None)
     if not required.known:
         for each in reached:
             if isinstance(each, If) and (chain := _chain(each, firsts, functions)) is not None:
@@ -353,9 +356,9 @@ def _chosen(case: Case, functions: dict[str, Command], *, optional: bool = False
     return Interface("case", parser, case.subject.line)
 
 
-def _required(commands: list[Command], functions: dict[str, Command]) -> Interface:
+def _required(commands: list[Command], functions: dict[str, Command], *, strict: bool) -> Interface:
     """How many words a script insists on: `${1:?message}`, `[ $# -ne 2 ] && usage`, `if [ -z "$1" ]; then exit 1`."""
-    counted = _Counted(functions)
+    counted = _Counted(functions, strict=strict)
     for each in commands:
         if not counted.over:
             counted.look(each)
@@ -371,10 +374,12 @@ def _required(commands: list[Command], functions: dict[str, Command]) -> Interfa
 class _Counted:
     """The number of words, read from tests at the top of a script before it changes them."""
 
-    def __init__(self, functions: dict[str, Command]) -> None:
+    def __init__(self, functions: dict[str, Command], *, strict: bool = False) -> None:
         self.functions = functions
         self.least, self.most, self.line = 0, ANY, 1
         self.over = False
+        self.strict = strict
+        """A variable that is not set ends the script: `set -u`."""
         self.copies: dict[str, int] = {}
         """Variables that hold a word: `VERSION=$1`."""
 
@@ -389,18 +394,31 @@ class _Counted:
             case Logic(operator="||", left=left, right=right) if _leaves([right], self.functions):
                 self.insisted(left)
             case Simple(words=words, assignments=assignments):
-                self.over |= (
-                    bool(words) and words[0].bare in ("shift", "set", "getopts") and "-" not in _pattern(words[-1])
-                )
+                self.over |= bool(words) and (words[0].bare in ("shift", "getopts") or _sets_words(words))
+                self.strict |= bool(words) and words[0].bare == "set" and _is_strict(words)
                 for each in assignments:
                     if not isinstance(each.value, list) and (index := _index(each.value)):
                         self.copies[each.name] = index
-                values = [*words, *(a.value for a in assignments if not isinstance(a.value, list))]
-                for part in (part for word in values for part in word.parts):
-                    if isinstance(part, Variable) and part.name.isdigit() and part.operator in (":?", "?"):
-                        self.least = max(self.least, int(part.name))
+                insists = ("", ":?", "?") if self.strict else (":?", "?")
+                for word in [*words, *(a.value for a in assignments if not isinstance(a.value, list))]:
+                    for part in word.parts:
+                        if isinstance(part, Variable) and part.name.isdigit() and part.operator in insists:
+                            self.insist(int(part.name), ANY, word)
+            case Function():
+                pass
             case _:
-                self.over |= isinstance(command, (Loop, Case)) or (isinstance(command, If) and "shift" in repr(command))
+                self.over |= isinstance(command, (Loop, Case)) or "shift" in repr(command) or self.may_end(command)
+
+    def may_end(self, command: Command) -> bool:
+        """Whether a script may end here, and not with a failure."""
+        for each in _flat([command]):
+            if isinstance(each, Simple) and each.words:
+                name, code = each.words[0].bare, each.words[1].bare if len(each.words) > 1 else "0"
+                if name in ("exit", "return", "exec") and not (name != "exec" and (code or "0").strip("0")):
+                    return True
+                if name in self.functions and "exit" in repr(self.functions[name]):
+                    return True
+        return False
 
     def refused(self, condition: Command) -> None:
         """The script leaves where this holds."""
@@ -446,6 +464,22 @@ class _Counted:
 
 _OPPOSITE = {"-ne": "-eq", "!=": "==", "-lt": "-ge", "-le": "-gt", "-gt": "-le", "-ge": "-lt", "-eq": "-ne",
              "==": "!=", "=": "!="}  # fmt: skip
+
+
+_STRICT = re.compile(r"(^|\s)-[a-z]*u|-o nounset")
+_STRICT_PROGRAM = re.compile(r"#![^\n]*sh\s+-[a-z]*u")
+
+
+def _sets_words(words: list[shell.ShellWord]) -> bool:
+    """`set -- a b`, `set a b`: the script's words are others from here on."""
+    if words[0].bare != "set" or len(words) == 1:
+        return False
+    said = _pattern(words[1])
+    return said in ("--", "-") or said[:1] not in ("-", "+") or any(_pattern(word) == "--" for word in words)
+
+
+def _is_strict(words: list[shell.ShellWord]) -> bool:
+    return _STRICT.search(" ".join(map(_pattern, words))) is not None
 
 
 def _alternatives(test: Simple) -> Iterator[list[shell.ShellWord]]:
