@@ -21,7 +21,7 @@ from sophia_preflight.interfaces import python as python_interfaces
 from sophia_preflight.interfaces import shell as shell_interfaces
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.interfaces.programs import ADDS, SPEAKS
-from sophia_preflight.readers import compose, dockerfile, json, makefile, pipeline, shell, workflow, yaml
+from sophia_preflight.readers import compose, dockerfile, javascript, json, makefile, pipeline, shell, workflow, yaml
 from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
 from sophia_preflight.readers.imports import Outline, outline_of
@@ -102,6 +102,7 @@ Data = (
     | Dockerfile
     | DataFacts
     | Page
+    | javascript.Imports
     | None
 )
 
@@ -124,6 +125,8 @@ def kind_of(path: str, head: str) -> str:
         return ""
     if name.endswith((".py", ".pyw")):
         return "python"
+    if name.endswith((".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")):
+        return "" if name.endswith((".min.js", ".d.ts")) else "javascript"
     if name.endswith((".sh", ".bash", ".zsh", ".ksh")):
         return "" if _GENERATED.search(head[:1000]) else "shell"
     if _DOCKERFILE.search(path) and not _NOT_DOCKERFILE.search(name):
@@ -267,6 +270,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "shell": _shell,
     "make": _make,
     "settings": lambda path, text: Facts("settings", settings.trace_of(path, text)),
+    "javascript": lambda _, text: Facts("javascript", data=javascript.imports_of(text)),
     "project": lambda path, text: Facts("project", projects.trace_of(path, text)),
     "supervisor": lambda path, text: Facts("supervisor", starting.supervisor_trace(path, text)),
     "tox": lambda path, text: Facts("tox", tox.trace_of(path, text)),
