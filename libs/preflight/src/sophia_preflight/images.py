@@ -104,7 +104,7 @@ class Filesystem:
             return ""
         if any(each.destination.startswith(path.rstrip("/") + "/") for each in self.copied):
             return None  # a directory of several copies, which is none of the repository's
-        trees = [*self.unknown, *(tree for tree in self.begun if not self._is_filled(tree))]
+        trees = [*self.unknown, *(tree for tree in self.begun if not self._is_filled(tree, path))]
         if any(path == tree or path.startswith(tree.rstrip("/") + "/") for tree in trees):
             return None
         if path in self.made or posixpath.basename(path) in self.made:
@@ -204,12 +204,15 @@ class Filesystem:
             for each in self.copied
         ) or any(posixpath.basename(each.destination) == name for each in self.copied)
 
-    def _is_filled(self, tree: str) -> bool:
-        """Whether a directory of the repository is all that is put into one."""
-        return any(each.directory and each.destination == tree for each in self.copied) or any(
-            stage._is_filled(source + tree[len(target) :])
+    def _is_filled(self, tree: str, path: str) -> bool:
+        """Whether a directory of the repository is all that is put into one, or into what a path is in below it."""
+        return any(
+            each.directory and f"{each.destination}/".startswith(f"{tree}/") and path.startswith(f"{each.destination}/")
+            for each in self.copied
+        ) or any(
+            stage._is_filled(source + tree[len(target) :], source + path[len(target) :])
             for target, source, stage in self.moved
-            if f"{tree}/".startswith(f"{target}/")
+            if f"{tree}/".startswith(f"{target}/") and path.startswith(target)
         )
 
     def is_tree(self, path: str) -> bool:
@@ -228,9 +231,9 @@ class Filesystem:
         return self.below.home(path) if self.below is not None else ""
 
     def lost(self, path: str) -> str:
-        """The file of the repository that would be at an absolute path if .dockerignore did not leave it out."""
+        """What of the repository would be at an absolute path if .dockerignore did not leave it out."""
         home = self.home(path)
-        return home if self.repository.is_file(home) and not self.find(path) else ""
+        return home if self.repository.exists(home) and not self.find(path) else ""
 
     def _tops(self) -> set[str]:
         return {

@@ -275,6 +275,9 @@ FORMATS = (
         rf"{_EDGE}sk-ant-(?:api|admin|oat|ort)\d\d-[A-Za-z0-9_-]{{80,}}",
         _random(LIKELY, 4.3),
     ),
+    _format(
+        "a MaxMind licence key", "_mmk", rf"{_EDGE}[A-Za-z0-9]{{6}}_[A-Za-z0-9]{{29}}_mmk{_END}", _random(LIKELY, 4.0)
+    ),
     _format("a Hugging Face token", "hf_", rf"{_EDGE}hf_[A-Za-z]{{34}}{_END}", _random(LIKELY, 4.0)),
     _format(
         "a SendGrid key", "SG.", rf"{_EDGE}SG\.[A-Za-z0-9_-]{{22}}\.[A-Za-z0-9_-]{{43}}{_END}", _random(LIKELY, 4.2)

@@ -83,6 +83,13 @@ def _wanted(root: Any) -> Iterator[_Wanted]:
         yield _Wanted(said, "the version of the project")
     for each in _texts(_at(tool, "hatch", "build", "targets", "wheel", "packages")):
         yield _Wanted(each, "a package of the project", directory=True)
+    for hook in (
+        ("build", "hooks", "custom"),
+        ("metadata", "hooks", "custom"),
+        ("build", "targets", "wheel", "hooks", "custom"),
+    ):
+        if isinstance(path := _at(tool, "hatch", *hook, "path"), str):
+            yield _Wanted(path, "the hook that hatch runs")
     for each in _at(tool, "cxfreeze", "executables") or ():
         if isinstance(_at(each, "script"), str):
             yield _Wanted(_at(each, "script"), "the script that is frozen")

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sophia_preflight.calls.commands import interpret
-from sophia_preflight.calls.model import Caller, Guard, Module, Produced, Script, Site, System, Trace
+from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Produced, Script, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, named, plain
 
 HINTS = re.compile(
-    r"subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
+    r"uvicorn\.run|nox|subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
     r"|\bsession\.run\(|\.write_text\(|\bopen\([^)\n]*['\"][wax]b?\+?['\"]"
 )
 """A text without any of these makes no calls that would be found here."""
@@ -43,6 +43,8 @@ _CONCERNING = named(
     "system popen chdir run_path run_module execv execvp execve execvpe open write_text write_bytes touch"
 )
 _FAILURES = frozenset({"Exception", "BaseException", "subprocess.CalledProcessError", "subprocess.SubprocessError"})
+_APPLICATION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_OF_NOX = named("run run_always run_install install")
 _CHANGES = re.compile(r"chdir|(^|[._])cd$|pushd|working_dir|in_dir", re.IGNORECASE)
 
 Value: TypeAlias = "Word | Items | Pairs | None"
@@ -410,6 +412,8 @@ class _Follower:
                     run.call(Module(value, (Word(MANY),), (run.site.directory,)), [value])
             case "os.execv" | "os.execvp" | "os.execve" | "os.execvpe" if len(node.args) > 1:
                 self.argv(self.value(node.args[1], scope), self.here(scope))
+            case "uvicorn.run" if node.args and isinstance(node.args[0], ast.Constant):
+                self.served(node.args[0], scope)
             case "open" | "io.open" if len(node.args) > 1 or node.keywords:
                 self.opened(node, scope)
             case _:
@@ -422,8 +426,10 @@ class _Follower:
                 self.trace.produced.append(Produced(joined(scope.directory, value.value)))
         elif method in ("append", "extend", "insert") and isinstance(node.func, ast.Attribute):
             self.lengthen(node, node.func, scope)
-        elif method == "run" and name.startswith("session.") and "nox" in self.imported.values():
-            self.argv(self.elements(node.args, scope), self.here(scope))
+        elif method in _OF_NOX and name.startswith("session.") and "nox" in self.imported.values():
+            before = [ast.copy_location(ast.Constant(each), node) for each in ("pip", "install")]
+            words = [*before, *node.args] if method == "install" else node.args
+            self.argv(self.elements(words, scope), self.here(scope))
         else:
             called = method or name
             own = isinstance(node.func, ast.Name) or (
@@ -506,6 +512,13 @@ class _Follower:
             follow(Snippet(self.path, word.value, word.line, word.column + 1), run.site, self.trace)
 
         return Run(site, self.trace, as_script, interpret)
+
+    def served(self, node: ast.expr, scope: Scope) -> None:
+        """`uvicorn.run("module:attribute")`: modules beside the script are found, whoever starts it."""
+        value = self.value(node, scope)
+        if isinstance(value, Word) and value.known and _APPLICATION.fullmatch(value.value):
+            beside = joined(ROOT, posixpath.dirname(self.path) or ".")
+            self.here(scope).call(Attribute(value, "uvicorn", (beside, scope.directory)), [value])
 
     def opened(self, node: ast.Call, scope: Scope) -> None:
         mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)

@@ -120,6 +120,7 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "bunx": [_wrapper()],
     "ddtrace-run": [_wrapper()],
     "opentelemetry-instrument": [_wrapper("--traces_exporter --metrics_exporter --logs_exporter --service_name")],
+    "tox": [_wrapper(after_dashes=True)],
     "doppler": [_wrapper(after_dashes=True)],
     "op": [_wrapper(after_dashes=True)],
     "infisical": [_wrapper(after_dashes=True)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from sophia_preflight.composing import Used, located, used
 from sophia_preflight.context import Context
@@ -30,6 +31,9 @@ _OWN = re.compile(r"(^|/)\.?env($|[._-])|local|secret|private", re.IGNORECASE)
 """Files of settings that everybody makes for himself, whatever the others are."""
 _EXAMPLE = re.compile(r"\.(example|sample|defaults?|template|dist)$")
 
+_READ = re.compile(r"initdb|^/etc/|/conf|/provisioning|/dashboards|/rules|/templates|/migrations|/entrypoint")
+"""Where a container reads what somebody has written for it."""
+
 
 def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
@@ -52,6 +56,8 @@ def _of_service(context: Context, each: Used) -> Iterator[Finding]:
         )
     for part in each.service.listed("volumes"):
         mount = mount_of(part.node)
+        if mount is not None and mount.kind == "bind" and not mount.assumed:
+            yield from _directory(context, each, part, mount.source, mount.target)
         if mount is None or mount.kind != "bind" or mount.assumed or not _FILE.search(mount.source):
             continue
         if posixpath.splitext(mount.source)[1] == posixpath.splitext(mount.target)[1]:
@@ -60,6 +66,31 @@ def _of_service(context: Context, each: Used) -> Iterator[Finding]:
             yield from _missing(
                 context, each.project, part, node, said, severity, blocks, each.service.name, mount.source
             )
+
+
+def _directory(context: Context, each: Used, part: Part, source: str, target: str) -> Iterator[Finding]:
+    """A mounted directory that is not there, where one of its name or nearly its name is: it was renamed or moved."""
+    if "." in posixpath.basename(source).lstrip(".") and not source.endswith(".d"):
+        return
+    location = located(context, each.project, part.file, source, directory=True)
+    if not location.missing or not _READ.search(target):
+        return
+    above, name = posixpath.split(location.path)
+    directories = context.repository.directories
+    beside = [posixpath.basename(other) for other in directories if posixpath.dirname(other) == above]
+    near = get_close_matches(name, beside, n=1, cutoff=0.75)
+    if near:
+        severity, blocks = each.consequence
+        yield RULE.found(
+            f"the mounted directory `{source}` does not exist",
+            part.node.place(part.file.path),
+            anchor=f"{each.service.name} {source}",
+            severity=severity.at_most(Severity.HIGH),
+            confidence=Confidence.LIKELY,
+            why="Docker makes an empty directory in its place: what the service should read is not there",
+            fix=RULE.fix + f": there is `{posixpath.join(above, near[0])}`",
+            blocks=blocks,
+        )
 
 
 def _is_made_by_hand(context: Context, each: Used, part: Part, path: str) -> bool:
@@ -157,6 +188,14 @@ def _missing(
 
 
 BAD = [
+    tree("""
+        === compose.yaml
+        services:
+          db:
+            image: mysql:9
+            volumes: ["./sql/mysql-initdb.d:/docker-entrypoint-initdb.d"]
+        === sql/mysql-init.d/tables.sql
+    """),
     tree("""
         === docker-compose.yml
         services:

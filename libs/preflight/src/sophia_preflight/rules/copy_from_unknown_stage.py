@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
@@ -32,10 +33,32 @@ def check(context: Context) -> Iterable[Finding]:
     additional = _additional_contexts(context)
     for path, made in context.dockerfiles.items():
         for stage in made.stages:
+            yield from _renamed(path, made, stage)
             for each in stage.instructions:
                 for name in dict.fromkeys(_origins(each)):
                     if name and is_known(name) and not any(char in name for char in "/:.@") and name not in additional:
                         yield from _unknown(path, made, stage, each, name)
+
+
+def _renamed(path: str, made: Dockerfile, stage: Stage) -> Iterator[Finding]:
+    """`FROM name` without a version, where an earlier stage is called by a part of that name."""
+    base = stage.base
+    if not re.fullmatch(r"[a-z0-9]+(?:[-_][a-z0-9]+)+", base) or made.stage(base) is not None:
+        return
+    words = re.split(r"[-_]", base)
+    earlier = [other.name for other in made.stages[: stage.index] if other.name]
+    near = [name for name in earlier if re.split(r"[-_]", name) in (words[1:], words[:-1])]
+    if len(near) == 1:
+        severity, blocks = consequence(Site(path, Caller.BUILD))
+        yield RULE.found(
+            f"`FROM {base}`: `{base}` is no stage of this file",
+            Place(path, stage.line),
+            anchor=f"FROM {base}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            fix=RULE.fix + f": there is `{near[0]}`",
+            blocks=blocks,
+        )
 
 
 def _origins(each: Instruction) -> list[str]:
@@ -76,6 +99,12 @@ def _additional_contexts(context: Context) -> set[str]:
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM debian:13 AS base
+        FROM shop-base AS shop
+        CMD ["true"]
+    """),
     tree("""
         === Dockerfile
         FROM node:22 AS builder

@@ -22,7 +22,10 @@ RULE = Rule(
     fix="correct the path, or add what is missing",
     family="targets",
 )
-_PUT = ("the file that is copied", "the file that is moved", "the file that is installed")
+_PUT = (
+    "the file that is copied", "the file that is moved", "the file that is installed", "the file that is linked",
+    "the file that is read",
+)  # fmt: skip
 _FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sophia_preflight.calls.model import (
     Needed,
+    Program,
     Script,
     System,
 )
@@ -32,7 +33,9 @@ def _source(words: Sequence[Word], run: Run) -> None:
 def _copy(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], named("-t --target-directory -S -m -o -g"))
     operands = parted.operands
-    verb = {"cp": "copied", "mv": "moved", "install": "installed"}.get(posixpath.basename(words[0].value))
+    verb = {"cp": "copied", "mv": "moved", "install": "installed", **_linked(words, run)}.get(
+        posixpath.basename(words[0].value)
+    )
     if verb and len(operands) > 1 and not parted.has("-n", "--no-clobber", "-d", "--directory"):
         for word in operands[:-1]:
             placed = run.site.system is System.IMAGE and re.fullmatch(r"/[\w./-]*[\w-]", word.value)
@@ -47,6 +50,27 @@ def _copy(words: Sequence[Word], run: Run) -> None:
         for word in operands[:-1]:
             base = posixpath.basename(word.value.rstrip("/"))
             run.produces(replace(destination, value=f"{destination.value.rstrip('/')}/{base}"), tree=True)
+
+
+def _linked(words: Sequence[Word], run: Run) -> dict[str, str]:
+    """A link in an image leads from one absolute path to another: what it leads to has to be there."""
+    absolute = len(words) > 2 and all(word.value.startswith(("/", "-")) for word in words[1:])
+    return {"ln": "linked"} if run.site.system is System.IMAGE and absolute else {}
+
+
+_WRITTEN = re.compile(r"\w\.(in|sql|ya?ml|json|conf|cfg|ini|toml|xml|sh|py|tpl|tmpl|template|j2|service)$")
+
+
+def _reads(words: Sequence[Word], run: Run) -> None:
+    """`sed` and `cat`: files that people write, and that they read."""
+    parted = part(words[1:], named("-e --expression -f --file -n -l"))
+    operands = parted.operands
+    if posixpath.basename(words[0].value) == "sed" and not parted.has("-e", "--expression", "-f", "--file"):
+        operands = operands[1:]
+    for word in operands:
+        if word.known and _WRITTEN.search(word.value):
+            run.call(Needed(word, "the file that is read"), words)
+    run.call(Program(words[0], tuple(words[1:])), words)
 
 
 def _is_put_back(operands: Sequence[Word]) -> bool:
@@ -102,6 +126,7 @@ def _makes(words: Sequence[Word], run: Run) -> None:
 
 
 READERS: dict[str, Reader] = {
+    **dict.fromkeys(("sed", "cat"), _reads),
     **dict.fromkeys(("source", "."), _source),
     **dict.fromkeys(("cp", "mv", "ln", "install"), _copy),
     **dict.fromkeys(("tar", "unzip", "bsdtar"), _unpack),

@@ -11,6 +11,7 @@ from sophia_preflight.calls.model import (
     Attribute,
     Module,
     Needed,
+    Program,
     ProjectTask,
 )
 from sophia_preflight.calls.options import part
@@ -143,6 +144,10 @@ def _pip(words: Sequence[Word], run: Run) -> None:
         path = word.value.partition("[")[0]
         if verb == "install" and path.startswith((".", "/")) and not path.endswith((".whl", ".gz")) and word.known:
             run.call(Needed(replace(word, value=path), "the package that pip installs", directory=True), words)
+            base = "" if path in (".", "./") else path.rstrip("/") + "/"
+            others = tuple(f"{base}{name}" for name in ("setup.py", "setup.cfg"))
+            project = replace(word, value=f"{base}pyproject.toml")
+            run.call(Needed(project, "the project that pip installs", either=others), words)
 
 
 def _uv(words: Sequence[Word], run: Run) -> None:
@@ -153,6 +158,7 @@ def _uv(words: Sequence[Word], run: Run) -> None:
         base = parted.first("--directory", "--project")
         path = Word(f"{base.value}/pyproject.toml" if base else "pyproject.toml", words[0].line, words[0].column)
         run.call(Needed(path, "the project that uv installs"), words)
+        run.call(Program(words[0], tuple(words[1:])), words)
 
 
 def _poetry(words: Sequence[Word], run: Run) -> None:
@@ -164,6 +170,7 @@ def _poetry(words: Sequence[Word], run: Run) -> None:
         base = parted.first("-C", "--directory", "-P", "--project")
         path = Word(f"{base.value}/pyproject.toml" if base else "pyproject.toml", words[0].line, words[0].column)
         run.call(Needed(path, "the project that poetry installs"), words)
+        run.call(Program(words[0], tuple(words[1:])), words)
 
 
 def _task(words: Sequence[Word], run: Run) -> None:

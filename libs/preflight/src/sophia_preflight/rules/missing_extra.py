@@ -1,0 +1,132 @@
+"""`uv sync --extra`, `--group`, `poetry install --with`: an extra or group that the project does not have."""
+
+from __future__ import annotations
+
+import posixpath
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from sophia_preflight.calls.model import Call, Program
+from sophia_preflight.calls.options import part
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.packaging import normal_name
+from sophia_preflight.standing import consequence
+from sophia_preflight.text import Word, named
+
+RULE = Rule(
+    id="missing-extra",
+    title="an extra or group is installed that the project does not have",
+    severity=Severity.HIGH,
+    why="uv and poetry end with an error",
+    fix="correct the name, or add it to pyproject.toml",
+    family="targets",
+)
+_VALUED = named("--extra --group --only-group --no-group --package -p --python --directory --project --with --without "
+                "--only -E --extras --index --env-file -C")  # fmt: skip
+
+_ELSEWHERE = ("--directory", "--project", "--package", "-C", "--all-packages")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.begun:
+        if not isinstance(call.target, Program) or call.target.name.value not in ("uv", "poetry"):
+            continue
+        words = call.target.arguments
+        parted = part(words, _VALUED)
+        verb = parted.operands[0].value if parted.operands else ""
+        if verb not in ("sync", "install") or parted.has(
+            "--directory", "--project", "--package", "-C", "--all-packages"
+        ):
+            continue
+        extras = parted.all("--extra") if call.target.name.value == "uv" else parted.all("-E", "--extras")
+        groups = parted.all("--group", "--only-group", "--with", "--only")
+        path = _project(context, call)
+        if path:
+            yield from _missing(context, call, path, extras, groups)
+
+
+def _project(context: Context, call: Call) -> str:
+    location = context.path_of(Word("pyproject.toml"), call)
+    return location.path if location.found else ""
+
+
+def _missing(context: Context, call: Call, path: str, extras: list[Word], groups: list[Word]) -> Iterable[Finding]:
+    try:
+        root: Any = tomllib.loads(context.repository.text(path))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return
+    project, poetry = _table(root, "project"), _table(root, "tool", "poetry")
+    if "optional-dependencies" in (project.get("dynamic") or ()):
+        return
+    kinds = (
+        ("extra", extras, [*_table(project, "optional-dependencies"), *_table(poetry, "extras")]),
+        ("group", groups, [*_table(root, "dependency-groups"), *_table(poetry, "group"), "dev", "main"]),
+    )
+    for kind, asked, known in kinds:
+        names = {normal_name(each) for each in known}
+        for word in asked:
+            for name in word.value.replace(",", " ").split():
+                if word.known and normal_name(name) not in names:
+                    near = get_close_matches(name, known, n=1)
+                    severity, blocks = consequence(call.site)
+                    yield RULE.found(
+                        f"`{posixpath.normpath(path)}` has no {kind} `{name}`",
+                        Involved(Place(call.site.path, word.line, word.column), "call"),
+                        Involved(Place(path), "callee"),
+                        anchor=f"{kind} {name} from {call.site.owner}",
+                        severity=severity,
+                        confidence=Confidence.LIKELY,
+                        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+                        blocks=blocks,
+                    )
+
+
+def _table(value: Any, *path: str) -> dict[str, Any]:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+BAD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.13
+        WORKDIR /app
+        COPY . .
+        RUN uv sync --frozen --extra webservice --extra watcher
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.optional-dependencies]
+        webservice = []
+        watch = []
+    """),
+    tree("""
+        === Makefile
+        install:
+        \tpoetry install --with docs,lint
+        === pyproject.toml
+        [tool.poetry]
+        name = "shop"
+        [tool.poetry.group.docs.dependencies]
+    """),
+]
+GOOD = [
+    tree("""
+        === Makefile
+        install:
+        \tuv sync --extra web_service --group dev --group lint && uv sync --extra $(EXTRA)
+        \tuv sync --package x --extra y
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.optional-dependencies]
+        web-service = []
+        [dependency-groups]
+        lint = []
+    """),
+]
