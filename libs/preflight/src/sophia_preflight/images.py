@@ -391,6 +391,8 @@ class Images:
                 found.copied.append(Copied(origin, joined(target, posixpath.basename(origin)), False))
             elif origin:
                 found.copied.append(Copied(origin, target, True))
+                found.moved.append((target, path, inner))
+                found.owned.add(target)
                 found.installs_project |= inner.installs()
                 found.made |= inner.made
             elif origin is None and inner.is_tree(path):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sophia_preflight.calls.commands import interpret
-from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Produced, Script, Site, System, Trace
+from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Needed, Produced, Script, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers.snippet import Snippet
@@ -516,9 +516,16 @@ class _Follower:
     def served(self, node: ast.expr, scope: Scope) -> None:
         """`uvicorn.run("module:attribute")`: modules beside the script are found, whoever starts it."""
         value = self.value(node, scope)
-        if isinstance(value, Word) and value.known and _APPLICATION.fullmatch(value.value):
-            beside = joined(ROOT, posixpath.dirname(self.path) or ".")
+        if not isinstance(value, Word) or not value.known or not _APPLICATION.fullmatch(value.value):
+            return
+        beside = joined(ROOT, posixpath.dirname(self.path) or ".")
+        module = value.value.partition(":")[0]
+        if "." in module:
             self.here(scope).call(Attribute(value, "uvicorn", (beside, scope.directory)), [value])
+        else:
+            needed = Needed(replace(value, value=f"{module}.py"), "the module that uvicorn serves", either=(module,))
+            run = self.here(scope)
+            run.at(directory=beside).call(needed, [value])
 
     def opened(self, node: ast.Call, scope: Scope) -> None:
         mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)

@@ -48,7 +48,7 @@ def _renamed(path: str, made: Dockerfile, stage: Stage) -> Iterator[Finding]:
     words = re.split(r"[-_]", base)
     earlier = [other.name for other in made.stages[: stage.index] if other.name]
     near = [name for name in earlier if re.split(r"[-_]", name) in (words[1:], words[:-1])]
-    if len(near) == 1:
+    if near:
         severity, blocks = consequence(Site(path, Caller.BUILD))
         yield RULE.found(
             f"`FROM {base}`: `{base}` is no stage of this file",
