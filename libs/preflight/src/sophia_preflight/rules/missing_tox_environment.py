@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def _environments(context: Context, path: str, directory: str) -> _Environments 
 
 
 def _ini(path: str, text: str) -> _Environments:
+    text = textwrap.dedent(text)
     names: set[str] = set()
     for section in _SECTION.findall(text):
         names |= _expanded(section)
@@ -182,5 +184,16 @@ GOOD = [
             cov: coverage
         === other.ini
         [testenv:any]
+    """),
+    tree("""
+        === Makefile
+        check:
+        \ttox -e lint
+        === pyproject.toml
+        [tool.tox]
+        legacy_tox_ini = '''
+            [tox]
+            envlist = lint,py311
+        '''
     """),
 ]
