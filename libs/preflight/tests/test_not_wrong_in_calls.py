@@ -234,6 +234,112 @@ PAIRS = {
         auth_key = "BK7vQ2mZp9LxT4wYc8Rj3NsFh6Dg1Ua5Ek0Ob"
         """,
     ),
+    "options that a program changes once its typer has made them": (
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.main:main"
+        === shop/__init__.py
+        === shop/stock.py
+        import typer
+        stock_app = typer.Typer(name="stock")
+
+        @stock_app.command()
+        def reset(fast: bool = False) -> None: ...
+
+        @stock_app.command()
+        def create() -> None: ...
+        === shop/main.py
+        import typer
+        from shop.stock import stock_app
+        app = typer.Typer()
+        app.add_typer(stock_app, name="stock")
+
+        @app.callback()
+        def bootstrap(ctx: typer.Context, **kwargs: str) -> None: ...
+
+        def main() -> None:
+            cli: object = typer.main.get_command(app)
+            install(cli)
+            cli()
+
+        def install(cli) -> None:
+            for each in cli.params:
+                each.nargs = 2
+        === run.sh
+        set -e
+        shop --colour=red stock reset --slow 1 2
+        """,
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.main:main"
+        === shop/__init__.py
+        === shop/stock.py
+        import typer
+        stock_app = typer.Typer(name="stock")
+
+        @stock_app.command()
+        def reset(fast: bool = False) -> None: ...
+
+        @stock_app.command()
+        def create() -> None: ...
+        === shop/main.py
+        import typer
+        from shop.stock import stock_app
+        app = typer.Typer()
+        app.add_typer(stock_app, name="stock")
+
+        @app.callback()
+        def bootstrap(ctx: typer.Context, **kwargs: str) -> None: ...
+
+        def main() -> None:
+            cli: object = typer.main.get_command(app)
+            install(cli)
+            cli()
+
+        def install(cli) -> None:
+            for each in cli.params:
+                each.nargs = 2
+        === run.sh
+        set -e
+        shop stock recreate
+        """,
+    ),
+    "a path that each reader of a page puts in": (
+        """
+        === docs/use.md
+        ```bash
+        ./load.sh fast /path/to/file ./path/to/more.sh
+        cd /path/to/shop
+        ./load.sh fast
+        ```
+        === docs/specs/past.md
+        ```bash
+        ./load.sh faster
+        ```
+        === load.sh
+        case "$1" in
+          fast) ;;
+          *) exit 1 ;;
+        esac
+        """,
+        """
+        === docs/use.md
+        ```bash
+        ./load.sh faster /path/to/file
+        ```
+        === load.sh
+        case "$1" in
+          fast) ;;
+          *) exit 1 ;;
+        esac
+        """,
+    ),
 }
 """What is no defect, and the defect that it could be taken for."""
 

@@ -33,7 +33,7 @@ _PAGES = re.compile(
     r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst|adoc|asciidoc)$", re.IGNORECASE
 )
 _PAST = re.compile(
-    r"(^|/)[^/]*(decision|adrs?/|rfcs?/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
+    r"(^|/)[^/]*(decision|adrs?/|rfcs?/|\b(specs|keps?|ceps?|cips?)/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
     r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
     re.IGNORECASE,
 )
@@ -53,7 +53,9 @@ _HOLE = re.compile(
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
 )
 _VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\.")
-_USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|\bpath/to\b|/path/")
+_USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w")
+_PLACE = re.compile(r"[^\s\"'=]*(?:\bpath/to\b|/path/)[^\s\"']*")
+"""A path that every reader has another one for; who goes there is taken to be where the page is."""
 _WINDOWS = re.compile(r"[\w.]\\\w")
 """A path of another shell, in a block that says it is a shell's."""
 _LISTED = re.compile(r"\s*[\w./-]+/\s*")
@@ -178,10 +180,14 @@ def _script(block: pages.Block) -> str:
         return ""
     return "\n".join(
         ""
-        if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before)
-        else _HOLE.sub(_unknown, line) + more
+        if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) or _goes_anywhere(line)
+        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, line)) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
+
+
+def _goes_anywhere(line: str) -> bool:
+    return line.lstrip().startswith(("cd ", "pushd ")) and _PLACE.search(line) is not None
 
 
 def _is_bare(block: pages.Block) -> bool:

@@ -73,3 +73,15 @@ class Constants:
                 return (*one, *two) if one is not None and two is not None else None
             case _:
                 return None
+
+
+def written_name(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.arg) -> str:
+    """The name as its author wrote it, where another took its place."""
+    return str(getattr(node, "said", node.arg if isinstance(node, ast.arg) else node.name))
+
+
+def functions_of(nodes: Sequence[ast.AST]) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions that are no methods, by name."""
+    methods = {id(each) for node in nodes if isinstance(node, ast.ClassDef) for each in node.body}
+    found = [n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) and id(n) not in methods]
+    return {each.name: each for each in reversed(found)}  # those at the top come first
