@@ -78,3 +78,13 @@ def test_requirements_are_looked_for_beside_the_file(tmp_path: Path) -> None:
 )
 def test_what_is_tolerated_unknown_or_no_command_is_not_wrong(text: str, tmp_path: Path) -> None:
     assert blocking(tmp_path, text) == []
+
+
+def test_words_after_two_dashes_are_a_command_only_where_they_begin_with_an_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "tox.ini").write_text("[testenv:run]\ncommands = {posargs}\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_shop.py").write_text("")
+    (tmp_path / "sync.sh").write_text("tox -e run -- tests/gone.py::test\ntox -e run -- python tools/gone.py\n")
+    assert [each.message for each in engine.check(tmp_path).findings if each.blocking] == [
+        "`tools/gone.py` is called here and does not exist in `tools`"
+    ]

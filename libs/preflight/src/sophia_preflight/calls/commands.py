@@ -104,6 +104,8 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
                 directory = parted.first("-C") or before.first("-C")
             if directory is not None:
                 run = run.at(directory=joined(run.site.directory, directory.value))
+        if program == "tox" and rest and not (PYTHON.fullmatch(rest[0].value) or rest[0].value in SHELLS):
+            return False  # arguments of the commands that the environment has
         while wrapper.assignments and rest and re.match(r"[A-Za-z_]\w*=", rest[0].value):
             rest = rest[1:]
         if wrapper.more:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from sophia_preflight.calls.commands import interpret
-from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Needed, Produced, Script, Site, System, Trace
+from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Produced, Script, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers.snippet import Snippet
@@ -518,14 +518,9 @@ class _Follower:
         value = self.value(node, scope)
         if not isinstance(value, Word) or not value.known or not _APPLICATION.fullmatch(value.value):
             return
-        beside = joined(ROOT, posixpath.dirname(self.path) or ".")
-        module = value.value.partition(":")[0]
-        if "." in module:
+        if "." in value.value:  # one that is no part of a package may be found anywhere
+            beside = joined(ROOT, posixpath.dirname(self.path) or ".")
             self.here(scope).call(Attribute(value, "uvicorn", (beside, scope.directory)), [value])
-        else:
-            needed = Needed(replace(value, value=f"{module}.py"), "the module that uvicorn serves", either=(module,))
-            run = self.here(scope)
-            run.at(directory=beside).call(needed, [value])
 
     def opened(self, node: ast.Call, scope: Scope) -> None:
         mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)

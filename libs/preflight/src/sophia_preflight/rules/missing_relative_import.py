@@ -67,20 +67,20 @@ def _missing(context: Context, path: str, said: str) -> str:
 
 
 def _finding(context: Context, path: str, each: Import, place: str) -> Finding:
-    """Surer where a file of like name is there, or one of its name elsewhere: it was renamed or moved."""
+    """Surer where a file of like name is there: it was renamed."""
     directory, name = posixpath.split(place)
     beside = (other for other in context.repository.inside(directory) if posixpath.dirname(other) == directory)
     names = {posixpath.basename(other).partition(".")[0]: other for other in beside}
     stem = name.partition(".")[0]
     near = [names[one] for one in get_close_matches(stem, names, n=1, cutoff=0.6)]
-    near = near or [path for ending in _ENDINGS for path in context.repository.by_name.get(stem + ending, ())]
+    moved = [path for ending in _ENDINGS for path in context.repository.by_name.get(stem + ending, ())]
     return RULE.found(
         f"`{each.specifier}` is imported here, and there is no such file in `{directory or '.'}`",
         Place(path, each.line, each.column),
         anchor=each.specifier,
         severity=limited(RULE.severity, path),
         confidence=Confidence.LIKELY if near else Confidence.GUESS,
-        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        fix=RULE.fix + (f": there is `{(near or moved)[0]}`" if near or moved else ""),
         blocks=f"the build or start of what imports `{path}`",
     )
 
