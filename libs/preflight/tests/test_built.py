@@ -245,3 +245,30 @@ def test_a_command_of_a_python_project_is_not_taken_for_a_program_of_the_same_na
     calls = "=== run.sh\ntill --sum 3\n"
     assert said(tmp_path / "one", MODULE + SERVER + calls + project.format("pyproject.toml")) == []
     assert said(tmp_path / "two", MODULE + SERVER + calls + project.format("project.toml"))
+
+
+def test_the_name_of_a_set_of_flags_is_a_command(tmp_path: Path) -> None:
+    program = """
+=== main.go
+package main
+
+import (
+    "flag"
+    "os"
+)
+
+func main() {
+    serve := flag.NewFlagSet("serve", flag.ExitOnError)
+    serve.String("config-file", "", "the settings")
+    serve.Parse(os.Args[2:])
+    exec.Command(flag.Arg(0))
+}
+=== Dockerfile
+FROM golang:1.24
+COPY . /src
+RUN cd /src && go install .
+ENTRYPOINT /usr/bin/shop serve -config /etc/shop.conf
+"""
+    assert said(tmp_path, MODULE + program) == ["it does not accept `-config`"]
+    other = program.replace('("serve"', "(os.Args[1]")
+    assert said(tmp_path / "other", MODULE + other) == []

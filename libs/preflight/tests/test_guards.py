@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sophia_preflight import engine
 from sophia_preflight.model import Finding
+from sophia_preflight.standing import Standing, standing
 
 SHELL = "if ! python gone.py; then\n  {}\nfi\n"
 PYTHON = """import subprocess
@@ -30,6 +31,7 @@ def only(root: Path, name: str, text: str) -> Finding:
     [
         ("deploy.sh", SHELL.format("echo none")),
         ("deploy.sh", "set -e\n! python gone.py && echo none\n"),
+        ("deploy.sh", SHELL.format("FAILED=yes") + 'if [ "$FAILED" = no ]; then\n  exit 1\nfi\n'),
         ("deploy.py", PYTHON.format("print('none')")),
     ],
 )
@@ -42,8 +44,15 @@ def test_a_failure_that_the_caller_goes_on_from_does_not_block(name: str, text: 
     [
         ("deploy.sh", SHELL.format("exit 1")),
         ("deploy.sh", "! python gone.py && exit 1\n"),
+        ("deploy.sh", SHELL.format("FAILED=yes") + 'if [ "$FAILED" = yes ]; then\n  exit 1\nfi\n'),
         ("deploy.py", PYTHON.format("sys.exit(1)")),
     ],
 )
 def test_a_failure_that_the_caller_gives_up_at_blocks(name: str, text: str, tmp_path: Path) -> None:
     assert only(tmp_path, name, text).blocking
+
+
+def test_what_pipelines_run_to_test_something_is_no_test_itself() -> None:
+    assert standing(".buildkite/k3_tests/scripts/run.sh") is Standing.PRODUCT
+    assert standing(".buildkite/tests/test_one.py") is Standing.TEST
+    assert standing("service/k3_tests/scripts/run.sh") is Standing.TEST

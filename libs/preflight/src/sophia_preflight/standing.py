@@ -85,8 +85,15 @@ _DEVELOPING = re.compile(
 )
 
 
+_RUNS_TESTS = re.compile(r"(?<=/)([^/]*[_-]tests?|integration|e2e)/")
+_PIPELINES = re.compile(r"\.(buildkite|circleci|github|gitlab|azure-pipelines)/")
+"""Where what pipelines run lies: a folder of it is named after the tests that it starts, and is none itself."""
+
+
 def standing(path: str) -> Standing:
     """By the directories that a file lies in."""
+    if _PIPELINES.match(path):
+        path = _RUNS_TESTS.sub("", path)
     for kind, pattern in _BY_DIRECTORY:
         if pattern.search(path):
             return kind

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
 from sophia_preflight.calls.expanding import braces, printed, stripped
+from sophia_preflight.calls.marking import fatal_marks, marks, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State, merged
@@ -96,6 +97,8 @@ class _Follower:
         self.steps = 0
         self.decisive = False
         """The script gives up if what is followed now fails."""
+        self.failing: frozenset[tuple[str, str]] = frozenset()
+        """What variables hold where the script has noted a failure, for which it gives up in the end."""
         self.named_before: set[str] = set()
         """Last parts of the paths that commands were given, of which some make what they are given."""
         self.sourced = self.foreign = False
@@ -110,6 +113,7 @@ class _Follower:
             return self.state
         start = self.state.copy()
         commands = shell.parse(self.snippet.text)
+        self.failing = fatal_marks(commands)
         self.is_read_in = bool(commands) and all(isinstance(each, Function) for each in commands)
         self.commands(commands)
         end, self.guard = self.state, self.run.site.guard
@@ -126,7 +130,7 @@ class _Follower:
     def commands(self, commands: Iterable[Command]) -> None:
         commands = list(commands)
         for each, after in itertools.zip_longest(commands, commands[1:]):
-            self.updated_next = _updates(after)
+            self.updated_next = updates(after)
             self.command(each)
             if self.state.ended:
                 break
@@ -174,7 +178,7 @@ class _Follower:
         holding, failing = self.tests([command.left])
         if command.operator == "&&":
             kept_decisive, self.decisive = self.decisive, self.decisive or self.ends(command.right)
-            self.updated_next = _updates(command.right)
+            self.updated_next = updates(command.right)
             self.command(command.left)
             self.decisive = kept_decisive
             if self.has_ended():
@@ -294,7 +298,8 @@ class _Follower:
         """Follow a condition: its failure is an answer, unless the script gives up on it."""
         negated = bool(condition) and isinstance(condition[-1], Pipeline) and condition[-1].negated
         kept = self.guard, self.decisive
-        self.decisive = any(self.ends(each) for each in (body if negated else otherwise))
+        failed = body if negated else otherwise
+        self.decisive = any(self.ends(each) for each in failed) or not self.failing.isdisjoint(marks(failed))
         if not self.decisive:
             self.guard = self.guard.tolerant()
         self.commands(condition)
@@ -672,19 +677,6 @@ class _Follower:
 
 def _last(path: str) -> str:
     return posixpath.basename(path.rstrip("/"))
-
-
-def _updates(command: Command | None) -> bool:
-    """Whether a command brings a clone to some state, so that its directory is no part of this repository."""
-    match command:
-        case Simple(words=[first, second, *_]):
-            return first.bare == "git" and second.bare in ("checkout", "pull", "fetch", "reset", "switch", "clean")
-        case Pipeline(commands=[only, *_]):
-            return _updates(only)
-        case Logic(left=left):
-            return _updates(left)
-        case _:
-            return False
 
 
 def _line(words: Sequence[Word]) -> str:

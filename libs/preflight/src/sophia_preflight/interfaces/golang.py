@@ -70,6 +70,8 @@ _RUN = re.compile(
     r"\b(\w+)(?:\.New\w*\([^()\n]*\))?\.(?:Run|RunContext)\([^\n]*\bos\.Args\b"
     r"|\b(\w+)(?:\.New\w*\([^()\n]*\))?\.Execute(?:C|Context|ContextC)?\("
 )
+_FLAG_SETS = re.compile(r"\bNewFlagSet\(\s*\"([a-z][\w-]*)\"")
+"""Commands of a program that has nothing but `flag`: each has a set of its own."""
 _ADDED = re.compile(r"\bAddCommand\(([^;]*?)\)\n")
 _LOGGING = re.compile(r"\b(\w+log)\.Init\(")
 """Loggers that are begun by a call, and may take flags by it."""
@@ -267,7 +269,7 @@ class _Reading:
             pieces=pieces,
             letters=frozenset(self.letters) if pflags and self.plain and "flag" not in self.libraries else None,
             single=single,
-            commands=commands,
+            commands=commands | set(_FLAG_SETS.findall(whole)),
             refuses=bool(commands) and self._is_refusing(whole),
             negates=not single,
             hands_on=_HANDING_ON.search(whole) is not None,

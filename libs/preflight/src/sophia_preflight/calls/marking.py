@@ -1,0 +1,66 @@
+"""What commands say of others: that one failed, for which the script gives up later; that the next is in a clone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sophia_preflight.readers.shell import Command, If, Logic, Pipeline, ShellWord, Simple, Text, Variable
+
+
+def marks(commands: Sequence[Command]) -> Iterator[tuple[str, str]]:
+    """Variables that commands set to plain words: `FAIL=true`."""
+    for each in commands:
+        for assignment in each.assignments if isinstance(each, Simple) and not each.words else ():
+            if not isinstance(assignment.value, list) and (value := _text(assignment.value)):
+                yield assignment.name, value
+
+
+def fatal_marks(commands: Sequence[Command]) -> frozenset[tuple[str, str]]:
+    """What variables hold where a script fails at its end: `if [ "$FAIL" == true ]; then exit 1; fi`."""
+    found: set[tuple[str, str]] = set()
+    for each in commands:
+        if isinstance(each, If) and len(each.branches) == 1 and len(each.branches[0][0]) == 1:
+            condition, body = each.branches[0][0][0], each.branches[0][1]
+            if isinstance(condition, Pipeline) and len(condition.commands) == 1 and not condition.negated:
+                condition = condition.commands[0]
+            if any(_fails(inner) for inner in body):
+                found |= set(_tested(condition))
+        elif isinstance(each, Logic) and each.operator == "&&" and _fails(each.right):
+            found |= set(_tested(each.left))
+    return frozenset(found)
+
+
+def _fails(command: Command) -> bool:
+    match command:
+        case Simple(words=[first, code, *_]):
+            return first.bare == "exit" and bool((code.bare or "").strip("0"))
+        case _:
+            return False
+
+
+def _tested(condition: Command) -> Iterator[tuple[str, str]]:
+    """A variable, and the word that it is compared with."""
+    match condition:
+        case Simple(words=[first, subject, sign, value, *_]) if first.bare in ("[", "[[", "test"):
+            names = [part.name for part in subject.parts if isinstance(part, Variable)]
+            if len(names) == 1 and sign.bare in ("=", "==", "-eq") and (text := _text(value)):
+                yield names[0], text
+
+
+def _text(word: ShellWord) -> str:
+    """A word that is nothing but text; empty for any other."""
+    plain = all(isinstance(part, Text) for part in word.parts)
+    return "".join(part.text for part in word.parts if isinstance(part, Text)) if plain else ""
+
+
+def updates(command: Command | None) -> bool:
+    """Whether a command brings a clone to some state, so that its directory is no part of this repository."""
+    match command:
+        case Simple(words=[first, second, *_]):
+            return first.bare == "git" and second.bare in ("checkout", "pull", "fetch", "reset", "switch", "clean")
+        case Pipeline(commands=[only, *_]):
+            return updates(only)
+        case Logic(left=left):
+            return updates(left)
+        case _:
+            return False
