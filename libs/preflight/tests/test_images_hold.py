@@ -47,6 +47,32 @@ WRONG = {
         COPY shop ./shop
         ENTRYPOINT ["/usr/local/bin/kopf", "run", "-m", "shop.operator"]
     """,
+    "constraints below a directory that was made before": """
+        === Dockerfile
+        FROM python:3.13
+        RUN mkdir /work && chown 1000 /work
+        COPY ./ /work/source
+        WORKDIR /work/source
+        RUN pip install flask --constraint constraints.txt
+    """,
+    "a project that .dockerignore leaves out": """
+        === Dockerfile
+        FROM python:3.13
+        COPY . /work
+        WORKDIR /work
+        RUN python -m venv venv && venv/bin/pip install .
+        === pyproject.toml
+        [project]
+        name = "shop"
+        === .dockerignore
+        pyproject.toml
+    """,
+    "what a link leads to": """
+        === Dockerfile
+        FROM debian:13
+        COPY . /work
+        RUN ln -s /work/shop/start.py /work/start.py
+    """,
     "a program that was built under another name": """
         === Dockerfile
         FROM golang:1.25 AS build
@@ -67,6 +93,17 @@ RIGHT = {
         CMD ["/usr/local/bin/server"]
         === .gitignore
         /server
+    """,
+    "a project that is installed from where it was copied": """
+        === Dockerfile
+        FROM python:3.13
+        RUN mkdir -p /work/source
+        COPY . /work/source
+        WORKDIR /work/source
+        RUN pip install . && ln -s /usr/bin/python3 /usr/local/bin/py && cat /proc/cpuinfo
+        === setup.cfg
+        [metadata]
+        name = shop
     """,
     "programs of packages": """
         === Dockerfile
