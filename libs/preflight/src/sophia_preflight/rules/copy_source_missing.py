@@ -43,6 +43,8 @@ def check(context: Context) -> Iterable[Finding]:
                     yield from _copies(context, made, each, bound, builds)
                 elif each.name == "COPY":
                     yield from _copies_of_stage(context, made, stage, index, builds)
+                elif each.name == "WORKDIR" and _works_in(stage, index):
+                    yield from _left_out(context, made, stage, index, builds)
 
 
 def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -> list[BuildContext]:
@@ -103,6 +105,27 @@ def _copies_of_stage(
         if is_known(source) and not any(char in source for char in "*?["):
             failing = [(build, why) for build in builds if (why := _lacks(context, made, origin, build, source))]
             yield from _finding(made, each, source, failing, len(builds))
+
+
+def _works_in(stage: Stage, index: int) -> bool:
+    """Whether commands are run in the directory that an instruction goes to, with nothing put there before."""
+    after = (each.name for each in stage.instructions[index + 1 :])
+    return next((name for name in after if name in ("RUN", "WORKDIR", "COPY", "ADD")), "") == "RUN"
+
+
+def _left_out(
+    context: Context, made: Dockerfile, stage: Stage, index: int, builds: list[BuildContext]
+) -> Iterator[Finding]:
+    """A directory of the repository that commands work in, and that .dockerignore leaves out with all that is in it."""
+    each = stage.instructions[index]
+    failing: list[tuple[BuildContext, str]] = []
+    for build in builds:
+        files = context.images.filesystem(made, stage, build.directory, index)
+        lost = files.lost(joined(files.workdir, each.expanded(each.flat.strip("\"'"))))
+        if lost and context.repository.is_directory(lost):
+            where = "the repository" if build.directory in ("", ".") else f"`{build.directory}`"
+            failing.append((build, f"the .dockerignore of {where} leaves `{lost}` out"))
+    yield from _finding(made, each, each.flat, failing, len(builds))
 
 
 def _lacks(context: Context, made: Dockerfile, stage: Stage, build: BuildContext, source: str) -> str:
@@ -196,6 +219,16 @@ def _empty(context: Context, directory: str, build: BuildContext, ignore: Docker
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM golang:1.25
+        ADD . /app
+        WORKDIR /app/proxy
+        RUN go get && go build
+        === proxy/main.go
+        === .dockerignore
+        proxy
+    """),
     tree("""
         === Dockerfile
         FROM golang:1.25 AS build
@@ -298,6 +331,21 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Dockerfile
+        FROM golang:1.25
+        COPY . /app
+        WORKDIR /app/made
+        COPY proxy/main.go ./
+        RUN go build -o /server .
+        WORKDIR /app/proxy
+        RUN go build
+        === proxy/main.go
+        === made/old.go
+        === .dockerignore
+        made
+        !proxy/main.go
+    """),
     tree("""
         === Dockerfile
         FROM golang:1.25 AS build
