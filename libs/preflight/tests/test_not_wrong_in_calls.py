@@ -310,6 +310,110 @@ PAIRS = {
         shop stock recreate
         """,
     ),
+    "commands that Flask and what extends it bring": (
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.main:cli"
+        === shop/__init__.py
+        === shop/main.py
+        import click
+        from flask.cli import FlaskGroup
+        from shop.app import create
+
+        @click.group(cls=FlaskGroup, create_app=create)
+        def cli() -> None: ...
+        === shop/app.py
+        from flask import Flask
+        def create() -> Flask:
+            app = Flask("shop")
+            import shop.stock
+            return app
+        === shop/stock.py
+        import click
+        from flask import current_app as app
+        from flask.cli import with_appcontext
+
+        @click.group("stock")
+        def stock() -> None: ...
+
+        @stock.command("add")
+        @with_appcontext
+        @click.option("--shelf", type=(str, int))
+        def add(shelf: str) -> None: ...
+
+        def counted(fields):
+            def decorator(command):
+                for each in fields:
+                    command = click.option(*each.names)(command)
+                return command
+            return decorator
+
+        @stock.command("count")
+        @with_appcontext
+        @counted(Fields)
+        def count(**fields: str) -> None: ...
+
+        app.cli.add_command(stock)
+        === run.sh
+        set -e
+        shop db upgrade --sql
+        shop stock add --shelf one 3
+        shop stock count --of all
+        """,
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.main:cli"
+        === shop/__init__.py
+        === shop/main.py
+        import click
+        from flask.cli import FlaskGroup
+        from shop.app import create
+
+        @click.group(cls=FlaskGroup, create_app=create)
+        def cli() -> None: ...
+        === shop/app.py
+        from flask import Flask
+        def create() -> Flask:
+            app = Flask("shop")
+            import shop.stock
+            return app
+        === shop/stock.py
+        import click
+        from flask import current_app as app
+        from flask.cli import with_appcontext
+
+        @click.group("stock")
+        def stock() -> None: ...
+
+        @stock.command("add")
+        @with_appcontext
+        @click.option("--shelf", type=(str, int))
+        def add(shelf: str) -> None: ...
+
+        def counted(fields):
+            def decorator(command):
+                for each in fields:
+                    command = click.option(*each.names)(command)
+                return command
+            return decorator
+
+        @stock.command("count")
+        @with_appcontext
+        @counted(Fields)
+        def count(**fields: str) -> None: ...
+
+        app.cli.add_command(stock)
+        === run.sh
+        set -e
+        shop stock add --row 3
+        """,
+    ),
     "a path that each reader of a page puts in": (
         """
         === docs/use.md

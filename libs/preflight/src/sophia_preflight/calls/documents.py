@@ -181,7 +181,7 @@ def _script(block: pages.Block) -> str:
     return "\n".join(
         ""
         if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) or _goes_anywhere(line)
-        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, line)) + more
+        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, line.replace("\xa0", " "))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
 

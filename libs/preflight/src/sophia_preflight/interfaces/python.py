@@ -562,6 +562,12 @@ def _is_option(call: ast.Call) -> bool:
     return kind in ("option", "argument") and isinstance(first, str) and first.startswith("-") == (kind == "option")
 
 
+def _computes_options(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function defines options whose names are nowhere in it."""
+    calls = (node for node in ast.walk(function) if isinstance(node, ast.Call))
+    return any(name_of(each.func) in ("click.option", "option") and not _is_option(each) for each in calls)
+
+
 class _Click:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
@@ -603,7 +609,7 @@ class _Click:
         ):
             group, said = self.parsers.get(name_of(func.func.value)), func.args[0] if func.args else None
         elif isinstance(func, ast.Attribute) and func.attr == "add_command":
-            group = self.parsers.get(name_of(func.value))
+            group = self.parsers.get(name_of(func.value)) or self.of_flask(name_of(func.value))
         else:
             return
         name = name_of(node.args[0]) if node.args else ""
@@ -611,6 +617,17 @@ class _Click:
             self.join(group, name, literal(said))
         elif group is not None:
             group.open_operands = True
+
+    def of_flask(self, name: str) -> Parser | None:
+        """The group of the one `FlaskGroup` that there is, which has what is added to the `cli` of an application."""
+        if not name.endswith(".cli"):
+            return None
+        found = [
+            self.parsers[each.name]
+            for each in self.functions.values()
+            if each.name in self.parsers and any("cls=FlaskGroup" in ast.unparse(one) for one in each.decorator_list)
+        ]
+        return found[0] if len(found) == 1 else None
 
     def joined_in_loop(self, node: ast.For) -> None:
         """`for each in (one, two): group.add_command(each)`."""
@@ -662,13 +679,14 @@ class _Click:
         elif name in self.constants.values and depth < _SHARED:
             self.decorated(made, self.constants.values[name], depth + 1)
         elif name in self.functions and depth < _SHARED:
+            made.open_options |= _computes_options(self.functions[name])
             for each in self.added(self.functions[name]):
                 self.decorated(made, each, depth + 1)
             for each in call.args if call else []:
                 listed = self.constants.values.get(name_of(each), each)
                 for element in listed.elts if isinstance(listed, (ast.List, ast.Tuple)) else []:
                     self.decorated(made, element, depth + 1)
-        elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator"):
+        elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator", "with_appcontext"):
             made.open_options = made.open_operands = True
 
     def added(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
@@ -717,6 +735,8 @@ class _Click:
         flag = flag or keyword_of(call, "flag_value") is not None
         flag = flag or (isinstance(literal(keyword_of(call, "default")), bool) and keyword_of(call, "type") is None)
         nargs = literal(keyword_of(call, "nargs"))
+        kind = keyword_of(call, "type")
+        nargs = len(kind.elts) if isinstance(kind, ast.Tuple) else nargs
         count = 0 if flag else nargs if isinstance(nargs, int) else 1
         required = self.says(call, "required") and keyword_of(call, "envvar") is None
         required = required and not self.says(call, "prompt") and keyword_of(call, "default") is None
