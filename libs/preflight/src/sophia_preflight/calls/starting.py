@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from sophia_preflight.calls.commands import interpret
-from sophia_preflight.calls.model import Caller, Guard, Site, System, Trace
+from sophia_preflight.calls.model import Call, Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers import json, yaml
@@ -44,6 +44,11 @@ def package_trace(path: str, text: str) -> Trace:
     for name, node in root["scripts"].items():
         site = Site(path, Caller.NPM, directory_of(path), owner=name)
         follow(of_node(path, node, lines), site, found)
+    for node in [root["bin"], *(node for _, node in root["bin"].items())]:
+        if node.text and re.search(r"\.[cm]?js$", node.text):
+            site = Site(path, Caller.NPM, directory_of(path), owner="bin")
+            needed = Needed(Word(node.text, node.line, node.column), "the command that the package brings")
+            found.calls.append(Call(needed, site, node.place(path), node.text))
     return found
 
 

@@ -109,6 +109,12 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === package.json
+        {"name": "shop", "version": "1.0.0", "bin": {"shop": "./bin/shop.js", "till": "./dist/till.js"}}
+        === bin/store.js
+        #!/usr/bin/env node
+    """),
+    tree("""
         === Makefile
         build:
         \tgo build -o bin/server ./cmd/server
