@@ -33,6 +33,8 @@ from sophia_preflight.text import ROOT, UNKNOWN, Word, is_known, joined
 
 _SHELLS = re.compile(r"(bash|sh)\b")
 _PLAIN = re.compile(r"(& )?[\w.\\/-]+( +[\w.\\/:=@,-]+)*\s*")
+_OTHER_BRANCH = re.compile(r"(refs/heads/)?(gh-pages|pages|website|assets|badges|data|orphan[\w-]*|[\w-]*-pages)$")
+"""Branches that by their names hold something else than the source."""
 _LOCAL = re.compile(r"(^|/)\.(github|gitea|forgejo)/")
 _MAKES_FILES = re.compile(r"actions/(download-artifact|cache)|dawidd6/action-download-artifact")
 
@@ -179,7 +181,7 @@ def _compose(
 
 def _checkout(step: Step, workspace: Workspace, found: Trace) -> None:
     path, repository = step.with_["path"].text.removeprefix("./").strip("/"), step.with_["repository"].text
-    foreign = repository and "github.repository" not in repository
+    foreign = (repository and "github.repository" not in repository) or _OTHER_BRANCH.match(step.with_["ref"].text)
     workspace.checked_out |= not foreign
     value = UNKNOWN if foreign else ROOT
     if path:

@@ -276,6 +276,19 @@ BAD = [
 ]
 GOOD = [
     tree("""
+        === .github/workflows/pages.yml
+        on: push
+        jobs:
+          pages:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+                with: {ref: gh-pages}
+              - run: ./documentation-generator/run.py
+        === documentation/index.md
+        # Shop
+    """),
+    tree("""
         === Dockerfile
         FROM node:22-slim
         COPY deploy/begin.sh /usr/local/bin/

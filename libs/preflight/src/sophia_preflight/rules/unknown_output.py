@@ -32,8 +32,8 @@ _ASKED = re.compile(
     r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?"
     r"|matrix\.(?P<matrix>[\w-]+)(?:\.[\w-]+)*)(?![\w-]|\s*\()"
 )
-_NAMING = ("name", "if", "key", "restore-keys")
-"""Names of steps, artifacts and caches, and conditions: nothing breaks where they are a little shorter."""
+_NAMING = ("name", "if", "key", "restore-keys", "ref")
+"""Names of steps, artifacts and caches, conditions, and what is checked out: nothing breaks where they are empty."""
 _WANTED = ("name", "input", "port", "service", "matrix", "owner")
 _WRITTEN = re.compile(r"^\s*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?([A-Za-z_][\w-]*)(?:=|<<)")
 _OTHERS = re.compile(
