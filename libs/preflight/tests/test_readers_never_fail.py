@@ -30,5 +30,6 @@ def test_any_text_is_read(text: str) -> None:
 @settings(max_examples=150, deadline=4000)
 @given(TEXTS, st.sampled_from(["shell", "python", "make", "package", "workflow", "compose", "dockerfile", "yaml",
                                "procfile", "systemd", "crontab", "agents", "document"]))  # fmt: skip
+@example("again() { try && again\n}\nagain || again\n", "shell")
 def test_facts_of_any_text_are_made(text: str, kind: str) -> None:
     facts.read(kind, "some/file.json", text)

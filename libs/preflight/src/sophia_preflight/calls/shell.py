@@ -209,15 +209,17 @@ class _Follower:
     def has_ended(self) -> bool:
         return self.state.ended
 
-    def ends(self, command: Command) -> bool:
-        """Whether a command certainly leaves the script."""
+    def ends(self, command: Command, within: frozenset[str] = frozenset()) -> bool:
+        """Whether a command certainly leaves the script; a function that calls itself does not by that."""
         match command:
             case Simple(words=[first, *_]):
-                return first.bare in _ENDING or (first.bare in self.functions and self.ends(self.functions[first.bare]))
+                name = first.bare or ""
+                own = self.functions.get(name) if name not in within else None
+                return name in _ENDING or (own is not None and self.ends(own, within | {name}))
             case Group(body=body):
-                return any(self.ends(each) for each in body)
+                return any(self.ends(each, within) for each in body)
             case Logic(right=right):
-                return self.ends(right)
+                return self.ends(right, within)
             case _:
                 return False
 
