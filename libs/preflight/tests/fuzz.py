@@ -18,8 +18,9 @@ with atheris.instrument_imports(include=["sophia_preflight"]):
 NAMES = (
     "run.py", "run.sh", "Dockerfile", "Makefile", "Makefile.in", "tox.ini", "package.json", "compose.yaml",
     ".github/workflows/ci.yml", "action.yml", ".gitlab-ci.yml", "README.md", "README.rst", "README.adoc",
-    "x.service", "Procfile", "crontab", ".mcp.json", "pyproject.toml", "supervisord.conf", ".circleci/config.yml", "justfile", "Jenkinsfile",
-    "docker-bake.hcl", "fly.toml", "serverless.yml", "Taskfile.yml", "server.ts", "setup.py", "values.yaml",
+    "x.service", "Procfile", "crontab", ".mcp.json", "pyproject.toml", "supervisord.conf", ".circleci/config.yml",
+    "justfile", "Jenkinsfile", "docker-bake.hcl", "fly.toml", "serverless.yml", "Taskfile.yml", "server.ts",
+    "setup.py", "values.yaml",
 )  # fmt: skip
 
 
