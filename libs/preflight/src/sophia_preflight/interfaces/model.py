@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 
-from sophia_preflight.text import Word, is_known, shown
+from sophia_preflight.text import UNKNOWN, Word, is_known, shown
 
 ANY = 1_000_000
 _NUMBERS = {
@@ -282,8 +282,8 @@ class _Match:
         if self.uncertain or self.parser.open_operands or self.parser.wraps_anything:
             return
         most = sum(each.most for each in self.parser.operands)
-        if len(self.operands) > most:
-            extra = self.operands[most]
+        extra = next((each for each in self.operands[most:] if each.value != UNKNOWN), None)
+        if extra is not None:  # a word of which nothing is known may be an option, or no word at all
             said = shown(extra.value)
             yield Mismatch(Problem.EXTRA, f"it has no place for `{said}`", said, extra)
         if len(self.operands) == len(self.parser.operands):

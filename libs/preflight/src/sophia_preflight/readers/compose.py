@@ -71,12 +71,19 @@ def parse(path: str, text: str) -> ComposeFile:
     return ComposeFile(path, yaml.parse(text))
 
 
+_SAYS = re.compile(
+    r"^(version|include|networks|volumes|secrets|configs|name|x-[\w-]+):|^\s+(image|build|depends_on):", re.MULTILINE
+)
+"""What a compose file says beside its services, or says of services that stand at its top."""
+
+
 def looks_like(path: str, text: str) -> bool:
     """Whether a YAML file is a compose file: by name, or by services that have images or builds."""
     if not re.search(r"^services:", text, re.MULTILINE):
-        return bool(re.search(r"(^|/)(docker-)?compose[\w.-]*\.ya?ml$", path)) and not re.search(
-            r"^(apiVersion|kind):", text, re.MULTILINE
-        )
+        named = re.search(r"(^|/)(docker-)?compose[\w.-]*\.ya?ml$", path) is not None
+        others = re.search(r"^(apiVersion|kind):", text, re.MULTILINE)
+        says = _SAYS.search(text) or not re.search(r"^[\w-]+:", text, re.MULTILINE)
+        return named and others is None and bool(says)
     if re.search(r"^(apiVersion|kind|jobs|platform|environments|stages|openapi):", text, re.MULTILINE):
         return False
     if NAMED.search(path) or re.search(r"^\s+([\w-]+: *\{ *)?(image|build):", text, re.MULTILINE):

@@ -69,6 +69,15 @@ BAD = [
 ]
 GOOD = [
     tree("""
+        === run.sh
+        docker compose exec -it web sh -c "true" && docker compose run --rm -it -e A=b web true
+        === compose.yaml
+        services: {web: {image: "nginx:1.29"}}
+        === config/docker-compose-config.yaml
+        issuer: http://login:8888/auth
+        storage: {type: memory}
+    """),
+    tree("""
         === Makefile
         up:
         \tdocker compose up -d --wait web $(MORE)

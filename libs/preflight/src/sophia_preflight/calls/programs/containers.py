@@ -37,6 +37,12 @@ _RUN = named(
 )
 
 
+_INSIDE = named(
+    "-e --env -v --volume -w --workdir -u --user --entrypoint --name -p --publish -l --label --index --cap-add --pull"
+)
+"""Options with values of `compose run` and `compose exec`."""
+
+
 def _docker(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], named("-H --host -c --context -l --log-level --config"), stop=True)
     rest = parted.rest
@@ -92,18 +98,21 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     base = parted.first("--project-directory")
     if verb in ("version", "ls", "") or not is_known(verb):
         return
+    inside_of = verb in ("run", "exec")
     tail = part(
         inner[1:],
-        named(
+        _INSIDE
+        if inside_of
+        else named(
             "-e --env -v --volume -w --workdir -u --user --entrypoint --name -p --publish -t --timeout --scale "
             "--tail --since --until --wait-timeout --pull --build-arg --index --format --progress "
             "--exit-code-from --attach -n --no-attach -l --label --signal -s --policy --rmi -o --output --memory "
             "-m --services --cap-add"
         ),
-        stop=verb in ("run", "exec"),
+        stop=inside_of,
     )
-    operands = tail.rest if verb in ("run", "exec") else tail.operands
-    services = tuple(operands[:1] if verb in ("run", "exec") else operands)
+    operands = tail.rest if inside_of else tail.operands
+    services = tuple(operands[:1] if inside_of else operands)
     partial = bool(services)
     if any(not word.known for word in services):
         services = ()
