@@ -61,6 +61,7 @@ def _placeable(files: dict[str, bytes]) -> bool:
 files_ = st.dictionaries(paths, st.binary(max_size=40), min_size=1, max_size=6).filter(_placeable)
 
 
+@pytest.mark.slow
 @given(files=files_, executable=st.sets(st.integers(0, 5)), umask=st.sampled_from([0o000, 0o022, 0o077]))
 def test_the_same_content_has_the_same_digest_whatever_the_times_the_order_and_the_umask(files, executable, umask):
     with tempfile.TemporaryDirectory() as place:
@@ -85,6 +86,7 @@ def test_the_same_content_has_the_same_digest_whatever_the_times_the_order_and_t
         assert modes == {path: 0o555 if number in executable else 0o444 for number, path in enumerate(files)}
 
 
+@pytest.mark.slow
 @given(files=files_, data=st.data())
 def test_any_other_content_has_another_digest(files, data):
     with tempfile.TemporaryDirectory() as place:
