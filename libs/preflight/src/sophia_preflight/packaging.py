@@ -9,13 +9,13 @@ import ast
 import configparser
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sophia_preflight.model import Place
+from sophia_preflight.readers import toml
 from sophia_preflight.readers.python_version import Version, oldest_allowed
 from sophia_preflight.repository import Repository
 
@@ -59,10 +59,7 @@ class PythonProject:
 
     @cached_property
     def toml(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self._texts.get("pyproject.toml", ""))
-        except (tomllib.TOMLDecodeError, RecursionError):
-            return {}
+        return toml.parse(self._texts.get("pyproject.toml", ""))
 
     @cached_property
     def _cfg(self) -> configparser.ConfigParser:
@@ -93,9 +90,7 @@ class PythonProject:
         return found
 
     def _table(self, *path: str) -> Any:
-        found: Any = self.toml
-        for step in path:
-            found = found.get(step) if isinstance(found, dict) else None
+        found = toml.at(self.toml, *path)
         return found if found is not None else {}
 
     @cached_property

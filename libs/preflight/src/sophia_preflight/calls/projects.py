@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sophia_preflight.calls.model import Call, Caller, Needed, Site, Trace
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.model import Place
-from sophia_preflight.readers import tasks
+from sophia_preflight.readers import tasks, toml
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import ROOT, UNKNOWN, Word, joined
 
@@ -34,75 +34,59 @@ def trace_of(path: str, text: str) -> Trace:
         command = _FIELD.sub(lambda field: "." if field[1] == "root" else UNKNOWN, task.command)
         site = Site(path, Caller.TASK, directory, owner=task.name)
         follow(Snippet(path, command, task.line, task.column), site, found)
-    for needed, line in _needed(text):
-        site = Site(path, Caller.PROJECT, directory, owner=posixpath.basename(path))
-        found.calls.append(Call(needed(line), site, Place(path, line, 1), needed(line).path.value))
+    site = Site(path, Caller.PROJECT, directory, owner=posixpath.basename(path))
+    for needed in _named(text):
+        found.calls.append(Call(needed, site, Place(path, needed.path.line, 1), needed.path.value))
     return found
 
 
-class _Wanted:
-    """A file or directory that a project names; `__call__` puts it into a line."""
-
-    def __init__(self, path: str, purpose: str, *, directory: bool = False) -> None:
-        self.path, self.purpose, self.directory = path, purpose, directory
-
-    def __call__(self, line: int) -> Needed:
-        return Needed(Word(self.path, line, 1), self.purpose, directory=self.directory, written=True)
-
-
-def _needed(text: str) -> Iterator[tuple[_Wanted, int]]:
-    try:
-        root: Any = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return
+def _named(text: str) -> Iterator[Needed]:
+    """What a project names as its own, each in the line where it does."""
     lines = text.split("\n")
-    for wanted in _wanted(root):
-        line = next((number for number, line in enumerate(lines, 1) if f'{wanted.path}"' in line), 0)
-        line = line or next((number for number, line in enumerate(lines, 1) if f"{wanted.path}'" in line), 0)
-        if line and not re.search(r"[*?{$\[]", wanted.path):
-            yield wanted, line
+    for needed in _wanted(toml.parse(text)):
+        path = needed.path.value
+        line = next((number for end in "\"'" for number, said in enumerate(lines, 1) if f"{path}{end}" in said), 0)
+        if line and not re.search(r"[*?{$\[]", path):
+            yield replace(needed, path=Word(path, line, 1))
 
 
-def _wanted(root: Any) -> Iterator[_Wanted]:
-    project, tool = _at(root, "project"), _at(root, "tool")
-    for said in (_at(project, "readme"), _at(project, "readme", "file"), _at(tool, "poetry", "readme")):
+def _need(path: str, purpose: str, *, directory: bool = False) -> Needed:
+    """A file or directory of the project; its line is told later."""
+    return Needed(Word(path), purpose, directory=directory, written=True)
+
+
+def _wanted(root: dict[str, Any]) -> Iterator[Needed]:
+    project, tool = toml.at(root, "project"), toml.at(root, "tool")
+    for said in (toml.at(project, "readme"), toml.at(project, "readme", "file"), toml.at(tool, "poetry", "readme")):
         if isinstance(said, str):
-            yield _Wanted(said, "the readme of the project")
-    said = _at(project, "license", "file")
+            yield _need(said, "the readme of the project")
+    said = toml.at(project, "license", "file")
     if isinstance(said, str):
-        yield _Wanted(said, "the licence of the project")
-    for each in (
-        _at(tool, "setuptools", "dynamic").values() if isinstance(_at(tool, "setuptools", "dynamic"), dict) else ()
-    ):
-        files = _at(each, "file")
+        yield _need(said, "the licence of the project")
+    for each in toml.table(tool, "setuptools", "dynamic").values():
+        files = toml.at(each, "file")
         for file in [files] if isinstance(files, str) else files if isinstance(files, list) else ():
             if isinstance(file, str):
-                yield _Wanted(file, "what the project is described by")
-    said = _at(tool, "hatch", "version", "path")
-    if isinstance(said, str) and _at(tool, "hatch", "version", "source") in (None, "regex", "code"):
-        yield _Wanted(said, "the version of the project")
-    for each in _texts(_at(tool, "hatch", "build", "targets", "wheel", "packages")):
-        yield _Wanted(each, "a package of the project", directory=True)
+                yield _need(file, "what the project is described by")
+    said = toml.at(tool, "hatch", "version", "path")
+    if isinstance(said, str) and toml.at(tool, "hatch", "version", "source") in (None, "regex", "code"):
+        yield _need(said, "the version of the project")
+    for each in _texts(toml.at(tool, "hatch", "build", "targets", "wheel", "packages")):
+        yield _need(each, "a package of the project", directory=True)
     for hook in (
         ("build", "hooks", "custom"),
         ("metadata", "hooks", "custom"),
         ("build", "targets", "wheel", "hooks", "custom"),
     ):
-        if isinstance(path := _at(tool, "hatch", *hook, "path"), str):
-            yield _Wanted(path, "the hook that hatch runs")
-    for each in _at(tool, "cxfreeze", "executables") or ():
-        if isinstance(_at(each, "script"), str):
-            yield _Wanted(_at(each, "script"), "the script that is frozen")
-    for each in _at(tool, "poetry", "packages") or ():
-        include, base = _at(each, "include"), _at(each, "from")
+        if isinstance(path := toml.at(tool, "hatch", *hook, "path"), str):
+            yield _need(path, "the hook that hatch runs")
+    for each in toml.at(tool, "cxfreeze", "executables") or ():
+        if isinstance(toml.at(each, "script"), str):
+            yield _need(toml.at(each, "script"), "the script that is frozen")
+    for each in toml.at(tool, "poetry", "packages") or ():
+        include, base = toml.at(each, "include"), toml.at(each, "from")
         if isinstance(include, str) and not posixpath.splitext(include)[1]:
-            yield _Wanted(f"{base}/{include}" if isinstance(base, str) else include, "a package", directory=True)
-
-
-def _at(value: Any, *path: str) -> Any:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+            yield _need(f"{base}/{include}" if isinstance(base, str) else include, "a package", directory=True)
 
 
 def _texts(value: Any) -> list[str]:

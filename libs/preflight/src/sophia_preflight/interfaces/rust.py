@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tomllib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.interfaces.vocabulary import Vocabulary
 from sophia_preflight.interfaces.written import kebab
+from sophia_preflight.readers import toml
 
 if TYPE_CHECKING:
     from sophia_preflight.repository import Repository
@@ -43,10 +43,7 @@ class RustPrograms:
         """Names of programs, and the directories of their crates."""
         found: dict[str, set[str]] = {}
         for path in self.repository.by_name.get("Cargo.toml", []):
-            try:
-                data = tomllib.loads(self.repository.glimpse(path))
-            except (tomllib.TOMLDecodeError, RecursionError):
-                continue
+            data = toml.parse(self.repository.glimpse(path))
             directory = posixpath.dirname(path)
             package, bins = data.get("package"), data.get("bin")
             said = [each.get("name") for each in bins if isinstance(each, dict)] if isinstance(bins, list) else []

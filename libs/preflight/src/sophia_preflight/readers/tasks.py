@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from sophia_preflight.readers import toml
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,11 @@ class Tasks:
 
 def parse(text: str, *, hatch: bool = False) -> Tasks:
     """The tasks of a `pyproject.toml`, or with `hatch` of a `hatch.toml`; none of a file that is no TOML."""
-    try:
-        root: Any = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        root = {}
-    tool = {"hatch": root} if hatch else _table(root, "tool")
+    root = toml.parse(text)
+    tool = {"hatch": root} if hatch else toml.table(root, "tool")
     lines = text.split("\n")
     found: list[Task] = []
-    environments = _table(tool, "hatch", "envs")
+    environments = toml.table(tool, "hatch", "envs")
     parents: dict[str, str] = {}
     for name, environment in environments.items():
         if isinstance(environment, dict):
@@ -62,15 +60,15 @@ def parse(text: str, *, hatch: bool = False) -> Tasks:
             parents[name] = template if isinstance(template, str) else "default"
             if environment.get("detached"):
                 parents[name] = name
-            _add(found, "hatch", name, _table(environment, "scripts"), lines)
+            _add(found, "hatch", name, toml.table(environment, "scripts"), lines)
     for runner, path in (
         ("poe", ("poe", "tasks")),
         ("pdm", ("pdm", "scripts")),
         ("rye", ("rye", "scripts")),
         ("task", ("taskipy", "tasks")),
     ):
-        _add(found, runner, "", _table(tool, *path), lines)
-    opened = {"poe"} if any(key.startswith("include") for key in _table(tool, "poe")) else set()
+        _add(found, runner, "", toml.table(tool, *path), lines)
+    opened = {"poe"} if any(key.startswith("include") for key in toml.table(tool, "poe")) else set()
     return Tasks(tuple(found), frozenset(environments), parents, frozenset(opened))
 
 
@@ -105,9 +103,3 @@ def _place(name: str, command: str, lines: list[str]) -> tuple[int, int]:
         if re.match(rf"\s*[\"']?{re.escape(str(name))}[\"']?\s*=|.*\.{re.escape(str(name))}\]", line):
             return number, 1
     return 1, 1
-
-
-def _table(value: Any, *path: str) -> dict[str, Any]:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 from sophia_preflight.calls.model import Call, Program
 from sophia_preflight.calls.options import part
@@ -14,6 +12,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.packaging import normal_name
+from sophia_preflight.readers import toml
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import Word, named
 
@@ -55,16 +54,15 @@ def _project(context: Context, call: Call) -> str:
 
 
 def _missing(context: Context, call: Call, path: str, extras: list[Word], groups: list[Word]) -> Iterable[Finding]:
-    try:
-        root: Any = tomllib.loads(context.repository.text(path))
-    except (tomllib.TOMLDecodeError, RecursionError):
+    root = toml.parse(context.repository.text(path))
+    if not root:
         return
-    project, poetry = _table(root, "project"), _table(root, "tool", "poetry")
+    project, poetry = toml.table(root, "project"), toml.table(root, "tool", "poetry")
     if "optional-dependencies" in (project.get("dynamic") or ()):
         return
     kinds = (
-        ("extra", extras, [*_table(project, "optional-dependencies"), *_table(poetry, "extras")]),
-        ("group", groups, [*_table(root, "dependency-groups"), *_table(poetry, "group"), "dev", "main"]),
+        ("extra", extras, [*toml.table(project, "optional-dependencies"), *toml.table(poetry, "extras")]),
+        ("group", groups, [*toml.table(root, "dependency-groups"), *toml.table(poetry, "group"), "dev", "main"]),
     )
     for kind, asked, known in kinds:
         names = {normal_name(each) for each in known}
@@ -83,12 +81,6 @@ def _missing(context: Context, call: Call, path: str, extras: list[Word], groups
                         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
                         blocks=blocks,
                     )
-
-
-def _table(value: Any, *path: str) -> dict[str, Any]:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
 
 
 BAD = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 import textwrap
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from sophia_preflight.calls.options import part
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers import toml
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import named
 
@@ -107,12 +107,9 @@ def _ini(path: str, text: str) -> _Environments:
 
 
 def _toml(path: str, text: str) -> _Environments | None:
-    try:
-        root = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return None
-    tox = root if path.endswith("tox.toml") else root.get("tool", {}).get("tox")
-    if not isinstance(tox, dict):
+    root = toml.parse(text)
+    tox = root if path.endswith("tox.toml") else toml.at(root, "tool", "tox")
+    if not root or not isinstance(tox, dict):
         return None
     if isinstance(legacy := tox.get("legacy_tox_ini"), str):
         return _ini(path, legacy)
