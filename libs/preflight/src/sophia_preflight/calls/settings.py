@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sophia_preflight.calls.docker import interpreted
 from sophia_preflight.calls.model import Attribute, Call, Caller, ImageBuild, Needed, Site, Trace
@@ -21,6 +22,9 @@ from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, joined
 
 _EXPRESSION = re.compile(r"<<[^>]*>>|\$\{\{.*?\}\}|\{\{.*?\}\}|\$\([A-Za-z_][\w.]*\)")
 """What the system puts in before a shell sees it."""
+
+
+_Read = Callable[[str, Any, Trace], None]
 
 
 @dataclass(frozen=True)
@@ -67,76 +71,65 @@ _SYSTEMS = (
 _CREATED = ("postCreateCommand", "postStartCommand", "onCreateCommand", "updateContentCommand", "initializeCommand")
 
 
-def system_of(path: str) -> _System | None:
-    return next((each for each in _SYSTEMS if each.path.search(path)), None)
-
-
 def is_known(path: str) -> bool:
     """Whether a file is read here, by its path."""
-    name = posixpath.basename(path)
-    known = re.fullmatch(r"cloudbuild[\w.-]*\.ya?ml", name) is not None
-    known |= name in ("fly.toml", "justfile", "Justfile", ".justfile", "Jenkinsfile", ".pre-commit-config.yaml")
-    return known or name.endswith(("docker-bake.hcl", "serverless.yml")) or system_of(path) is not None
+    return any(found is not None for found in (_by_name(_TEXTS, path), _by_name(_DOCUMENTS, path), _system(path)))
 
 
 def trace_of(path: str, text: str) -> Trace:
     found = Trace()
-    name = posixpath.basename(path)
-    beside = joined(ROOT, posixpath.dirname(path) or ".")
-    if name == "fly.toml":
-        _toml(path, text, Site(path, Caller.PLATFORM, beside, owner=name), found)
-    elif name.lower().endswith("justfile"):
-        _just(path, text, CWD if "/" in path else ROOT, found)  # one that others import works where they lie
-    elif name == "Jenkinsfile":
-        _jenkins(path, text, found)
-    elif name.endswith("docker-bake.hcl"):
-        _bake(path, text, Site(path, Caller.BUILD, beside, owner=name), found)
-    else:
-        documents = json.parse(text, comments=True) if path.endswith(".json") else yaml.parse(text)
-        lines = text.split("\n")
-        for root in documents.documents:
-            _document(path, name, root, lines, found)
+    if read_text := _by_name(_TEXTS, path):
+        read_text(path, text, found)
+        return found
+    documents = json.parse(text, comments=True) if path.endswith(".json") else yaml.parse(text)
+    read_document, system = _by_name(_DOCUMENTS, path), _system(path)
+    for root in documents.documents:
+        if read_document is not None:
+            read_document(path, root, found)
+        elif system is not None:
+            _of_system(path, system, root, text.split("\n"), found)
     return found
 
 
-def _document(path: str, name: str, root: Node, lines: list[str], found: Trace) -> None:
-    beside = joined(ROOT, posixpath.dirname(path) or ".")
-    if name == ".pre-commit-config.yaml":
-        _hooks(path, root, found)
-        return
-    if re.fullmatch(r"cloudbuild[\w.-]*\.ya?ml", name):
-        _builders(root, Site(path, Caller.PIPELINE, ROOT, owner=name), found)
-        return
-    if name == "serverless.yml":
-        _functions(path, root, Site(path, Caller.PLATFORM, beside, owner=name), found)
-        return
-    system = system_of(path)
-    if system is None:
-        return
-    directory = beside if system.beside else ROOT
-    for owner, node in _under(root, system.commands):
+def _by_name(readers: dict[str, _Read], path: str) -> _Read | None:
+    name = posixpath.basename(path)
+    return next((reader for pattern, reader in readers.items() if re.fullmatch(pattern, name)), None)
+
+
+def _system(path: str) -> _System | None:
+    return next((each for each in _SYSTEMS if each.path.search(path)), None)
+
+
+def _beside(path: str, caller: Caller) -> Site:
+    """Where a file's commands and paths begin that begin where it lies."""
+    return Site(path, caller, joined(ROOT, posixpath.dirname(path) or "."), owner=posixpath.basename(path))
+
+
+def _of_system(path: str, system: _System, root: Node, lines: list[str], found: Trace) -> None:
+    name = posixpath.basename(path)
+    site = _beside(path, system.caller) if system.beside else Site(path, system.caller, ROOT, owner=name)
+    for owner, is_elsewhere, node in _under(root, system.commands):
         if isinstance(node.value, str) and not _is_windows(node.text):
-            base = CWD if "working_directory" in owner else directory
-            site = Site(path, system.caller, base, owner=owner.split()[0] if owner else name)
-            _run(of_node(path, node, lines), site, found)
+            at = replace(site, directory=CWD if is_elsewhere else site.directory, owner=owner or name)
+            _run(of_node(path, node, lines), at, found)
     for key, purpose in system.files:
-        for _, node in _under(root, (key,)):
-            _file(path, node, purpose, Site(path, system.caller, directory, owner=name), found)
+        for _, _, node in _under(root, (key,)):
+            _file(node, purpose, site, found)
     if name.endswith("devcontainer.json"):
         for key in _CREATED:
             if root[key].text:
-                site = Site(path, Caller.SHELL, ROOT, owner=key)
-                _run(of_node(path, root[key], lines), site, found)
+                _run(of_node(path, root[key], lines), Site(path, Caller.SHELL, ROOT, owner=key), found)
 
 
-def _under(node: Node, keys: tuple[str, ...], owner: str = "") -> Iterator[tuple[str, Node]]:
-    """Texts of these keys below a node, one by one; with the name of the job or task that they stand in."""
+def _under(node: Node, keys: tuple[str, ...], owner: str = "") -> Iterator[tuple[str, bool, Node]]:
+    """Texts of these keys below a node, one by one; with the name of the job or task that they stand in, and whether
+    they are run in a directory that is said beside them."""
     for key, value in node.items():
         inner = owner or (key if value.is_map else "")
         if key in keys:
             texts = value.some() if not value.is_map else [value["command"], *value["before"].some()]
-            elsewhere = " working_directory" if value.is_map and value["working_directory"] else ""
-            yield from ((inner + elsewhere, each) for each in texts if each.is_scalar and each.text)
+            is_elsewhere = value.is_map and bool(value["working_directory"])
+            yield from ((inner, is_elsewhere, each) for each in texts if each.is_scalar and each.text)
             for each in value.elements():
                 if each.is_map:
                     yield from _under(each, keys, inner)
@@ -156,10 +149,10 @@ def _run(snippet: Snippet, site: Site, found: Trace) -> None:
     follow(snippet, site, found)
 
 
-def _file(path: str, node: Node, purpose: str, site: Site, found: Trace) -> None:
+def _file(node: Node, purpose: str, site: Site, found: Trace) -> None:
     if not node.text or re.search(r"[*?{$\[<]|://", node.text):
         return
-    place = node.place(path)
+    place = node.place(site.path)
     word = Word(node.text, node.line, node.column)
     if purpose == "the program":
         if node.text.startswith("./") or node.text.endswith(".go"):
@@ -181,8 +174,9 @@ def _hooks(path: str, root: Node, found: Trace) -> None:
                 follow(Snippet(path, text, entry.line, column), site, found)
 
 
-def _builders(root: Node, site: Site, found: Trace) -> None:
+def _builders(path: str, root: Node, found: Trace) -> None:
     """Steps of Cloud Build: the builder's name says which program its words are for."""
+    site = Site(path, Caller.PIPELINE, ROOT, owner=posixpath.basename(path))
     for step in root["steps"].elements():
         program = step["entrypoint"].text or posixpath.basename(step["name"].text).partition(":")[0]
         args = step["args"].elements()
@@ -192,8 +186,9 @@ def _builders(root: Node, site: Site, found: Trace) -> None:
             interpreted([Word(program, args[0].line, args[0].column), *words], site, found)
 
 
-def _functions(path: str, root: Node, site: Site, found: Trace) -> None:
+def _functions(path: str, root: Node, found: Trace) -> None:
     """Handlers of functions in Python: `package.module.function`."""
+    site = _beside(path, Caller.PLATFORM)
     if not root["provider"]["runtime"].text.startswith("python"):
         return
     for function in root["functions"].value.values() if root["functions"].is_map else ():
@@ -206,15 +201,16 @@ def _functions(path: str, root: Node, site: Site, found: Trace) -> None:
             )
 
 
-def _toml(path: str, text: str, site: Site, found: Trace) -> None:
+def _fly(path: str, text: str, found: Trace) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         if match := re.match(r"\s*dockerfile\s*=\s*[\"']([^\"']+)[\"']", line):
             node = Node(match[1], number, match.start(1) + 1)
-            _file(path, node, _DOCKERFILE, site, found)
+            _file(node, _DOCKERFILE, _beside(path, Caller.PLATFORM), found)
 
 
-def _just(path: str, text: str, directory: str, found: Trace) -> None:
+def _just(path: str, text: str, found: Trace) -> None:
     """Lines of recipes, one shell for each; what just puts in is unknown."""
+    directory = CWD if "/" in path else ROOT  # one that others import works where they lie
     recipe = ""
     settled = re.search(r"^set\s+(working-directory|shell)\b", text, re.MULTILINE)
     for number, line in enumerate(text.split("\n"), 1):
@@ -245,8 +241,9 @@ def _jenkins(path: str, text: str, found: Trace) -> None:
                 follow(Snippet(path, command, number, match.start(2) + 1), site, found)
 
 
-def _bake(path: str, text: str, site: Site, found: Trace) -> None:
+def _bake(path: str, text: str, found: Trace) -> None:
     """Targets of docker buildx bake that say their context and Dockerfile plainly."""
+    site = _beside(path, Caller.BUILD)
     for block in re.finditer(r"^target\s+\"([^\"]+)\"\s*\{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
         said = {
             match[1]: (match[2], block.start(2) + match.start(2))
@@ -262,3 +259,17 @@ def _bake(path: str, text: str, site: Site, found: Trace) -> None:
         file = Word(posixpath.join(context.value, words["dockerfile"].value), words["dockerfile"].line, 1)
         build = ImageBuild(context, file, words.get("target"))
         found.calls.append(Call(build, site, Node("", file.line, 1).place(path), f"docker buildx bake {block[1]}"))
+
+
+_TEXTS: dict[str, _Read] = {
+    r"fly\.toml": _fly,
+    r"\.?justfile|Justfile": _just,
+    r"Jenkinsfile": _jenkins,
+    r".*docker-bake\.hcl": _bake,
+}
+_DOCUMENTS: dict[str, _Read] = {
+    r"\.pre-commit-config\.yaml": _hooks,
+    r"cloudbuild[\w.-]*\.ya?ml": _builders,
+    r"serverless\.yml": _functions,
+}
+"""Files whose form is their own, by name: read from their text, or from each of their documents."""
