@@ -50,16 +50,16 @@ WRONG = {
     "constraints below a directory that was made before": """
         === Dockerfile
         FROM python:3.13
-        RUN mkdir /work && chown 1000 /work
-        COPY ./ /work/source
-        WORKDIR /work/source
+        RUN mkdir /srv && chown 1000 /srv
+        COPY ./ /srv/source
+        WORKDIR /srv/source
         RUN pip install flask --constraint constraints.txt
     """,
     "a project that .dockerignore leaves out": """
         === Dockerfile
         FROM python:3.13
-        COPY . /work
-        WORKDIR /work
+        COPY . /srv
+        WORKDIR /srv
         RUN python -m venv venv && venv/bin/pip install .
         === pyproject.toml
         [project]
@@ -70,8 +70,8 @@ WRONG = {
     "what a link leads to": """
         === Dockerfile
         FROM debian:13
-        COPY . /work
-        RUN ln -s /work/shop/start.py /work/start.py
+        COPY . /srv
+        RUN ln -s /srv/shop/start.py /srv/start.py
     """,
     "a program that was built under another name": """
         === Dockerfile
@@ -97,9 +97,9 @@ RIGHT = {
     "a project that is installed from where it was copied": """
         === Dockerfile
         FROM python:3.13
-        RUN mkdir -p /work/source
-        COPY . /work/source
-        WORKDIR /work/source
+        RUN mkdir -p /srv/source
+        COPY . /srv/source
+        WORKDIR /srv/source
         RUN pip install . && ln -s /usr/bin/python3 /usr/local/bin/py && cat /proc/cpuinfo
         === setup.cfg
         [metadata]

@@ -126,7 +126,7 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
         partial,
     )
     run.call(composed, words)
-    if verb in ("run", "exec") and len(operands) > 1:
+    if inside_of and len(operands) > 1:
         inside = Inside(composed, run.site.directory, operands[0].value) if operands[0].known else None
         site = run.at(system=System.IMAGE, directory=CWD, image="", inside=inside, search=())
         site.deeper().command(operands[1:])
