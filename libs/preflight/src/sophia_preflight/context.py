@@ -22,6 +22,7 @@ from sophia_preflight.documented import documented
 from sophia_preflight.entries import Entries
 from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, ShellFacts
 from sophia_preflight.images import Images
+from sophia_preflight.interfaces.django import Management
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.interfaces.programs import SHORT, Programs
 from sophia_preflight.making import Making
@@ -29,15 +30,16 @@ from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
 from sophia_preflight.pipelines import Whole, wholes
-from sophia_preflight.readers.compose import COMPOSE_NAMES, ComposeFile, Project, Service, build_of, mount_of
+from sophia_preflight.readers.compose import COMPOSE_NAMES, ComposeFile, Project, Service, build_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
-from sophia_preflight.readers.tree import Documents, Node
+from sophia_preflight.readers.tree import Documents
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
 from sophia_preflight.settings import Settings
 from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
+from sophia_preflight.together import bodies, is_another_way, lacking, offered
 
 _T = TypeVar("_T")
 STARTING = frozenset({"up", "start", "create", "run", "deploy"})
@@ -46,7 +48,6 @@ _TOGETHER = re.compile(r"(?:(?:-f|--file)[\"']?[ =,]+|[=:])[\"']?(?:\$\{?\w+\}?/
 """Files of a call of compose, or of `COMPOSE_FILE`, in a line of text."""
 _SCRIPT = re.compile(r"\.(sh|bash)$|^(GNUm|m|M)akefile$|^justfile$")
 _NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
-_OTHERWISE = ("ports", "volumes", "networks", "depends_on", "environment", "env_file", "command", "healthcheck")
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,11 @@ class Context:
     def programs(self) -> Programs:
         """What programs accept whose commands and options lie in several files."""
         return Programs(self)
+
+    @cached_property
+    def management(self) -> Management:
+        """The management commands of Django."""
+        return Management(self)
 
     @cached_property
     def misfits(self) -> list[Misfit]:
@@ -441,7 +447,7 @@ class Context:
         base = self.composes.get(file.path.replace(".override.", "."))
         alone = self._with_included(self._overridden(base) if base is not None else (file,))
         if (base is not None and base is not file) or (
-            posixpath.basename(file.path) in COMPOSE_NAMES and not _bodies(_lacking(alone))
+            posixpath.basename(file.path) in COMPOSE_NAMES and not bodies(lacking(alone))
         ):
             return alone
         if told := self._told_with(file):
@@ -452,14 +458,14 @@ class Context:
         )
         below: list[ComposeFile] = []
         for _ in range(4):
-            lacking = _lacking(self._with_included((file,))) - {each for other in below for each in _offered(other)}
-            bodies = _bodies(lacking)
+            missing = lacking(self._with_included((file,))) - {each for other in below for each in offered(other)}
+            whole = bodies(missing)
             helper = next(
                 (
                     other
                     for other in others
                     if other not in below
-                    and (bodies or (lacking if self._is_added_to(file, other) else set())) & _offered(other)
+                    and (whole or (missing if self._is_added_to(file, other) else set())) & offered(other)
                 ),
                 None,
             )
@@ -472,7 +478,7 @@ class Context:
         """Files of one call that a comment of this one tells of, or a note or script beside or above it."""
         above = [*upward("" if file.directory == "." else file.directory), ""]
         places = {file.path: False} | {path: is_script for path, is_script in self._tellers if _shelf(path) in above}
-        partial = bool(_bodies(_lacking((file,))))
+        partial = bool(bodies(lacking((file,))))
         for path, is_script in places.items():
             text = self.repository.text(path).replace("\\\n", " ")
             if posixpath.basename(file.path) not in text or (is_script and not partial):
@@ -583,54 +589,7 @@ def _below(start: str, value: str) -> str | None:
     return in_repository(joined(joined(ROOT, start), value[1:].lstrip("/")) if value.startswith(CWD) else value)
 
 
-def _offered(file: ComposeFile) -> set[tuple[str, str]]:
-    """What a compose file defines that another may lack."""
-    found = {
-        (kind, name) for kind in ("networks", "volumes", "secrets", "configs") for name, _ in file.root[kind].items()
-    }
-    for name, node in file.root["services"].items():
-        found.add(("named", name))
-        if node["image"] or node["build"] or node["extends"]:
-            found.add(("services", name))
-    return found
-
-
 def _shelf(path: str) -> str:
     """The directory that a note or script is about: its own, or the one that has its folder of scripts."""
     directory = posixpath.dirname(path)
     return re.sub(r"(^|/)(scripts?|bin|tools|hack|dev|docs?)$", "", directory)
-
-
-def is_another_way(file: ComposeFile, other: ComposeFile) -> bool:
-    """Whether one compose file says the same of a service as another one, which nobody does who uses them together."""
-    theirs = dict(other.root["services"].items())
-    shared = [(node, theirs[name]) for name, node in file.root["services"].items() if name in theirs]
-    return any(_alike(one, two, ("image", "build")) and _alike(one, two, _OTHERWISE) for one, two in shared)
-
-
-def _alike(one: Node, two: Node, keys: tuple[str, ...]) -> bool:
-    return any(one[key] and one[key].plain() == two[key].plain() for key in keys)
-
-
-def _bodies(lacking: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Services that have neither an image nor a build."""
-    return {each for each in lacking if each[0] == "services"}
-
-
-def _lacking(files: tuple[ComposeFile, ...]) -> set[tuple[str, str]]:
-    """What files use together and none of them defines."""
-    offered = {each for file in files for each in _offered(file)}
-    used: set[tuple[str, str]] = {("networks", "default")}
-    for file in files:
-        for name, node in file.root["services"].items():
-            used.add(("services", name))
-            for kind in ("networks", "secrets", "configs"):
-                used |= {(kind, key) for key, _ in node[kind].items()}
-                used |= {(kind, each.text or each["source"].text) for each in node[kind].elements()}
-            used |= {("named", key) for key, _ in node["depends_on"].items()}
-            used |= {("named", each.text) for each in node["depends_on"].elements()}
-            for each in node["volumes"].elements():
-                mount = mount_of(each)
-                if mount and mount.kind == "volume" and mount.source:
-                    used.add(("volumes", mount.source))
-    return used - offered - {("networks", "default")}

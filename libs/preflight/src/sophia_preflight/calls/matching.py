@@ -12,6 +12,7 @@ from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
+from sophia_preflight.interfaces.invoke import Tasks
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.interfaces.shell import READS
 from sophia_preflight.interfaces.spoken import Spoken
@@ -48,8 +49,11 @@ class Misfit:
 
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
-    built, spoken = Built(context), Spoken(context)
+    built, spoken, tasks = Built(context), Spoken(context), Tasks(context)
     for call in (*context.typed, *started(context), *_shown(context, built)):
+        if (task := tasks.told(call)) is not None:
+            yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
+            continue
         found = _callee(context, call)
         if found is None:
             yield from _strange(context, built, call)
@@ -60,11 +64,16 @@ def misfits(context: Context) -> Iterator[Misfit]:
         if interface is not None:
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
         if not wrong and (interface is None or interface.is_open):
-            known = spoken.vocabulary(path) if context.python(path) is not None else None
+            known = _django(context, call) or (spoken.vocabulary(path) if context.python(path) is not None else None)
             if re.search(r"\.[cm]?[jt]s$", path):
                 known = built.node.vocabulary(path)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
+
+
+def _django(context: Context, call: Call) -> Vocabulary | None:
+    words = context.management.words(call)
+    return context.management.vocabulary(words[0].value) if words else None
 
 
 def _shown(context: Context, built: Built) -> Iterator[Call]:
@@ -97,6 +106,8 @@ def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
 
 
 def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interface | None] | None:
+    if (words := context.management.words(call)) and (managed := context.management.interface(words[0].value)):
+        return managed[0], words[1:], managed[1]
     match call.target:
         case Script(interpreter="source"):
             return None

@@ -81,6 +81,10 @@ class Argparse:
                 each.open_options = each.open_operands = True
         return Interface("argparse", chosen[0], chosen[0].line)
 
+    def added(self, body: Sequence[ast.stmt], name: str, parser: Parser) -> None:
+        """Read what the statements of a function add to the parser that it is given under a name."""
+        self.block(body, {name: parser}, 0)
+
     def takes_parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         return any("parser" in written_name(each).lower() for each in function.args.args)
 

@@ -67,6 +67,17 @@ class Programs:
                 self._known[key] = Interface("unknown")
         return self._known[key]
 
+    def tree(self, path: str) -> ast.Module | None:
+        """A file as it is written; None where it does not parse."""
+        self._units, self._taken = {}, None
+        unit = self._unit(path)
+        return unit.tree if unit is not None else None
+
+    def defined(self, path: str, name: str) -> tuple[str, str]:
+        """The file that defines what a name means in another, and what it is called there."""
+        self._units, self._taken = {}, None
+        return self._defined(path, name)
+
     def _read(self, path: str, entry: str) -> Interface:
         if entry:
             path, entry = self._defined(path, entry)

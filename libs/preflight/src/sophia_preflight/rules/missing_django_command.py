@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from sophia_preflight.calls.model import Program, Script
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -23,7 +22,6 @@ RULE = Rule(
     fix="correct the name, or add the module below `management/commands`",
     family="targets",
 )
-_COMMANDS = re.compile(r"(^|/)management/commands/([A-Za-z]\w*)\.py$")
 _CALLED = re.compile(r"\bcall_command\(\s*[\"'](\w+)[\"']")
 _BUILT_IN = named(
     "check compilemessages createcachetable dbshell diffsettings dumpdata flush inspectdb loaddata makemessages "
@@ -31,6 +29,27 @@ _BUILT_IN = named(
     "sqlsequencereset squashmigrations startapp startproject test testserver version help changepassword "
     "createsuperuser clearsessions remove_stale_contenttypes collectstatic findstatic ogrinspect"
 )
+
+
+_BROUGHT = named(
+    "rqworker rqscheduler rqenqueue rqresume rqsuspend rqstats shell_plus runserver_plus runscript reset_db "
+    "graph_models show_urls drop_test_database sqldiff runjob runjobs rebuild_index update_index clear_index "
+    "build_solr_schema compress qcluster qmonitor qinfo migrate_schemas create_tenant create_tenant_superuser "
+    "spectacular generateschema drf_create_token createinitialrevisions deleterevisions axes_reset "
+    "clean_duplicate_history populate_history send_queued_mail cleanup_mail process_tasks publish_scheduled "
+    "publish_scheduled_pages fixtree purge_revisions wagtail_update_index wagtail_update_image_renditions "
+    "rebuild_references_index tailwind thumbnail generateimages db_worker procrastinate health_check behave "
+    "silk_clear_request_log runworker runapscheduler crontab installtasks dbbackup dbrestore mediabackup "
+    "mediarestore update_permissions celery celeryd celerybeat celerycam syncdb schemamigration datamigration "
+    "test_coverage export_import cms waffle_flag waffle_switch dump_object cities update_translation_fields "
+    "sync_translation_fields makesuperuser oscar_populate_countries update_geoip clean_pyc"
+)
+"""Commands of well-known applications."""
+_GENERAL = re.compile(
+    r"(create|update|delete|remove|import|export|generate|process|cleanup|manage|refresh|rebuild|install|migrate|"
+    r"django|database|command|populate|initial|default|server|collect|message|static)"
+)
+"""How words begin that say nothing of what a command is about."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +62,16 @@ class _Run:
 
 
 def check(context: Context) -> Iterable[Finding]:
-    own = {match[2]: path for path in context.repository.entries if (match := _COMMANDS.search(path))}
+    own = {name: paths[0] for name, paths in context.management.commands.items()}
     if not own:
         return
     for run in (*_typed(context), *_called(context)):
         name = run.name.value
-        if name in own or name in _BUILT_IN:
+        if name in own or name in _BUILT_IN | _BROUGHT:
             continue
         near = get_close_matches(name, sorted(own), n=1) or [each for each in sorted(own) if _alike(name, each)]
+        if not near:
+            near = [each for each in sorted(own) if _is_about(name, each)]
         if near:
             yield RULE.found(
                 f"no application has a command `{name}`",
@@ -66,26 +87,28 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _alike(one: str, other: str) -> bool:
     """Whether one name is the beginning or the end of the other, word by word."""
-    few, more = sorted((one.split("_"), other.split("_")), key=len)
+    few, more = sorted((re.split("[-_]", one), re.split("[-_]", other)), key=len)
     return len(few) < len(more) and few in (more[: len(few)], more[-len(few) :])
 
 
+def _is_about(one: str, other: str) -> bool:
+    """Whether both names have a word of the same stem, and one that says something: `scheduler`, `schedule`."""
+    return any(
+        _shared(word, like) >= max(6, len(word) - 3, len(like) - 3) and not _GENERAL.match(word)
+        for word in re.split("[-_]", one)
+        for like in re.split("[-_]", other)
+    )
+
+
+def _shared(one: str, other: str) -> int:
+    """How many letters two words have in common from their beginnings on."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
 def _typed(context: Context) -> Iterator[_Run]:
-    managers = {
-        point.name
-        for project in context.modules.projects.by_directory.values()
-        for point in project.entry_points
-        if point.is_command and re.search(r"manage|django", point.name + point.value)
-    }
     for call in context.typed:
-        match call.target:
-            case Script(path=path, arguments=arguments) if posixpath.basename(path.value) == "manage.py":
-                words = arguments
-            case Program(name=program, arguments=arguments) if program.value in managers | {"django-admin"}:
-                words = arguments
-            case _:
-                continue
-        if words and words[0].known and re.fullmatch(r"[a-z]\w*", words[0].value):
+        words = context.management.words(call)
+        if words and words[0].known and re.fullmatch(r"[a-z][\w-]*", words[0].value):
             severity, blocks = consequence(call.site)
             place = Place(call.site.path, words[0].line, words[0].column)
             yield _Run(words[0], place, call.site.owner, severity, blocks)
@@ -111,6 +134,36 @@ BAD = [
         === shop/management/commands/seed.py
     """),
     tree("""
+        === compose.yaml
+        services:
+          web: {build: .}
+          scheduler:
+            build: .
+            command: wait-for-it web:8000 -- python ./manage.py run_scheduler
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY . .
+        === manage.py
+        === shop/management/commands/schedule_jobs.py
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop:main"
+        === shop/__init__.py
+        import sys
+        def main():
+            from django.core.management import execute_from_command_line
+            execute_from_command_line(sys.argv)
+        === shop/management/commands/load-prices.py
+        === README.md
+        ```bash
+        shop load-price
+        ```
+    """),
+    tree("""
         === Dockerfile
         FROM python:3.12-slim
         COPY . .
@@ -130,6 +183,15 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Makefile
+        work:
+        \tpython manage.py rqscheduler && python manage.py update_prices && python manage.py load-all
+        === manage.py
+        === shop/management/commands/schedule_all.py
+        === shop/management/commands/refreshed.py
+        === shop/management/commands/load-all.py
+    """),
     tree("""
         === Makefile
         seed:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from sophia_preflight.composing import Used, used
-from sophia_preflight.context import Context, is_another_way
+from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.listening import Asked, Ports, asked, names_of, of_service
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.text import named
+from sophia_preflight.together import is_another_way
 
 RULE = Rule(
     id="wrong-host-or-port",
