@@ -272,3 +272,25 @@ ENTRYPOINT /usr/bin/shop serve -config /etc/shop.conf
     assert said(tmp_path, MODULE + program) == ["it does not accept `-config`"]
     other = program.replace('("serve"', "(os.Args[1]")
     assert said(tmp_path / "other", MODULE + other) == []
+
+
+def test_the_flags_of_a_logger_that_is_known_hide_nothing(tmp_path: Path) -> None:
+    program = """
+=== cmd/till/main.go
+package main
+
+import (
+    "flag"
+    "k8s.io/klog/v2"
+)
+
+func main() {
+    flag.String("shelf", "", "the shelf")
+    klog.InitFlags(nil)
+    flag.Parse()
+}
+=== run.sh
+go run example.com/shop/cmd/till --shelf=3 -v=2 -alsologtostderr
+go run example.com/shop/cmd/till --shelves=3
+"""
+    assert said(tmp_path, MODULE + program) == ["it does not accept `--shelves`"]

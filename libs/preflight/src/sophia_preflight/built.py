@@ -20,7 +20,7 @@ from sophia_preflight.text import UNKNOWN, Word, is_known, joined, named
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
-_GO = named(
+GO = named(
     "-o -p -tags -ldflags -gcflags -asmflags -gccgoflags -mod -modfile -overlay -pkgdir -toolexec -buildmode -compiler "
     "-installsuffix -C -exec -covermode -coverpkg"
 )
@@ -71,7 +71,7 @@ class Built:
         """What `go run` starts, and what it is told."""
         if not words or words[0].value != "run":
             return None
-        rest = part(words[1:], _GO, stop=True).rest
+        rest = part(words[1:], GO, stop=True).rest
         files = [word for word in rest if word.value.endswith(".go")]
         target = files[0] if files else rest[0] if rest else None
         if target is None or not target.known:
@@ -111,7 +111,7 @@ class Built:
             return []
         if not target.arguments or target.arguments[0].value != "build":
             return []
-        parted = part(target.arguments[1:], _GO)
+        parted = part(target.arguments[1:], GO)
         output = parted.first("-o")
         packages = parted.operands or [Word(".", call.place.line, call.place.column)]
         name = posixpath.basename(output.value).removesuffix(".exe").rstrip(UNKNOWN) if output is not None else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import in_images
 from sophia_preflight.calls.finding import Finder, ImageView, Location
@@ -182,6 +183,11 @@ class Context:
     def management(self) -> Management:
         """The management commands of Django."""
         return Management(self)
+
+    @cached_property
+    def built(self) -> Built:
+        """The programs that are built from source in a compiled language."""
+        return Built(self)
 
     @cached_property
     def misfits(self) -> list[Misfit]:

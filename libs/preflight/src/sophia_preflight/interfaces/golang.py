@@ -57,6 +57,7 @@ _EXTRA: tuple[tuple[str, str], ...] = (
     ("sigs.k8s.io/controller-runtime", "zap-devel zap-encoder zap-log-level zap-stacktrace-level zap-time-encoding"),
     ("github.com/prometheus/exporter-toolkit", "web.listen-address web.systemd-socket web.config.file"),
     ("github.com/prometheus/common", "log.level log.format"),
+    ("k8s.io/klog", "legacy_stderr_threshold_behavior"),
 )
 """Packages, and the flags that they add where they are asked to."""
 _BRING = re.compile(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from sophia_preflight.calls.model import Call, Needed, System
+from sophia_preflight.built import GO
+from sophia_preflight.calls.model import Call, Needed, Program, System
+from sophia_preflight.calls.options import part
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import shown
+from sophia_preflight.text import Word, shown
 
 RULE = Rule(
     id="missing-file",
@@ -37,7 +39,31 @@ def check(context: Context) -> Iterable[Finding]:
     for call in context.begun:
         if isinstance(call.target, Needed):
             yield from _missing(context, call, call.target)
+        elif isinstance(call.target, Program) and call.target.name.value == "go":
+            yield from _package(context, call, call.target.arguments)
     yield from _of_documentation(context)
+
+
+def _package(context: Context, call: Call, words: Sequence[Word]) -> Iterator[Finding]:
+    """A package of this repository by its import path: `go run example.com/shop/cmd/till`."""
+    verb = words[0].value if words else ""
+    if verb not in ("run", "build", "install", "vet"):
+        return
+    operands = part(words[1:], GO).operands
+    for word in operands[:1] if verb == "run" else operands:
+        name = re.sub(r"@[\w.-]+$|/\.\.\.$", "", word.value)
+        directory = context.built.go.directory(name) if word.known and re.match(r"[\w-]+\.[\w.-]+/", name) else None
+        if directory is None or re.match(r"v\d+(/|$)", directory) or context.repository.is_directory(directory or "."):
+            continue
+        severity, blocks = consequence(call.site)
+        yield RULE.found(
+            f"the package that go builds does not exist: `{name}` would be in `{directory}`",
+            Place(call.site.path, word.line, word.column),
+            anchor=f"{name} from {call.site.owner}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            blocks=blocks,
+        )
 
 
 def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
@@ -228,6 +254,17 @@ BAD = [
         python: {install: [{requirements: pages.txt}, {method: pip, path: .}]}
         === docs/pages.txt
     """),
+    tree("""
+        === README.md
+        ```bash
+        go install example.com/shop/cmd/till@latest
+        ```
+        === go.mod
+        module example.com/shop
+        === cmd/shop/main.go
+        package main
+        func main() {}
+    """),
 ]
 GOOD = [
     tree("""
@@ -346,5 +383,20 @@ GOOD = [
         on: push
         jobs:
           lint: {uses: ./.github/workflows/base-lint.yml}
+    """),
+    tree("""
+        === README.md
+        ```bash
+        go install example.com/shop/cmd/till@latest
+        go run example.com/shop/v2/cmd/other
+        go run example.com/other/cmd/other
+        go build example.com/shop/...
+        go build -o till example.com/shop/cmd/till
+        ```
+        === go.mod
+        module example.com/shop
+        === cmd/till/main.go
+        package main
+        func main() {}
     """),
 ]
