@@ -294,3 +294,21 @@ go run example.com/shop/cmd/till --shelf=3 -v=2 -alsologtostderr
 go run example.com/shop/cmd/till --shelves=3
 """
     assert said(tmp_path, MODULE + program) == ["it does not accept `--shelves`"]
+
+
+def test_a_program_goes_by_the_name_that_its_image_gives_it(tmp_path: Path) -> None:
+    image = """
+=== Dockerfile
+FROM golang:1.24 AS build
+WORKDIR /src
+COPY . .
+RUN go build -o server ./cmd/till
+FROM gcr.io/distroless/static
+COPY --from=build /src/server /usr/local/bin/till-server
+=== compose.yaml
+services:
+  till:
+    build: .
+    command: ["till-server", "--shelf=3", "--listen=80"]
+"""
+    assert said(tmp_path, MODULE + SERVER + image) == ["it does not accept `--listen`"]

@@ -138,3 +138,55 @@ def test_an_image_that_two_builds_name_alike_is_not_known(tmp_path: Path) -> Non
 def test_an_entrypoint_that_a_shell_reads_is_given_nothing(tmp_path: Path) -> None:
     program = PROGRAM.replace('["till"]', "till --shelf 3")
     assert said(tmp_path, program + RUN.replace("WORDS", "--cupboard=3")) == []
+
+
+MODULE = """
+=== shop/__init__.py
+=== shop/token.py
+'''Tokens.
+
+>>> sys.argv = ["token", "--exp", "3"]
+'''
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--user", required=True)
+parser.add_argument("--exp")
+if __name__ == "__main__":
+    parser.parse_args()
+=== compose.yaml
+services:
+  shop:
+    image: registry.example.com/shop:1.4
+"""
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        """
+    entrypoint: ["/bin/sh", "-c"]
+    command:
+      - |
+        TOKEN=$$(python3 -m shop.token --user a \\
+          --expires 3 2>/dev/null)
+        echo "$$TOKEN"
+""",
+        """
+    command: >
+      sh -c "export T=`python3 -m shop.token --user a --expires 3` && echo $$T"
+""",
+        """
+    command:
+      - bash
+      - -lc
+      - "if [ -z \\"$$T\\" ]; then T=$$(python -m shop.token --user a --expires 3 | tail -1); fi"
+""",
+        """
+    entrypoint: sh -c 'T="$$(python -m shop.token --user a --expires 3)"; exec run "$$T"'
+""",
+    ],
+)
+def test_what_is_put_into_a_command_is_called_with_its_own_arguments(told: str, tmp_path: Path) -> None:
+    assert said(tmp_path, MODULE + told.lstrip("\n")) == [("compose.yaml", "it does not accept `--expires`")]
+    assert said(tmp_path, MODULE + told.lstrip("\n").replace("--expires", "--exp")) == []

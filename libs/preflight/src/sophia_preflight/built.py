@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -97,12 +97,27 @@ class Built:
             text = self.context.repository.glimpse(self.go.mains[directory])
             if (match := _CALLED.search(text)) and (said := next(filter(None, match.groups()))):
                 found.setdefault(said, set()).add(directory)
+        made: dict[str, dict[str, set[str]]] = {}
         for call in self.context.calls if ours else ():
             for name, directory in self._made(call):
                 found.setdefault(name, set()).add(directory)
+                made.setdefault(call.site.path, {}).setdefault(name, set()).add(directory)
+        for path, names in made.items():
+            for name, other in self._renamed(path):
+                found.setdefault(other, set()).update(names.get(name, ()))
         return {
             name: next(iter(each)) for name, each in found.items() if len(each) == 1 and name not in _USUAL and name
         }
+
+    def _renamed(self, path: str) -> Iterator[tuple[str, str]]:
+        """What an image calls programs that an earlier stage of its Dockerfile builds: by the old name, the new one."""
+        made = self.context.dockerfiles.get(path)
+        for each in (each for stage in made.stages for each in stage.instructions) if made is not None else ():
+            if each.name == "COPY" and "from" in each.flags and len(each.arguments()) == 2:
+                old, new = each.arguments()
+                name, other = posixpath.basename(old), posixpath.basename(new)
+                if other not in ("", ".", name):
+                    yield name, other
 
     def _made(self, call: Call) -> list[tuple[str, str]]:
         """The programs that `go build -o NAME PACKAGE` makes."""

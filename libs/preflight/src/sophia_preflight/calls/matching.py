@@ -59,7 +59,7 @@ def misfits(context: Context) -> Iterator[Misfit]:
             yield from _strange(context, built, call)
             continue
         path, arguments, interface = found
-        assumed = isinstance(call.target, Script) and not context.script(call).found
+        assumed = not _is_found(context, call)
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
         if interface is not None:
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
@@ -119,9 +119,9 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return _through(context, path, arguments, 0) if path else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
-            if not location.found:
+            path = location.path if location.found else "" if location.missing else _only_module(context, name.value)
+            if not path:
                 return None
-            path = location.path
             if path.endswith("__init__.py"):
                 path = path.removesuffix("__init__.py") + "__main__.py"
             elif not path.endswith(".py"):
@@ -138,6 +138,27 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return _entry(context, call, plain, arguments)
         case _:
             return None
+
+
+def _is_found(context: Context, call: Call) -> bool:
+    """Whether a script or module is where the call says, rather than known by its name alone."""
+    match call.target:
+        case Script():
+            return context.script(call).found
+        case Module(name=name, search=search):
+            return context.finder.module(name.value, call.site, search).found
+        case _:
+            return True
+
+
+def _only_module(context: Context, name: str) -> str:
+    """The one module of ours that has a name with dots, wherever it is: images hold it under that name too."""
+    top, dot, _ = name.partition(".")
+    if not dot or not is_known(name):
+        return ""
+    roots = context.module_roots(top)
+    found = {path for root in roots if (path := context.finder.module_file(root, name.replace(".", "/")))}
+    return next(iter(found)) if len(found) == 1 else ""
 
 
 def _through(

@@ -31,6 +31,8 @@ _SEES_FIRST = re.compile(
     r"|(\bsys\.|(?<![\w.]))argv\s*\[(?!\s*(0|1\s*:)\s*\])|\bin (sys\.)?argv\b"
 )
 """How a program looks at its arguments, or changes them, before a parser sees them."""
+_EXAMPLE = re.compile(r"^[ \t]*(>>>|\.\.\.)[^\n]*", re.MULTILINE)
+"""Lines of a docstring that show how a function is called."""
 _ASKS_FOR_HELP = re.compile(
     r"""["'](--?h(elp)?|--version)["']\s+(not\s+)?in\s+(sys\.)?argv\b"""
     r"""|\bin\s+sys\.argv\S*\s+for\s+\w+\s+in\s+[\w.]*help_option_names"""
@@ -51,7 +53,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
     if not _PARSES.search(text):
         return plain.interface_of(tree, own, nodes)
-    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", own)):
+    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", own))):
         return Interface("unknown")
     for said in dict.fromkeys((own, text)):
         if "argparse" in said or "ArgumentParser" in said:
@@ -66,7 +68,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
 def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str = "") -> Interface:
     """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
     own = own or text
-    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", own)):
+    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", own))):
         return Interface("unknown")
     functions = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
     function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == entry), None)

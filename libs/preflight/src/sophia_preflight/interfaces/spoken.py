@@ -121,8 +121,8 @@ class Spoken:
         )
 
     def _text(self, path: str) -> str:
-        """The text of a file without comments."""
-        return re.sub(r"^[ \t]*#[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
+        """The text of a file without comments, and without what its docstrings show."""
+        return re.sub(r"^[ \t]*(#|>>>)[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
 
     # --- which files -------------------------------------------------------------------------------------------------
 
