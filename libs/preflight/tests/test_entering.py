@@ -84,6 +84,15 @@ spec:
       image: registry.example.com/till:2
       args: [WORDS]
 """
+COMPOSE_RUN = """
+=== compose.yaml
+services:
+  till: {build: .}
+=== build.sh
+docker compose run --rm till WORDS
+docker compose run --rm --entrypoint other till --cupboard=3
+docker compose exec till other --cupboard=3
+"""
 COMMAND = """
 === deploy/till.yaml
 apiVersion: v1
@@ -112,6 +121,7 @@ def said(place: Path, text: str) -> list[tuple[str, str]]:
         (COMPOSE, "compose.yaml"),
         (SIBLING, "compose.yaml"),
         (RUN, "build.sh"),
+        (COMPOSE_RUN, "build.sh"),
         (WORKLOAD, "deploy/till.yaml"),
         (COMMAND, "deploy/till.yaml"),
     ],

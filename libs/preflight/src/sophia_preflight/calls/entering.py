@@ -6,6 +6,7 @@ what its Dockerfile starts, so that the arguments meet the program that reads th
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from sophia_preflight.calls.compose import service_key
 from sophia_preflight.calls.docker import combined, image_key, interpreted, working_directory
 from sophia_preflight.calls.documents import Page
-from sophia_preflight.calls.model import Call, Caller, ImageBuild, Site, Started, System, Trace
+from sophia_preflight.calls.model import Call, Caller, ImageBuild, Program, Script, Site, Started, System, Trace
 from sophia_preflight.readers.compose import Project, Service, command_words
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.tree import Node
@@ -32,7 +33,8 @@ def started(context: Context) -> Iterator[Call]:
     """Calls that images make with what they are told."""
     images = NamedImages(context)
     seen: set[tuple[object, ...]] = set()
-    for call in (*_told(context, images), *_services(context, images), *_workloads(context, images)):
+    told = (_told(context, images), _run(context), _services(context, images), _workloads(context, images))
+    for call in itertools.chain.from_iterable(told):
         key = (call.place, call.text, call.site.owner)
         if key not in seen:
             seen.add(key)
@@ -123,6 +125,27 @@ def _told(context: Context, images: NamedImages) -> Iterator[Call]:
                 site = replace(call.site, system=System.IMAGE, image=key, directory=directory, search=())
                 for command in _with(_entry(made, stage), words):
                     yield from _calls(command, site)
+
+
+def _run(context: Context) -> Iterator[Call]:
+    """`docker compose run SERVICE WORDS`: the words take the place of the image's command, not of its entrypoint."""
+    for call in context.typed:
+        inside = call.site.inside
+        if inside is None or inside.composition.verb != "run":
+            continue
+        match call.target:
+            case Program(name=name, arguments=arguments):
+                words = [name, *arguments]
+            case Script(path=path, interpreter="", arguments=arguments):
+                words = [path, *arguments]
+            case _:
+                continue
+        for project, service in context.services_at(call.site):
+            made = context.service_build(project, service)
+            stage = context.stage_of(context.dockerfiles[made[0]], made[1]) if made is not None else None
+            if made is not None and stage is not None and not service.has("entrypoint"):
+                for command in _with(_entry(context.dockerfiles[made[0]], stage), words):
+                    yield from _calls(command, call.site)
 
 
 def _calls(words: list[Word], site: Site) -> list[Call]:

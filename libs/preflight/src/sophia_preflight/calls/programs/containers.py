@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sophia_preflight.calls.model import (
     Composition,
@@ -126,10 +127,12 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
         partial,
     )
     run.call(composed, words)
-    if inside_of and len(operands) > 1:
-        inside = Inside(composed, run.site.directory, operands[0].value) if operands[0].known else None
+    entry = tail.first("--entrypoint")
+    if inside_of and (len(operands) > 1 or (entry is not None and operands)):
+        at = composed if entry is None else replace(composed, verb="exec")  # past the entrypoint of the image
+        inside = Inside(at, run.site.directory, operands[0].value) if operands[0].known else None
         site = run.at(system=System.IMAGE, directory=CWD, image="", inside=inside, search=())
-        site.deeper().command(operands[1:])
+        site.deeper().command([*([entry] if entry is not None else []), *operands[1:]])
 
 
 def _stack(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
