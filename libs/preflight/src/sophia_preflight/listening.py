@@ -1,4 +1,4 @@
-"""Where services of compose projects listen, under which names others reach them, and who asks for them.
+"""Where services of compose projects listen, and under which names others reach them.
 
 Ports come with what they rest on: `started` from the command or a variable that names the port, `usual` from what an
 image does by itself, `declared` from EXPOSE, `expose` and `ports`. A service of which nothing is known has none.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls.docker import final_environment, start_words
@@ -40,7 +40,7 @@ USUAL = {
     "qdrant": named("6333 6334"), "ollama": named("11434"), "pgadmin4": named("80 443"),
 }  # fmt: skip
 """What well-known images listen to as long as nothing tells them otherwise."""
-_PORT = re.compile(r"\d{2,5}")
+PORT = re.compile(r"\d{2,5}")
 STARTS = ("ENTRYPOINT", "CMD")
 """What an image starts with."""
 
@@ -57,10 +57,17 @@ class Ports:
     words: str = ""
     """All that is said of the service: a port in it may well be listened to."""
     built: bool = False
+    exposed: set[str] = field(default_factory=set)
+    """Those that the image declares by EXPOSE."""
 
     @property
     def all(self) -> set[str]:
         return self.started | self.usual | self.declared
+
+    @property
+    def answering(self) -> set[str]:
+        """The ports that may answer: where none that are declared is one that the program is told, those are wrong."""
+        return self.all if not self.started or self.started & self.declared else self.started | self.usual
 
     def mentions(self, port: str) -> bool:
         return re.search(rf"(?<!\d){port}(?!\d)", self.words) is not None
@@ -79,20 +86,21 @@ def of_image(
         for instruction in each.instructions:
             if instruction.name == "EXPOSE":
                 words = (instruction.expanded(word).partition("/")[0] for word in instruction.flat.split())
-                found.declared |= {word for word in words if _PORT.fullmatch(word)}
+                found.exposed |= {word for word in words if PORT.fullmatch(word)}
                 found.place = found.place or Place(made.path, instruction.line)
+    found.declared |= found.exposed
     for start in (stage.last(each) for each in starts):
         if start is None:
             continue
-        text = _said(start)
+        text = said(start)
         ports = started(text, environment)
         if ports:
             found.started |= ports
             found.place = Place(made.path, start.line)
         found.words += " " + text
     if not found.started and start_words(stage):
-        found.started |= {value for name, value in environment.items() if name == "PORT" and _PORT.fullmatch(value)}
-    replaced = " ".join(_said(start) for each in STARTS if each not in starts and (start := stage.last(each)))
+        found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
+    replaced = " ".join(said(start) for each in STARTS if each not in starts and (start := stage.last(each)))
     idle = {name for name in environment if name not in (settings or {}) and re.search(rf"\$\{{?{name}\b", replaced)}
     found.words += " " + _values({name: value for name, value in environment.items() if name not in idle}, found)
     return found
@@ -114,7 +122,8 @@ def _values(environment: Mapping[str, str], ports: Ports) -> str:
     )
 
 
-def _said(start: Instruction) -> str:
+def said(start: Instruction) -> str:
+    """What an instruction starts, as one text."""
     return " ".join(start.words) if start.words is not None else start.flat
 
 
@@ -148,7 +157,7 @@ def of_service(context: Context, each: Used) -> Ports:
         stage = context.stage_of(context.dockerfiles[path], build)
         if stage is not None:
             found = of_image(context.dockerfiles[path], stage, environment, starts=starts)
-            before = " ".join(_said(start) for name in starts if (start := stage.last(name)) is not None)
+            before = " ".join(said(start) for name in starts if (start := stage.last(name)) is not None)
     if command is not None:
         text = " ".join(word.value for word in command_words(command.node))
         found.words += " " + text
@@ -157,20 +166,19 @@ def of_service(context: Context, each: Used) -> Ports:
         if ports:
             found.place = _line_of(command, ports)
     if not found.started:
-        said = {value for name, value in environment.items() if name == "PORT" and _PORT.fullmatch(value)}
-        found.started |= said
+        found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
     if not found.started and command is None:
         take(found, _by_source(context, each, built, environment))
     for part in service.listed("ports"):
         port = port_of(part.node)
-        if port is not None and _PORT.fullmatch(port.container):
+        if port is not None and PORT.fullmatch(port.container):
             found.declared.add(port.container)
             found.place = found.place or part.node.place(part.file.path)
-            if _PORT.fullmatch(port.host):
+            if PORT.fullmatch(port.host):
                 found.published.add(port.host)
         elif port is None or "-" in port.container or not is_known(port.container):
             found.words += " " + part.text
-    found.declared |= {part.text for part in service.listed("expose") if _PORT.fullmatch(part.text)}
+    found.declared |= {part.text for part in service.listed("expose") if PORT.fullmatch(part.text)}
     image = service.get("image")
     if image is not None and built is None and not service.has("build"):
         name = posixpath.basename(image.text).partition(":")[0].partition("@")[0]
@@ -191,12 +199,12 @@ def _line_of(command: Part, ports: set[str]) -> Place:
     return command.node.place(command.file.path)
 
 
-def take(ports: Ports, said: Coded | None) -> None:
+def take(ports: Ports, told: Coded | None) -> None:
     """What a source tells, with all that stands in it: a port in it may well be listened to."""
-    if said is not None:
-        ports.started = {said.port}
-        ports.place = Place(said.path)
-        ports.words += " " + said.text
+    if told is not None:
+        ports.started = {told.port}
+        ports.place = Place(told.path)
+        ports.words += " " + told.text
 
 
 def _by_source(
@@ -226,7 +234,7 @@ def by_source(
 ) -> Coded | None:
     """What the program or the configuration tells that an image starts with."""
     environment = {name: held.value for name, held in final_environment(stage).items()} | dict(settings)
-    start = " ".join(_said(each) for name in STARTS if (each := stage.last(name)) is not None)
+    start = " ".join(said(each) for name in STARTS if (each := stage.last(name)) is not None)
     if start:
         return coded(context, made, stage, directory, start, environment)
     files = dict(given)
@@ -250,148 +258,22 @@ def names_of(each: Used) -> set[str]:
     return found
 
 
-# --- who asks for whom ----------------------------------------------------------------------------------------------
+_PROSE = re.compile(
+    r"\.(md|mdx|rst|txt|lock|sum|svg|csv|ipynb|map|min\.\w+|po|html?)$|(^|/)[\w-]*lock\.(json|ya?ml)$", re.IGNORECASE
+)
+_MOST_BYTES = 400_000
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Somebody inside the project asks for a host, and mostly for a port of it."""
-
-    host: str
-    port: str
-    place: Place
-    by: str
-    kind: str
-    """`variable`, `proxy` or `scrape`."""
-    scheme: str = ""
-    assumed: bool = False
-
-
-_URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
-_STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
-"""Schemes of addresses that are asked for and never shown."""
-_HOST = re.compile(r"[a-z][a-z0-9_-]*")
-_BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
-_SET = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
-_UPSTREAM = re.compile(r"upstream\s+([\w.-]+)\s*\{(.*?)\}", re.DOTALL)
-_SERVER = re.compile(r"^\s*server\s+([A-Za-z0-9_.-]+)(?::(\d{2,5}))?[^;\n]*;", re.MULTILINE)
-_PASS = re.compile(r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(\d{2,5}))?(?=[/;\s])")
-_CADDY = re.compile(r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za-z0-9_.-]+):(\d{2,5})", re.MULTILINE)
-
-
-def asked(context: Context, each: Used) -> Iterator[Asked]:
-    """All that a service asks for: by its variables, and by the configurations that it is given."""
-    yield from _by_variables(each)
-    yield from _by_variable_files(context, each)
-    yield from _by_command(each)
-    image = each.service.get("image")
-    for path in _configurations(context, each):
-        name = posixpath.basename(path)
-        if re.search(r"prometheus", name) and path in context.documents:
-            if image is None or "prom" in image.text:
-                yield from _scraped(context, path)
-        elif re.search(r"\.conf(\.\w+)?$|^Caddyfile|\.caddy$", name):
-            yield from _proxied(path, context.repository.text(path))
-
-
-def _by_variables(each: Used) -> Iterator[Asked]:
-    environment = each.service.environment
-    for name, part in environment.items():
-        if _BROWSER.search(name):
+def is_said(context: Context, port: str, asker: Place) -> bool:
+    """Whether the number stands anywhere else in what programs read: whoever listens may have it from there."""
+    number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
+    for path, entry in context.repository.entries.items():
+        if entry.size > _MOST_BYTES or _PROSE.search(path):
             continue
-        text, assumed = interpolated(part.node.text)
-        place = part.node.place(part.file.path)
-        for found in _URL.finditer(text):
-            if _HOST.fullmatch(found[2]):
-                yield Asked(found[2], found[3] or "", place, f"`{name}`", "variable", found[1], assumed)
-        if name.endswith(("_HOST", "_HOSTNAME")) and _HOST.fullmatch(text):
-            other = environment.get(re.sub(r"_HOST(NAME)?$", "_PORT", name))
-            port = interpolated(other.node.text)[0] if other is not None else ""
-            yield Asked(text, port if _PORT.fullmatch(port) else "", place, f"`{name}`", "variable", "", assumed)
-
-
-def _by_variable_files(context: Context, each: Used) -> Iterator[Asked]:
-    """By the files of variables that the repository has; what the service sets itself wins over them."""
-    own = each.service.environment
-    for part in each.service.listed("env_file"):
-        said = part.node.text or part.node["path"].text
-        path = posixpath.normpath(posixpath.join(each.project.base_of(part.file), said))
-        if not said or not is_known(said) or not context.repository.is_file(path):
-            continue
-        for number, line in enumerate(context.repository.text(path).split("\n"), 1):
-            match = _SET.match(line)
-            if match is None or match[1] in own or _BROWSER.search(match[1]) or "$" in match[2]:
-                continue
-            for found in _URL.finditer(match[2]):
-                if _HOST.fullmatch(found[2]):
-                    place = Place(path, number, match.start(1) + 1)
-                    yield Asked(found[2], found[3] or "", place, f"`{match[1]}`", "variable", found[1])
-
-
-def _by_command(each: Used) -> Iterator[Asked]:
-    """By addresses among the words of its command; its own, and those of pages without a port, may be anything."""
-    own = names_of(each)
-    for key in ("entrypoint", "command"):
-        part = each.service.get(key)
-        for word in command_words(part.node) if part is not None else ():
-            for found in _URL.finditer(word.value):
-                told = found[3] or found[1] in _STORES
-                if part is not None and told and found[2] not in own and _HOST.fullmatch(found[2]):
-                    place = part.node.place(part.file.path)
-                    yield Asked(
-                        found[2], found[3] or "", place, f"the {key} of `{each.service.name}`", "variable", found[1]
-                    )
-
-
-def _configurations(context: Context, each: Used) -> Iterator[str]:
-    seen: set[str] = set()
-    for part in each.service.listed("volumes"):
-        mount = mount_of(part.node)
-        if mount is None or not mount.source.startswith(".") or not is_known(mount.source):
-            continue
-        path = posixpath.normpath(posixpath.join(each.project.base, mount.source))
-        if context.repository.is_file(path):
-            seen.add(path)
-        elif re.search(r"nginx|caddy|prometheus", path + mount.target) and context.repository.is_directory(path):
-            seen |= {
-                inner for inner in context.repository.inside(path) if inner.endswith((".conf", ".yml", ".template"))
-            }
-    built = context.service_build(each.project, each.service)
-    if built is not None:
-        path, build = built
-        stage = context.stage_of(context.dockerfiles[path], build)
-        for instruction in stage.instructions if stage is not None else ():
-            if instruction.name == "COPY" and "from" not in instruction.flags:
-                for source in instruction.arguments()[:-1]:
-                    inner = posixpath.normpath(posixpath.join(build.directory, source.lstrip("/")))
-                    if re.search(r"\.conf|Caddyfile", source) and context.repository.is_file(inner):
-                        seen.add(inner)
-    yield from sorted(seen)
-
-
-def _proxied(path: str, text: str) -> Iterator[Asked]:
-    text = re.sub(r"(?m)#[^\n]*", lambda m: " " * len(m[0]), text)
-    if "{{" in text:
-        return
-    upstreams = {found[1] for found in _UPSTREAM.finditer(text)}
-    bodies = [(found.start(2), found[2]) for found in _UPSTREAM.finditer(text)]
-    hits = [(start + m.start(1), m[1], m[2]) for start, body in bodies for m in _SERVER.finditer(body)]
-    passed = [(m.start(1), m[1], m[2]) for pattern in (_PASS, _CADDY) for m in pattern.finditer(text)]
-    hits += [hit for hit in passed if hit[1] not in upstreams]
-    for start, host, port in hits:
-        if not _HOST.fullmatch(host) or host == "unix":
-            continue
-        line = text.count("\n", 0, start) + 1
-        yield Asked(host, port or "", Place(path, line, start - text.rfind("\n", 0, start)), f"`{path}`", "proxy")
-
-
-def _scraped(context: Context, path: str) -> Iterator[Asked]:
-    for job in context.documents[path].root["scrape_configs"].elements():
-        if job["relabel_configs"].elements():
-            continue
-        for each in job["static_configs"].elements():
-            for target in each["targets"].elements():
-                host, _, port = target.text.partition(":")
-                if _HOST.fullmatch(host):
-                    by = f"the job `{job['job_name'].text}`"
-                    yield Asked(host, port if _PORT.fullmatch(port) else "", target.place(path), by, "scrape")
+        text = context.repository.glimpse(path)
+        if port in text and any(
+            path != asker.path or text.count("\n", 0, match.start()) + 1 != asker.line
+            for match in number.finditer(text)
+        ):
+            return True
+    return False

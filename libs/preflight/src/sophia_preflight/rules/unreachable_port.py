@@ -10,9 +10,11 @@ from sophia_preflight.calls.model import Started
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, by_source, of_image, of_service, take
+from sophia_preflight.listening import Ports, by_source, is_said, of_image, of_service, take
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
+from sophia_preflight.readers.dockerfile import Instruction
+from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import consequence, is_development, limited
 
 RULE = Rule(
@@ -31,7 +33,7 @@ def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
         ports = of_service(context, each)
         yield from _published(each, ports)
-        yield from _probe(each, ports)
+        yield from _probe(context, each, ports)
         yield from _labelled(each, ports)
     yield from _run(context)
     for path, made in context.dockerfiles.items():
@@ -44,7 +46,7 @@ def check(context: Context) -> Iterable[Finding]:
         if not ports.started and len(builds) == 1:
             take(ports, by_source(context, made, stage, builds[0].directory, {}, {}))
         if probe is not None:
-            yield from _image_probe(path, probe.flat, Place(path, probe.line), ports)
+            yield from _image_probe(context, path, probe, ports)
         exposed = stage.last("EXPOSE")
         if exposed is not None and ports.started and ports.declared and not ports.started & ports.declared:
             yield RULE.found(
@@ -141,19 +143,22 @@ def _published(each: Used, ports: Ports) -> Iterator[Finding]:
         )
 
 
-def _probe(each: Used, ports: Ports) -> Iterator[Finding]:
+def _probe(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
     part = each.service.get("healthcheck", "test")
-    known = ports.started or ports.usual
+    known = ports.started or ports.usual or (ports.declared if ports.built else set())
     if part is None or not known:
         return
     text = " ".join(word.value for word in command_words(part.node)) or interpolated(part.node.text)[0]
     for found in _PROBED.finditer(text):
         if found[1] in known or ports.mentions(found[1]):
             continue
+        place = part.node.place(part.file.path)
+        if not (ports.started or ports.usual) and is_said(context, found[1], _line_with(part.node, place, found[1])):
+            continue
         severity, blocks = each.consequence
         yield RULE.found(
             f"the health check of `{each.service.name}` asks port `{found[1]}`, and it listens to {_list(known)}",
-            Involved(part.node.place(part.file.path), "probe"),
+            Involved(place, "probe"),
             *([Involved(ports.place, "command")] if ports.place else []),
             anchor=f"probe {each.service.name} {found[1]}",
             severity=severity,
@@ -163,13 +168,26 @@ def _probe(each: Used, ports: Ports) -> Iterator[Finding]:
         )
 
 
-def _image_probe(path: str, text: str, place: Place, ports: Ports) -> Iterator[Finding]:
-    for found in _PROBED.finditer(text):
-        if not ports.started or found[1] in ports.started or ports.mentions(found[1]):
+def _line_with(node: Node, place: Place, port: str) -> Place:
+    """The line of a probe that names a port."""
+    for each in node.elements():
+        if port in each.text:
+            return Place(place.path, each.line)
+    return place
+
+
+def _image_probe(context: Context, path: str, probe: Instruction, ports: Ports) -> Iterator[Finding]:
+    known = ports.started or ports.exposed
+    for found in _PROBED.finditer(probe.flat):
+        if not known or found[1] in known or ports.mentions(found[1]):
+            continue
+        before = probe.value[: max(probe.value.find(found[1]), 0)]
+        place = Place(path, probe.line + before.count("\n"))
+        if not ports.started and is_said(context, found[1], place):
             continue
         yield RULE.found(
-            f"the health check asks port `{found[1]}`, and the program listens to {_list(ports.started)}",
-            Involved(place, "probe"),
+            f"the health check asks port `{found[1]}`, and the program listens to {_list(known)}",
+            Involved(Place(path, probe.line), "probe"),
             Involved(ports.place or place, "command"),
             anchor=f"probe {found[1]}",
             severity=limited(Severity.HIGH if is_development(path) else Severity.CRITICAL, path),
@@ -325,6 +343,34 @@ BAD = [
             command: "--workers 1 --host 0.0.0.0 --port 8080"
             ports: ["8000:8000"]
     """),
+    tree("""
+        === compose.yaml
+        services:
+          till:
+            build: .
+            command: ["till", "serve"]
+            ports: ["3000:3000", "2112:2112"]
+            healthcheck:
+              test: ["CMD", "curl", "-f", "http://localhost:3001/ping"]
+        === Dockerfile
+        FROM debian:13
+        RUN apt-get update && apt-get install -y curl
+        COPY . /src
+        === main.go
+        package main
+        const port = 3000
+        === README.md
+        till listens to 3001
+    """),
+    tree("""
+        === Dockerfile
+        FROM debian:13
+        RUN apt-get update && apt-get install -y curl
+        COPY . /src
+        EXPOSE 3000
+        HEALTHCHECK CMD curl -f http://localhost:3001/ping
+        ENTRYPOINT ["till"]
+    """),
 ]
 GOOD = [
     tree(
@@ -412,4 +458,23 @@ GOOD = [
     ```
     """
     ),
+    tree("""
+        === compose.yaml
+        services:
+          till:
+            build: .
+            command: ["till", "serve"]
+            ports: ["3000:3000", "2112:2112"]
+            healthcheck:
+              test: ["CMD", "curl", "-f", "http://localhost:3001/ping"]
+        === Dockerfile
+        FROM debian:13
+        RUN apt-get update && apt-get install -y curl
+        COPY . /src
+        EXPOSE 3000
+        HEALTHCHECK CMD curl -f http://localhost:3001/ping
+        === main.go
+        package main
+        const health = 3001
+    """),
 ]

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 
+from sophia_preflight.asking import Asked, asked
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Asked, Ports, asked, names_of, of_service
+from sophia_preflight.listening import Ports, names_of, of_service
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.text import named
 from sophia_preflight.together import is_another_way
@@ -65,7 +66,7 @@ def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iter
 
 
 def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
-    if one.port in ports.all or (not ports.all and one.port not in ports.published):
+    if one.port in ports.answering or (not ports.all and one.port not in ports.published):
         return
     if ports.mentions(one.port) or target.service.has("network_mode"):
         return
@@ -84,9 +85,9 @@ def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Findin
         said,
         *places,
         anchor=f"{one.by} {one.host}:{one.port}",
-        severity=severity.at_most(Severity.HIGH),
+        severity=severity.at_most(Severity.MEDIUM if one.tolerant else Severity.HIGH),
         confidence=Confidence.LIKELY,
-        blocks=blocks,
+        blocks="" if one.tolerant else blocks,
     )
 
 
@@ -95,7 +96,7 @@ def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Ite
         return
     if _is_elsewhere(context, each, one.host):
         return
-    meant = _meant(one, services)
+    meant = _meant(one, services) if one.kind != "word" else None
     if meant is None and one.kind != "proxy":
         return
     severity, blocks = each.consequence
@@ -268,6 +269,72 @@ BAD = [
           cache:
             image: redis:8
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: .
+            command: /bin/sh -c "./migrate && gunicorn shop:app --bind :8080 --workers 8"
+            expose: [8000]
+          proxy:
+            image: nginx:1.29
+            volumes: ["./nginx:/etc/nginx/conf.d/"]
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY . .
+        === nginx/default.conf
+        upstream shop { server web:8000; }
+        server { location / { proxy_pass http://shop; } }
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/web:1.4
+            command: wait-for-it --strict --timeout=600 web:8080 -- celery -A shop worker
+          web:
+            image: registry.example.com/web:1.4
+            command: gunicorn shop:app --bind 0.0.0.0:8000
+            expose: [8000]
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/web:1.4
+            command:
+              - sh
+              - -c
+              - |
+                until nc -z -w 2 store 5433; do sleep 1; done
+                exec worker
+          store:
+            image: postgres:17
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/web:1.4
+            environment: {CACHE_ADDR: "cache:6380"}
+          cache:
+            image: redis:8
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web: {build: .}
+          store: {image: "mysql:8"}
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY entrypoint.sh /
+        ENTRYPOINT ["/entrypoint.sh"]
+        === entrypoint.sh
+        #!/bin/sh
+        # store:3307
+        until mysqladmin ping -h store -P 3307; do sleep 1; done
+        exec web
+    """),
 ]
 GOOD = [
     tree("""
@@ -325,5 +392,27 @@ GOOD = [
         CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
         === api/app.py
         app = None
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/web:1.4
+            command:
+              - sh
+              - -c
+              - |
+                chown worker:1000 /data; chown -R store:1000 /data
+                wait-for-it web:8000 -- dockerize -wait tcp://store:5432 worker --image web:1234 worker:8080
+          web:
+            image: registry.example.com/web:1.4
+            command: gunicorn shop:app --bind 0.0.0.0:8000
+            expose: [8000, 9100]
+            environment: {TAGS: "web:8000,store:5432", PAIR: "other:1234"}
+          other:
+            image: registry.example.com/web:1.4
+            environment: {METRICS: "web:9100"}
+          store:
+            image: postgres:17
     """),
 ]

@@ -1,0 +1,243 @@
+"""Who asks for whom inside a compose project: by variables, commands and scripts, and by configurations."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sophia_preflight.calls.docker import working_directory
+from sophia_preflight.composing import Used
+from sophia_preflight.context import Context
+from sophia_preflight.listening import PORT, names_of, said
+from sophia_preflight.model import Place
+from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of
+from sophia_preflight.text import is_known, joined, named
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Somebody inside the project asks for a host, and mostly for a port of it."""
+
+    host: str
+    port: str
+    place: Place
+    by: str
+    kind: str
+    """`variable`, `proxy`, `scrape`; or `word` where a host is only meant if there is one of that name."""
+    scheme: str = ""
+    assumed: bool = False
+    tolerant: bool = False
+    """Whoever asks goes on without an answer."""
+
+
+_URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
+_STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
+"""Schemes of addresses that are asked for and never shown."""
+_HOST = re.compile(r"[a-z][a-z0-9_-]*")
+_BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
+_SET = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
+_NAMED = re.compile(r"(?<![\w./:@$-])([a-z][a-z0-9_-]*):(80|443|\d{3,5})(?![\w.:/-])")
+_NO_ADDRESS = re.compile(r"(chown|chgrp|install|--?(user|image|volume)|-[uv])\b[^&|;\n]*$")
+"""What stands before words that look like an address and are an owner, an image or a mount."""
+_ADDRESSED = re.compile(r"(ADDR(ESS(ES)?)?|SERVERS?|BROKERS?|ENDPOINTS?|HOSTS?|UPSTREAMS?|BACKENDS?|TARGETS?|NODES?)$")
+_TRIED = re.compile(
+    r"\bnc\s+(?:-\w+\s+(?:\d+\s+)?)*([a-z][a-z0-9_-]*)\s+(\d{2,5})\b|/dev/tcp/([a-z][a-z0-9_-]*)/(\d{2,5})\b"
+)
+_CLIENT = re.compile(
+    r"\b(?:(?:pg_isready|psql|redis-cli|valkey-cli)\s(?=[^&|;\n]*\s-p[ =]?(?P<port>\d{2,5})\b)"
+    r"|(?:mysqladmin|mysql|mariadb|mariadb-admin)\s(?=[^&|;\n]*\s(?:-P[ =]?|--port[ =])(?P<other>\d{2,5})\b))"
+    r"[^&|;\n]*?(?:-h[ =]?|--host[ =])(?P<host>[a-z][a-z0-9_-]*)\b"
+)
+_LENIENT = re.compile(r"\bwait[-_]for[-_]it(\.sh)?\b(?![^&|;\n]*?\s(--strict|-\w*s)\b)[^&|;\n]*$")
+"""A program that gives up waiting, and then starts what it was told to start."""
+_STARTED = re.compile(
+    r"(?:^|[\s;&])((?:[\w.-]+/|/)*[\w.-]+\.(?:sh|bash))\b|^\s*((?:[\w.-]+/|/)+[\w-]*(?:entry|start|run)[\w-]*)\b"
+)
+_UPSTREAM = re.compile(r"upstream\s+([\w.-]+)\s*\{(.*?)\}", re.DOTALL)
+_SERVER = re.compile(r"^\s*server\s+([A-Za-z0-9_.-]+)(?::(\d{2,5}))?[^;\n]*;", re.MULTILINE)
+_PASS = re.compile(r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(\d{2,5}))?(?=[/;\s])")
+_CADDY = re.compile(r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za-z0-9_.-]+):(\d{2,5})", re.MULTILINE)
+
+
+def asked(context: Context, each: Used) -> Iterator[Asked]:
+    """All that a service asks for: by its variables, and by the configurations that it is given."""
+    yield from _by_variables(each)
+    yield from _by_variable_files(context, each)
+    yield from _by_command(each)
+    yield from _by_words(each)
+    yield from _by_script(context, each)
+    image = each.service.get("image")
+    for path in _configurations(context, each):
+        name = posixpath.basename(path)
+        if re.search(r"prometheus", name) and path in context.documents:
+            if image is None or "prom" in image.text:
+                yield from _scraped(context, path)
+        elif re.search(r"\.conf(\.\w+)?$|^Caddyfile|\.caddy$", name):
+            yield from _proxied(path, context.repository.text(path))
+
+
+def _by_variables(each: Used) -> Iterator[Asked]:
+    environment, own = each.service.environment, names_of(each)
+    for name, part in environment.items():
+        if _BROWSER.search(name):
+            continue
+        text, assumed = interpolated(part.node.text)
+        place = part.node.place(part.file.path)
+        for found in _URL.finditer(text):
+            if _HOST.fullmatch(found[2]):
+                yield Asked(found[2], found[3] or "", place, f"`{name}`", "variable", found[1], assumed)
+        kind = "variable" if _ADDRESSED.search(name) else "word"
+        for piece in re.split(r"[,;\s]+", text):
+            if (address := _NAMED.fullmatch(piece)) and address[1] not in own:
+                yield Asked(address[1], address[2], place, f"`{name}`", kind, "", assumed)
+        if name.endswith(("_HOST", "_HOSTNAME")) and _HOST.fullmatch(text):
+            other = environment.get(re.sub(r"_HOST(NAME)?$", "_PORT", name))
+            port = interpolated(other.node.text)[0] if other is not None else ""
+            yield Asked(text, port if PORT.fullmatch(port) else "", place, f"`{name}`", "variable", "", assumed)
+
+
+def _by_variable_files(context: Context, each: Used) -> Iterator[Asked]:
+    """By the files of variables that the repository has; what the service sets itself wins over them."""
+    own = each.service.environment
+    for part in each.service.listed("env_file"):
+        told = part.node.text or part.node["path"].text
+        path = posixpath.normpath(posixpath.join(each.project.base_of(part.file), told))
+        if not told or not is_known(told) or not context.repository.is_file(path):
+            continue
+        for number, line in enumerate(context.repository.text(path).split("\n"), 1):
+            match = _SET.match(line)
+            if match is None or match[1] in own or _BROWSER.search(match[1]) or "$" in match[2]:
+                continue
+            for found in _URL.finditer(match[2]):
+                if _HOST.fullmatch(found[2]):
+                    place = Place(path, number, match.start(1) + 1)
+                    yield Asked(found[2], found[3] or "", place, f"`{match[1]}`", "variable", found[1])
+
+
+def _by_command(each: Used) -> Iterator[Asked]:
+    """By addresses among the words of its command; its own, and those of pages without a port, may be anything."""
+    own = names_of(each)
+    for key in ("entrypoint", "command"):
+        part = each.service.get(key)
+        for word in command_words(part.node) if part is not None else ():
+            for found in _URL.finditer(word.value):
+                told = found[3] or found[1] in _STORES
+                if part is not None and told and found[2] not in own and _HOST.fullmatch(found[2]):
+                    place = part.node.place(part.file.path)
+                    yield Asked(
+                        found[2], found[3] or "", place, f"the {key} of `{each.service.name}`", "variable", found[1]
+                    )
+
+
+def _by_words(each: Used) -> Iterator[Asked]:
+    """By `HOST:PORT` in its command, and by what it waits for there."""
+    own = names_of(each)
+    for key in ("entrypoint", "command"):
+        part = each.service.get(key)
+        if part is None:
+            continue
+        for first, text, assumed in _texts(part):
+            for start, host, port, tolerant in waited(text):
+                if host not in own:
+                    place = Place(part.file.path, first + text.count("\n", 0, start), part.node.column)
+                    yield Asked(host, port, place, f"the {key} of `{each.service.name}`", "word", "", assumed, tolerant)
+
+
+def _texts(part: Part) -> Iterator[tuple[int, str, bool]]:
+    """A command as text: its line, and whether a default was assumed; each word of its own where one is a script."""
+    words = part.node.elements()
+    if not words or any("\n" in word.text for word in words):
+        yield from ((word.line, *interpolated(word.text)) for word in words or [part.node])
+    else:
+        yield (words[0].line, *interpolated(" ".join(word.text for word in words)))
+
+
+def waited(text: str) -> Iterator[tuple[int, str, str, bool]]:
+    """Hosts and ports that commands name: where, and whether the command goes on without an answer."""
+    for match in _NAMED.finditer(text):
+        before = text[: match.start()]
+        if not _NO_ADDRESS.search(before):
+            yield match.start(), match[1], match[2], _LENIENT.search(before) is not None
+    for match in _TRIED.finditer(text):
+        yield match.start(), match[1] or match[3], match[2] or match[4], False
+    for match in _CLIENT.finditer(text):
+        yield match.start(), match["host"], match["port"] or match["other"], False
+
+
+def _by_script(context: Context, each: Used) -> Iterator[Asked]:
+    """By what the script waits for that its image starts with."""
+    built = context.service_build(each.project, each.service)
+    if built is None or each.service.has("entrypoint"):
+        return
+    made = context.dockerfiles[built[0]]
+    stage = context.stage_of(made, built[1])
+    start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
+    match = _STARTED.search(said(start)) if start is not None else None
+    if stage is None or match is None:
+        return
+    files = context.images.filesystem(made, stage, built[1].directory)
+    path = files.find(joined(working_directory(made, stage), match[1] or match[2]))
+    if path is None or not context.repository.is_file(path):
+        return
+    own = names_of(each)
+    text = re.sub(r"(?m)^\s*#.*$", lambda comment: " " * len(comment[0]), context.repository.text(path))
+    for position, host, port, tolerant in waited(text):
+        if host not in own:
+            line = text.count("\n", 0, position) + 1
+            yield Asked(host, port, Place(path, line), f"`{path}`", "word", "", False, tolerant)
+
+
+def _configurations(context: Context, each: Used) -> Iterator[str]:
+    seen: set[str] = set()
+    for part in each.service.listed("volumes"):
+        mount = mount_of(part.node)
+        if mount is None or not mount.source.startswith(".") or not is_known(mount.source):
+            continue
+        path = posixpath.normpath(posixpath.join(each.project.base, mount.source))
+        if context.repository.is_file(path):
+            seen.add(path)
+        elif re.search(r"nginx|caddy|prometheus", path + mount.target) and context.repository.is_directory(path):
+            seen |= {
+                inner for inner in context.repository.inside(path) if inner.endswith((".conf", ".yml", ".template"))
+            }
+    built = context.service_build(each.project, each.service)
+    if built is not None:
+        path, build = built
+        stage = context.stage_of(context.dockerfiles[path], build)
+        for instruction in stage.instructions if stage is not None else ():
+            if instruction.name == "COPY" and "from" not in instruction.flags:
+                for source in instruction.arguments()[:-1]:
+                    inner = posixpath.normpath(posixpath.join(build.directory, source.lstrip("/")))
+                    if re.search(r"\.conf|Caddyfile", source) and context.repository.is_file(inner):
+                        seen.add(inner)
+    yield from sorted(seen)
+
+
+def _proxied(path: str, text: str) -> Iterator[Asked]:
+    text = re.sub(r"(?m)#[^\n]*", lambda m: " " * len(m[0]), text)
+    if "{{" in text:
+        return
+    upstreams = {found[1] for found in _UPSTREAM.finditer(text)}
+    bodies = [(found.start(2), found[2]) for found in _UPSTREAM.finditer(text)]
+    hits = [(start + m.start(1), m[1], m[2]) for start, body in bodies for m in _SERVER.finditer(body)]
+    passed = [(m.start(1), m[1], m[2]) for pattern in (_PASS, _CADDY) for m in pattern.finditer(text)]
+    hits += [hit for hit in passed if hit[1] not in upstreams]
+    for start, host, port in hits:
+        if not _HOST.fullmatch(host) or host == "unix":
+            continue
+        line = text.count("\n", 0, start) + 1
+        yield Asked(host, port or "", Place(path, line, start - text.rfind("\n", 0, start)), f"`{path}`", "proxy")
+
+
+def _scraped(context: Context, path: str) -> Iterator[Asked]:
+    for job in context.documents[path].root["scrape_configs"].elements():
+        if job["relabel_configs"].elements():
+            continue
+        for each in job["static_configs"].elements():
+            for target in each["targets"].elements():
+                host, _, port = target.text.partition(":")
+                if _HOST.fullmatch(host):
+                    by = f"the job `{job['job_name'].text}`"
+                    yield Asked(host, port if PORT.fullmatch(port) else "", target.place(path), by, "scrape")
