@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sophia_preflight.engine import check
 from sophia_preflight.examples import tree
 
@@ -38,3 +39,56 @@ def test_a_wait_that_gives_up_and_goes_on_blocks_nothing(tmp_path: Path) -> None
     (tmp_path / "compose.yaml").write_text(tree(text)["compose.yaml"])
     found = [each for each in check(tmp_path).findings if each.rule == "wrong-host-or-port"]
     assert sorted((each.places[0].place.line, each.severity.value) for each in found) == [(2, "medium"), (3, "high")]
+
+
+SERVERS = """
+=== compose.yaml
+services:
+  web:
+    build: .
+    command: COMMAND
+    ports: ["9000:PUBLISHED"]
+=== Dockerfile
+FROM python:3.13-slim
+COPY . /app
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "port"),
+    [
+        ("uvicorn shop:app --host 0.0.0.0 --workers 2", "8000"),
+        ("sh -c 'alembic upgrade head && gunicorn shop:app --workers 2'", "8000"),
+        ("flask --app shop run --host=0.0.0.0", "5000"),
+        ("python manage.py runserver", "8000"),
+        ("streamlit run app.py", "8501"),
+        ("bundle exec rails server", "3000"),
+    ],
+)
+def test_a_server_that_is_told_no_port_listens_to_its_own(command: str, port: str, tmp_path: Path) -> None:
+    text = SERVERS.replace("COMMAND", command)
+    assert published(tmp_path / "right", text.replace("PUBLISHED", port)) == []
+    assert published(tmp_path / "wrong", text.replace("PUBLISHED", "7777")) == [f"and listens to `{port}`"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "uvicorn shop:app --uds /tmp/socket",
+        "uvicorn shop:app $OPTIONS",
+        "gunicorn shop:app -c python:settings",
+        "python manage.py runserver 0.0.0.0:7777",
+        "shop uvicorn",
+        "sh -c 'uvicorn one:app & uvicorn two:app'",
+    ],
+)
+def test_what_may_be_told_a_port_elsewhere_listens_to_any(command: str, tmp_path: Path) -> None:
+    assert published(tmp_path, SERVERS.replace("COMMAND", command).replace("PUBLISHED", "7777")) == []
+
+
+def published(place: Path, text: str) -> list[str]:
+    for path, content in tree(text).items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(content)
+    found = [each for each in check(place).blocking if each.rule == "unreachable-port"]
+    return [each.message.partition("7777` ")[2] for each in found]

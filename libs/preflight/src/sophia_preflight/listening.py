@@ -15,6 +15,7 @@ from sophia_preflight.calls.docker import final_environment, start_words
 from sophia_preflight.coded import Coded, coded, served
 from sophia_preflight.composing import Used
 from sophia_preflight.context import BuildContext, Context
+from sophia_preflight.defaults import default_port
 from sophia_preflight.model import Place
 from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
@@ -169,6 +170,10 @@ def of_service(context: Context, each: Used) -> Ports:
         found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
     if not found.started and command is None:
         take(found, _by_source(context, each, built, environment))
+    if not found.started and not service.has("env_file"):
+        text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
+        usual = default_port(f"{before} {text}".strip(), environment, context.repository)
+        found.usual |= {usual} if usual else set()
     for part in service.listed("ports"):
         port = port_of(part.node)
         if port is not None and PORT.fullmatch(port.container):
