@@ -92,3 +92,36 @@ def published(place: Path, text: str) -> list[str]:
         (place / path).write_text(content)
     found = [each for each in check(place).blocking if each.rule == "unreachable-port"]
     return [each.message.partition("7777` ")[2] for each in found]
+
+
+POD = """
+=== Makefile
+image:
+\tdocker build -t registry.example.com/api:1.4 .
+=== Dockerfile
+FROM debian:13
+COPY . /src
+=== main.go
+package main
+const probes = 8081
+=== k8s/api.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: api}
+spec:
+  containers:
+    - name: api
+      image: registry.example.com/IMAGE:1.4
+      ports: [{containerPort: 8000}]
+      livenessProbe: {httpGet: {path: /, port: PROBED}}
+"""
+
+
+@pytest.mark.parametrize(("image", "port", "blocks"), [("api", 8082, 1), ("api", 8081, 0), ("other", 8082, 0)])
+def test_a_probe_of_our_own_program_asks_a_port_that_its_source_speaks_of(
+    image: str, port: int, blocks: int, tmp_path: Path
+) -> None:
+    for path, content in tree(POD.replace("IMAGE", image).replace("PROBED", str(port))).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    assert [each.rule for each in check(tmp_path).blocking] == ["unknown-port"] * blocks

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from sophia_preflight.asking import waited
 from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.clusters.cluster import Scope, equal_labels
 from sophia_preflight.clusters.objects import Item, Pod, literal
 from sophia_preflight.context import Context
+from sophia_preflight.defaults import default_port
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, of_image, started
+from sophia_preflight.listening import Ports, is_said, of_image, started
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.tree import NOTHING, Node
 from sophia_preflight.standing import is_development, limited
@@ -27,6 +30,11 @@ _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+]*://(?:[^@/\s'\"]*@)?(?P<host>[a-z][a-z0-9-]*)"
     r"(?:\.(?P<space>[a-z][a-z0-9-]*)(?:\.svc(?:\.cluster\.local)?)?)?:(?P<port>\d{2,5})(?=[/?\s'\",]|$)"
 )
+_PLAIN = re.compile(
+    r"(?:^|[=,(\s])(?P<host>[a-z][a-z0-9-]*)(?:\.(?P<space>[a-z][a-z0-9-]*)(?:\.svc(?:\.cluster\.local)?)?)?"
+    r":(?P<port>\d{2,5})(?=[/,)\s]|$)"
+)
+"""An address without a scheme, as of a database or of what is waited for."""
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -35,7 +43,7 @@ def check(context: Context) -> Iterable[Finding]:
     for item, scope in context.cluster.whole:
         if item.pod is not None:
             yield from _unanswered(programs, item, item.pod, scope)
-            yield from _probes(item, item.pod, scope)
+            yield from _probes(programs, item, item.pod, scope)
         if item.kind == "Service" and item.api == "v1":
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
@@ -47,6 +55,7 @@ class _Programs:
     """Where the programs of pods listen: by what a pod tells them, or the Dockerfile of their image."""
 
     def __init__(self, context: Context) -> None:
+        self.context = context
         self.images = NamedImages(context)
         self.known: dict[int, Ports] = {}
 
@@ -63,9 +72,24 @@ class _Programs:
         words = [each.text for key in ("command", "args") for each in node[key].elements()]
         text = " ".join([*words, *environment.values()])
         if words:
-            return Ports(started=started(" ".join(words), environment), words=text)
+            told = started(" ".join(words), environment)
+            usual = default_port(" ".join(words), environment, self.context.repository)
+            return Ports(started=told or ({usual} if usual else set()), words=text)
         found = self.images.find(node["image"].text)
         return of_image(*found, environment) if found is not None and environment.get("PORT") != "" else Ports()
+
+    def is_ours(self, image: str) -> bool:
+        """Whether an image is built from this repository: one that a build names, or of the name of its project."""
+        if self.images.find(image) is not None:
+            return True
+        projects = {posixpath.basename(name) for name in self.context.built.go.modules}
+        projects |= {each.name for each in self.context.modules.projects.by_directory.values() if each.name}
+        words = {*re.split(r"[/:@_-]", image), *re.split(r"[/:@]", image), *re.split(r"[/:@]", image.replace("-", "_"))}
+        return any(len(name) > 3 and name in words for name in projects)
+
+    def is_nowhere(self, port: Node, path: str) -> bool:
+        """Whether nothing else in the repository speaks of a port."""
+        return port.text.isdigit() and not is_said(self.context, port.text, port.place(path))
 
 
 def _unanswered(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
@@ -96,7 +120,7 @@ def _unanswered(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iter
             )
 
 
-def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+def _probes(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
     if scope.changed(item, "ports", "containerPort", "port"):
         return
     asked = [
@@ -113,13 +137,15 @@ def _probes(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
                 if not port.text or probe["httpGet"]["host"].text:
                     continue
                 if wrong := _wrong(port, pod):
+                    surely = not port.text.isdigit() or _listens(pod, asked)
+                    ours = programs.is_ours(container.node["image"].text)
                     yield _found(
                         item,
                         f"the {name} of `{container.name}` in {item.said} asks port `{port.text}`, {wrong}",
                         [Involved(port.place(item.path), "probe"), _declared(item, pod)],
                         f"{name} {port.text} of {container.name} of {item.said}",
                         confidence=_confidence(port),
-                        surely=not port.text.isdigit() or _listens(pod, asked),
+                        surely=surely or (ours and programs.is_nowhere(port, item.path)),
                         why="the probe never succeeds: the container is restarted, or gets no requests",
                     )
 
@@ -220,32 +246,41 @@ def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
 
 
 def _addresses(item: Item, scope: Scope) -> Iterator[Finding]:
-    """Addresses of services in the variables of containers and in the values of a ConfigMap."""
+    """Addresses of services in what containers are told and wait for, and in the values of a ConfigMap."""
     for name, value in _settings(item):
-        for found in _ADDRESS.finditer(value.text):
-            services = [each for each in scope.find("Service", found["host"]) if each.api == "v1"]
-            services = [each for each in services if found["space"] in (None, each.namespace) or not each.namespace]
+        for host, space, port in dict.fromkeys(_asked(value.text, waits=name in ("command", "args"))):
+            services = [each for each in scope.find("Service", host) if each.api == "v1"]
+            services = [each for each in services if space in ("", each.namespace) or not each.namespace]
             if (
                 len(services) != 1
                 or scope.changed(services[0], "ports", "port")
-                or scope.changed(item, "value", "data")
+                or scope.changed(item, "value", "data", "args", "command")
             ):
                 continue
             spec = services[0].node["spec"]
-            known = {port["port"].text for port in spec["ports"].elements()}
+            known = {entry["port"].text for entry in spec["ports"].elements()}
             direct = spec["clusterIP"].text == "None" or spec["type"].text == "ExternalName"
-            if direct or not known or not all(each.isdigit() for each in known) or found["port"] in known:
+            if direct or not known or not all(each.isdigit() for each in known) or port in known:
                 continue
             yield _found(
                 item,
-                f"`{name}` of {item.said} asks {services[0].said} on port `{found['port']}`, which has {_list(known)}",
+                f"`{name}` of {item.said} asks {services[0].said} on port `{port}`, which has {_list(known)}",
                 [
                     Involved(value.place(item.path), "call"),
                     Involved(spec["ports"].place(services[0].path), "declaration"),
                 ],
-                f"{name} {found['host']}:{found['port']} of {item.said}",
+                f"{name} {host}:{port} of {item.said}",
                 confidence=Confidence.LIKELY,
             )
+
+
+def _asked(text: str, *, waits: bool) -> Iterator[tuple[str, str, str]]:
+    """Hosts, their namespaces where they are said, and ports."""
+    for pattern in (_ADDRESS, _PLAIN):
+        for found in pattern.finditer(text):
+            yield found["host"], found["space"] or "", found["port"]
+    if waits:
+        yield from ((host, "", port) for _, host, port, _ in waited(text))
 
 
 def _settings(item: Item) -> Iterator[tuple[str, Node]]:
@@ -253,6 +288,9 @@ def _settings(item: Item) -> Iterator[tuple[str, Node]]:
         for variable in container.node["env"].elements():
             if variable["value"].text:
                 yield variable["name"].text, variable["value"]
+        for key in ("command", "args"):
+            for word in container.node[key].elements():
+                yield key, word
     if item.kind == "ConfigMap" and item.api == "v1":
         for name, value in item.node["data"].items():
             if "\n" not in value.text:
@@ -357,6 +395,32 @@ _SHOP = """
     app = None
 """
 _TOLD = 'command: [uvicorn, "app:app", --host, 0.0.0.0, --port, "8000"]'
+_WAITING = """
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: work}
+    spec:
+      initContainers:
+        - name: wait
+          image: busybox:1.37
+          command: [sh, -c, "until nc -z api %s; do sleep 1; done"]
+      containers:
+        - name: work
+          image: registry.example.com/work:1.4
+          args: [work, "--api-address=%s"]
+"""
+_MINE = """
+    === Makefile
+    image:
+    \tdocker build -t registry.example.com/api:1.4 .
+    === Dockerfile
+    FROM debian:13
+    COPY . /src
+    === main.go
+    package main
+    const probes = 8081
+"""
 BAD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8080" + _SERVICE % "http"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "web"),
@@ -371,8 +435,12 @@ BAD = [
     tree(_SERVER % ("8001", _TOLD)),
     tree(_SERVER % ("8000", _TOLD + "\n              livenessProbe: {httpGet: {path: /, port: 8001}}")),
     tree(_SHOP + _SERVER % ("8080", "ports: [{containerPort: 8080}]")),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("8000", "api:80")),
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("80", "api:8000")),
+    tree(_MINE + "    === k8s/api.yaml" + _DEPLOYMENT % "8082" + _SERVICE % "http"),
 ]
 GOOD = [
+    tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("80", "api:80")),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "8000"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "http"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _CALLER % ("api", "80")),
