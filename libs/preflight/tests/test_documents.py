@@ -37,6 +37,8 @@ def findings(text: str, root: Path) -> list[str]:
         "```\n# first\n./x.sh\n```",
         "Do:\n\n    $ ./x.sh\n    ./printed.sh",
         "- one\n\n  ```sh\n  ./x.sh\n  ```",
+        "Do:\n\n```./x.sh --fast```\n\nThen rest.",
+        "1. one\n\n   ```bash ./x.sh --fast```",
     ],
 )
 def test_text_of_a_block_that_is_a_shells_is_typed(block: str) -> None:
@@ -399,3 +401,44 @@ def main():
 def test_commands_of_pages_in_asciidoc_are_read(tmp_path: Path) -> None:
     said = [each.partition(" ")[2].rsplit(":", 1)[0] for each in findings(_SHELVES + _ASCIIDOC, tmp_path)]
     assert said == ["docs/guide.adoc:8", "docs/guide.adoc:13"]
+
+
+MAKES = """
+=== Makefile
+build:
+\techo
+=== docs/Makefile
+SPHINXBUILD ?= sphinx-build
+%: Makefile
+\t@$(SPHINXBUILD) -M $@ source build
+=== docs/source/install.rst
+Install
+=======
+
+.. note::
+    You can also do it
+    with::
+
+        make built
+
+.. tip:: Or with::
+
+      make builds
+
+* one::
+
+    make building
+
+  - two
+
+    .. code-block:: bash
+
+       make buildings
+       make html
+
+"""
+
+
+def test_blocks_within_directives_and_lists_are_read(tmp_path: Path) -> None:
+    lines = [each.rpartition("install.rst:")[2].partition(":")[0] for each in findings(MAKES, tmp_path)]
+    assert lines == ["8", "12", "16", "22"]

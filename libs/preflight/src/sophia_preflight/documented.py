@@ -32,7 +32,7 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.readers.compose import COMPOSE_NAMES
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
-from sophia_preflight.text import CWD, ROOT, Word, is_known, joined, upward
+from sophia_preflight.text import CWD, ROOT, Word, is_known, joined, named, upward
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -44,6 +44,12 @@ _STAND_IN = re.compile(
 )
 _USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
+
+_BUILDERS = named(
+    "help clean html dirhtml singlehtml pickle json htmlhelp qthelp devhelp epub applehelp latex latexpdf latexpdfja "
+    "text man texinfo info gettext changes xml pseudoxml linkcheck doctest coverage livehtml spelling autobuild"
+)
+"""What Sphinx makes where a makefile hands it all targets that it does not have."""
 
 
 def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterator[Call]:
@@ -210,6 +216,9 @@ class _Placing:
             path = _below(directory, name)
             if path in self.context.makefiles:
                 targets = self.context.making.targets(path)
+                pages = re.search(r"^%:.*\n\t@?\$[({]SPHINXBUILD[)}] -M", self.repository.text(path), re.MULTILINE)
+                if pages and any(word.value not in targets.names | _BUILDERS for word in names):
+                    return False
                 return self.context.makefiles[path].dynamic or all(targets.may_make(word.value) for word in names)
         return False
 

@@ -47,7 +47,10 @@ _COMMAND = re.compile(
     r"pnpm|python3?|pip3?|bash|sh|docker|git|docker-compose|uvicorn|gunicorn|pytest|node|cp|mkdir|source|chmod|kubectl|"
     r"helm|terraform|\.{1,2}/[\w./-]+)(\s|$))"
 )
-_BARE = re.compile(r"\s*(make|npm run|yarn|pnpm|python3? [\w./-]+\.py|bash [\w./-]+|sh [\w./-]+|\.{1,2}/[\w./-]+)\b")
+_BARE = re.compile(
+    r"\s*(make|npm run|yarn|pnpm|docker([ -]compose| build| buildx build)|kubectl (apply|create|replace)|"
+    r"helm (install|upgrade)|python3? [\w./-]+\.py|bash [\w./-]+|sh [\w./-]+|\.{1,2}/[\w./-]+)\b"
+)
 _HOLE = re.compile(
     r"<[A-Za-z][^<>\n]*>|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",

@@ -11,10 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([^`]*)$")
+_ONE_LINE = re.compile(
+    r"(\s*)(`{3,})[ \t]*(?:(bash|sh|shell|console|zsh)[ \t]+(?![\w./-]+\.sh\b))?([a-z.$][^`]* [^`]*?)[ \t]*\2\s*$"
+)
+"""A fence that opens and closes on one line: a command that somebody meant to stand alone."""
 _HEADING = re.compile(r"(#+)\s")
 _HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
 _OBSOLETE = re.compile(r"\b(deprecated|legacy|removed|obsolete|planned|roadmap|changelog|history|old)\b", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"(\s*)\.\.\s+(?:code-block|code|sourcecode|prompt)::[ \t]*(.*)$")
+_ITEM = re.compile(r"\s*([-*+•]|\w{1,3}[.)]|#\.)\s+")
+"""What a paragraph of a list begins with: what it is followed by is indented more than its words."""
 _COMMENT = re.compile(r"(\s*)\.\.(?!\s+(?:[\w:-]+::|[_\[|]))(?:\s.*)?$")
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*$")
 
@@ -77,7 +83,10 @@ def _markdown(lines: list[str]) -> Iterator[Block]:
     while index < len(lines):
         line = lines[index]
         index += 1
-        if fence := _FENCE.match(line):
+        if whole := _ONE_LINE.match(line):
+            yield Block(whole[3] or "", "", index, whole.start(4), [whole[4]], lead, headings.past)
+            lead = ""
+        elif fence := _FENCE.match(line):
             start, closing = index, re.compile(rf"\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
             while index < len(lines) and not closing.match(lines[index]):
                 index += 1
@@ -139,9 +148,10 @@ def _restructured(lines: list[str]) -> Iterator[Block]:
         line = lines[index]
         index += 1
         directive = _DIRECTIVE.match(line)
-        literal = not directive and line.rstrip().endswith("::") and not line.lstrip().startswith("..")
+        literal = not directive and line.rstrip().endswith("::") and not re.match(r"\s*\.\.(?!\s+[\w-]+:: )", line)
         if directive or literal:
-            start, end = _body(lines, index, _width(line))
+            item = _ITEM.match(line)
+            start, end = _body(lines, index, item.end() if item else _width(line))
             if directive:
                 while start < end and re.match(r"\s*:[\w-]+:|\s*$", lines[start]):
                     start += 1
