@@ -86,7 +86,7 @@ def trace_of(path: str, text: str) -> Trace:
     for root in documents.documents:
         if read_document is not None:
             read_document(path, root, found)
-        elif system is not None:
+        if system is not None:
             _of_system(path, system, root, text.split("\n"), found)
     return found
 
@@ -176,14 +176,38 @@ def _hooks(path: str, root: Node, found: Trace) -> None:
 
 def _builders(path: str, root: Node, found: Trace) -> None:
     """Steps of Cloud Build: the builder's name says which program its words are for."""
-    site = Site(path, Caller.PIPELINE, ROOT, owner=posixpath.basename(path))
     for step in root["steps"].elements():
-        program = step["entrypoint"].text or posixpath.basename(step["name"].text).partition(":")[0]
-        args = step["args"].elements()
-        if program in ("docker", "bash", "sh", "python", "make", "npm") and args and not step["dir"]:
-            words = [Word(_EXPRESSION.sub(UNKNOWN, each.text), each.line, each.column) for each in args]
-            words = [Word(UNKNOWN, word.line, word.column) if "$" in word.value else word for word in words]
+        directory = joined(ROOT, step["dir"].text) if step["dir"] and "$" not in step["dir"].text else ROOT
+        site = Site(path, Caller.PIPELINE, directory, owner=step["id"].text or posixpath.basename(path))
+        entry, args = step["entrypoint"], step["args"].elements()
+        program = entry.text or posixpath.basename(step["name"].text).partition(":")[0]
+        words = [Word(_EXPRESSION.sub(UNKNOWN, each.text), each.line, each.column) for each in args]
+        words = [Word(UNKNOWN, word.line, word.column) if "$" in word.value else word for word in words]
+        if re.fullmatch(r"(\.{1,2}/|[\w-]+/)[\w./-]+", entry.text):
+            interpreted([Word(program, entry.line, entry.column), *words], site, found)
+        elif (
+            program in ("docker", "bash", "sh", "python", "make", "npm", "go") and args and "$" not in step["dir"].text
+        ):
             interpreted([Word(program, args[0].line, args[0].column), *words], site, found)
+
+
+def _packed(path: str, root: Node, found: Trace) -> None:
+    """What goreleaser and nfpm put into packages and archives; not what a hook makes in a directory of its own."""
+    site = Site(path, Caller.PIPELINE, ROOT, owner=posixpath.basename(path))
+    packages = root["nfpms"].elements() if root["nfpms"] else [root]
+    packages += [each for package in packages for _, each in package["overrides"].items()]
+    for package in packages:
+        for _, script in package["scripts"].items():
+            _file(script, "the script of the package", site, found)
+        for entry in package["contents"].elements():
+            if entry["type"].text not in ("dir", "symlink", "ghost"):
+                _file(entry["src"], "what is packed", site, found)
+    for archive in root["archives"].elements():
+        for entry in archive["files"].elements():
+            _file(entry if entry.is_scalar else entry["src"], "what is packed", site, found)
+    for image in root["dockers"].elements():
+        for entry in image["extra_files"].elements():
+            _file(entry, "what is given to the image", site, found)
 
 
 def _functions(path: str, root: Node, found: Trace) -> None:
@@ -271,5 +295,6 @@ _DOCUMENTS: dict[str, _Read] = {
     r"\.pre-commit-config\.yaml": _hooks,
     r"cloudbuild[\w.-]*\.ya?ml": _builders,
     r"serverless\.yml": _functions,
+    r"\.?(goreleaser|nfpm)[\w.-]*\.ya?ml": _packed,
 }
 """Files whose form is their own, by name: read from their text, or from each of their documents."""

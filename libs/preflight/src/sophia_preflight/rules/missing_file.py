@@ -28,6 +28,7 @@ _PUT = (
     "the file that is copied", "the file that is moved", "the file that is installed", "the file that is linked",
     "the file that is read",
 )  # fmt: skip
+_PACKED = ("what is packed", "what is given to the image")
 _FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 
@@ -77,6 +78,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
             return
     if target.purpose in _PUT and call.site.system is System.IMAGE and not _is_written(context, call, location.path):
         return
+    if target.purpose in _PACKED and not context.repository.is_directory(posixpath.dirname(location.path) or "."):
+        return  # of a directory that a hook makes
     severity, blocks = consequence(call.site)
     if target.purpose in _FRAGILE:
         severity = severity.at_most(Severity.HIGH)

@@ -72,7 +72,7 @@ def _docker(words: Sequence[Word], run: Run) -> None:
 
 def _image_build(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     parted = part(rest, _BUILD)
-    operands = [word for word in parted.operands if word.value]
+    operands = [word for word in parted.operands if word.value and not (word.many and parted.operands[0] is not word)]
     file = parted.first("-f", "--file")
     told = file is not None and file.value == "-"
     if len(operands) != 1 or told or operands[0].value == "-" or URL.match(operands[0].value) or operands[0].many:
