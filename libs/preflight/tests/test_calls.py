@@ -41,7 +41,7 @@ def test_the_directory_of_a_script_is_known_from_its_own_name() -> None:
 
 
 def test_a_script_whose_syntax_is_checked_is_not_run() -> None:
-    (call,) = shell_calls("bash -n a.sh b.sh")
+    call = shell_calls("bash -n a.sh b.sh")[0]
     assert isinstance(call.target, Needed)
     assert call.target.path.value == "a.sh"
 

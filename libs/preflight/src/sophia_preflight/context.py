@@ -17,7 +17,7 @@ from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import in_images
 from sophia_preflight.calls.finding import Finder, ImageView, Location
 from sophia_preflight.calls.matching import Misfit, misfits
-from sophia_preflight.calls.model import Call, Composition, ImageBuild, Script, Site, Trace
+from sophia_preflight.calls.model import Call, Caller, Composition, ImageBuild, Script, Site, Trace
 from sophia_preflight.clusters.cluster import Cluster
 from sophia_preflight.documented import documented
 from sophia_preflight.entries import Entries
@@ -579,6 +579,12 @@ class Context:
         """Where the script of a call is."""
         assert isinstance(call.target, Script)
         return self.located(call, lambda: self.finder.path(call.target.path, call.site))  # type: ignore[union-attr]  # asserted
+
+    def is_among_its_like(self, site: Site, path: str) -> bool:
+        """Whether files like the one at `path`, in the file system of the site, are where it would be."""
+        homes = [view.files.home(path) for view in self.filesystems(site)] if path.startswith("/") else [path]
+        moved = site.caller is not Caller.DOCUMENT
+        return bool(homes) and all(self.finder.is_among_its_like(each, moved=moved) for each in homes)
 
     def path_of(self, word: Word, call: Call, *, directory: bool = False, written: bool = False) -> Location:
         return self.finder.path(word, call.site, directory=directory, written=written)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.model import Attribute, Module, Needed, Program, Script, System
+from sophia_preflight.calls.operands import mentioned
 from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.calls.programs import READERS
 from sophia_preflight.calls.programs.node import MANAGERS, package_manager
@@ -56,7 +57,15 @@ def interpret(words: Sequence[Word], run: Run) -> None:
         if text is not None:
             run.shell(text, run.deeper())
         return
+    since = len(run.trace.calls)
     _outputs(words, run)
+    _dispatch(words, run)
+    mentioned(words, run, since)
+
+
+def _dispatch(words: Sequence[Word], run: Run) -> None:
+    name = words[0].value
+    program = posixpath.basename(name)
     if PYTHON.fullmatch(name) or PYTHON.fullmatch(program):
         _python(words, run)
     elif program in SHELLS:

@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ _MADE = re.compile(
     r"\.tox|\.nox|artifacts|downloads|\.git|\.cache|_build|site|logs?|cdk\.out|\.aws-sam|\.serverless|bazel-bin|Pods)(/|$)"
 )
 _RUNTIME = re.compile(
-    r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$|(^|/)a\.out$"
+    r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$|(^|/)a\.out$|"
+    r"\.pb(\.gw)?\.(go|cc|h)$|_pb2(_grpc)?\.pyi?$|\.swagger\.json$|[._](gen|generated)\.\w+$"
 )
 
 
@@ -105,7 +107,7 @@ class Finder:
             _SYSTEM.match(produced.path) is not None or name in self.repository.by_name
         )
         usable = is_known(name) and name not in ("", ".", "..", "bin") and not name.startswith((ROOT, CWD))
-        if usable and not placed and not elsewhere:
+        if usable and not placed and not elsewhere and not produced.copied:
             self.made_names.add(_name(produced.path))
             if produced.tree:
                 self.made_tree_names.add(name)
@@ -134,9 +136,11 @@ class Finder:
     def _is_source(self, value: str) -> bool:
         """A file that people write, and that an artifact hardly brings, in a directory that is there."""
         inner = in_repository(value)
-        if inner is None or not re.search(r"\.(py|sh|bash)$", inner):
+        if inner is not None and inner.startswith(".github/"):
+            return True
+        if inner is None or "/" not in inner or not self.repository.is_directory(posixpath.dirname(inner)):
             return False
-        return self.repository.is_directory(posixpath.dirname(inner) or ".") and "/" in inner
+        return re.search(r"\.(py|sh|bash)$", inner) is not None or self.is_among_its_like(inner, moved=False)
 
     def _tested(self, value: str, site: Site) -> bool:
         return any(value == each or value.startswith(each.rstrip("/") + "/") for each in site.guard.tested)
@@ -223,6 +227,24 @@ class Finder:
                 written = path.endswith((".sh", ".bash")) and self.repository.is_directory(directory)
                 return not written or not any(each.endswith((".sh", ".bash")) for each in self._beside(directory))
         return False
+
+    def is_among_its_like(self, path: str, *, moved: bool = True) -> bool:
+        """Whether a path that is nowhere has neighbours that it would be one of: of its ending, or nearly of its name;
+        or, if it may have been moved, whether there is a file of its name elsewhere."""
+        directory, name = posixpath.split(path)
+        ending = posixpath.splitext(name)[1]
+        beside = [posixpath.basename(each) for each in self._beside(directory)]
+        alike = [each for each in beside if posixpath.splitext(each)[1] == ending]
+        if get_close_matches(name, alike, n=1, cutoff=0.75):
+            return True
+        if not ending or not directory:
+            return False
+        if len(alike) > 1:
+            return True
+        folder = posixpath.basename(directory)
+        homes = (posixpath.dirname(each) for each in self.repository.by_name.get(name, ()))
+        there = self.repository.is_directory(directory)
+        return moved and any(there or posixpath.basename(each) == folder for each in homes)
 
     def _beside(self, directory: str) -> Iterator[str]:
         return (each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory)

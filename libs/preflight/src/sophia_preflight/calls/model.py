@@ -115,6 +115,8 @@ class Needed:
     """Other names that would do as well."""
     written: bool = False
     """People write it; no command makes it, though one may make something of its name."""
+    mentioned: bool = False
+    """Only its look says that it is read: it is missing where others of its kind are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,8 @@ class Produced:
     tree: bool = False
     empty: bool = False
     """A directory that is only made, for whatever is then put into it."""
+    copied: bool = False
+    """A copy of a file of the same name, which is there if that file is."""
 
 
 @dataclass

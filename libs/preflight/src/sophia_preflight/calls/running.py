@@ -41,6 +41,6 @@ class Run:
         place = Place(self.site.path, first.line, first.column)
         self.trace.calls.append(Call(target, self.site, place, text if len(text) <= 160 else text[:159] + "…"))
 
-    def produces(self, word: Word, *, tree: bool = False, empty: bool = False) -> None:
+    def produces(self, word: Word, *, tree: bool = False, empty: bool = False, copied: bool = False) -> None:
         if word.value and not word.value.startswith(("&", "-")) and word.value not in ("/dev/null", "/dev/stderr"):
-            self.trace.produced.append(Produced(joined(self.site.directory, word.value), tree, empty))
+            self.trace.produced.append(Produced(joined(self.site.directory, word.value), tree, empty, copied))

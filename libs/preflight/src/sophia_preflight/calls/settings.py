@@ -33,7 +33,7 @@ class _System:
 
     path: re.Pattern[str]
     commands: tuple[str, ...] = ()
-    """Keys whose texts, or lists of texts, are run by a shell."""
+    """Keys whose texts, or lists of texts, are run by a shell; `*_script` for all that end so."""
     files: tuple[tuple[str, str], ...] = ()
     beside: bool = False
     """Paths and commands begin where the file lies, rather than in the root."""
@@ -52,7 +52,12 @@ _SYSTEMS = (
     _System(re.compile(r"^bitbucket-pipelines\.ya?ml$"), ("script",)),
     _System(re.compile(r"^\.buildkite/.*\.ya?ml$"), ("command", "commands")),
     _System(re.compile(r"^\.semaphore/.*\.ya?ml$"), ("commands",)),
-    _System(re.compile(r"^\.cirrus\.ya?ml$"), ("script", "test_script", "install_script", "build_script")),
+    _System(re.compile(r"^\.cirrus\.ya?ml$"), ("script", "*_script")),
+    _System(
+        re.compile(r"^\.?zuul(\.d/.*)?\.ya?ml$"),
+        files=tuple((key, "the playbook that Zuul runs") for key in ("run", "pre-run", "post-run")),
+    ),
+    _System(re.compile(r"^\.packit\.ya?ml$"), files=(("specfile_path", "the package that Packit builds"),)),
     _System(re.compile(r"(^|/)[Tt]askfile(\.dist)?\.ya?ml$"), ("cmds", "cmd"), beside=True, caller=Caller.TASK),
     _System(
         re.compile(r"(^|/)skaffold[\w.-]*\.ya?ml$"),
@@ -126,7 +131,7 @@ def _under(node: Node, keys: tuple[str, ...], owner: str = "") -> Iterator[tuple
     they are run in a directory that is said beside them."""
     for key, value in node.items():
         inner = owner or (key if value.is_map else "")
-        if key in keys:
+        if key in keys or ("*_script" in keys and key.endswith("_script")):
             texts = value.some() if not value.is_map else [value["command"], *value["before"].some()]
             is_elsewhere = value.is_map and bool(value["working_directory"])
             yield from ((inner, is_elsewhere, each) for each in texts if each.is_scalar and each.text)

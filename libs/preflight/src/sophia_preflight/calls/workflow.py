@@ -58,6 +58,12 @@ _FILES = {
 }
 """Inputs of well-known actions that are a file or directory of the checkout, without which the step fails."""
 
+_READ = re.compile(r"file|path|config|manifest|values|template|script|requirements|spec|schema|policy|chart")
+_WRITTEN = re.compile(
+    r"out|report|dest|save|sarif|result|artifact|cache|target|exclude|ignore|skip|log|db|include|allow"
+)
+"""Inputs of actions that nobody knows here, by whose names they may be read, or are made."""
+
 
 @dataclass
 class Workspace:
@@ -141,13 +147,13 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
                 found.produced.append(Produced(workspace.directory(line.strip()), tree=True))
     elif name == "docker/build-push-action":
         _image(workflow, job, step, workspace, owner, found)
-    elif name in _FILES and workspace.checked_out:
-        _inputs(workflow, step, name, workspace, owner, found)
     elif "ssh-action" in name or name.endswith("/ssh"):
         script = step.with_["script"] or step.with_["command"]
         if script and script.is_scalar:
             site = Site(workflow.path, Caller.WORKFLOW, UNKNOWN, System.REMOTE, owner=owner)
             follow(of_node(workflow.path, script, workflow.lines), site, found)
+    elif workspace.checked_out:
+        _inputs(workflow, step, name, workspace, owner, found)
 
 
 def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, owner: str, found: Trace) -> None:
@@ -156,15 +162,16 @@ def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, own
         workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque,
         guard=Guard(step.tolerated),
     )  # fmt: skip
-    for key in _FILES[name]:
-        node = step.with_[key]
+    certain = _FILES.get(name, ())
+    for key, node in step.with_.items():
+        if key not in certain and (not _READ.search(key) or _WRITTEN.search(key)):
+            continue
         for number, line in enumerate(node.text.splitlines(), 1):
             path = line.strip()
             if path and "${{" not in path and not re.search(r"[*?{}$\[]|://", path):
                 at = of_node(workflow.path, node, workflow.lines).place(number, 1)
-                needed = Needed(
-                    Word(path, at.line, at.column), f"the `{key}` of {name}", directory="dir" in key.lower()
-                )
+                word, directory = Word(path, at.line, at.column), "dir" in key.lower()
+                needed = Needed(word, f"the `{key}` of {name}", directory, mentioned=key not in certain)
                 found.calls.append(Call(needed, site, node.place(workflow.path), f"{key}: {path}"))
 
 

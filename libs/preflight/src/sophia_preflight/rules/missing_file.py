@@ -14,7 +14,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import Word, shown
+from sophia_preflight.text import CWD, Word, shown
 
 RULE = Rule(
     id="missing-file",
@@ -73,6 +73,10 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     location = context.path_of(target.path, call, directory=target.directory, written=target.written)
     if not location.missing:
         return
+    if target.mentioned and not context.is_among_its_like(call.site, location.path):
+        return
+    if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
+        return
     for other in target.either:
         if not context.path_of(replace(target.path, value=other), call).missing:
             return
@@ -83,7 +87,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     severity, blocks = consequence(call.site)
     if target.purpose in _FRAGILE:
         severity = severity.at_most(Severity.HIGH)
-    confidence = location.confidence.at_most(Confidence.LIKELY) if target.path.assumed else location.confidence
+    unsure = target.path.assumed or target.mentioned
+    confidence = location.confidence.at_most(Confidence.LIKELY) if unsure else location.confidence
     path = shown(target.path.value)
     yield RULE.found(
         f"{target.purpose} does not exist: `{path}` is not in {location.where}",
@@ -93,6 +98,12 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         confidence=confidence,
         blocks=blocks,
     )
+
+
+def _is_elsewhere(context: Context, call: Call, path: str) -> bool:
+    """Whether a script that is in nobody knows which directory takes a file from a folder that is not here."""
+    folder = posixpath.dirname(path)
+    return call.site.directory.startswith(CWD) and folder != "" and not context.repository.is_directory(folder)
 
 
 def _is_written(context: Context, call: Call, path: str) -> bool:
@@ -137,6 +148,69 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 
 BAD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - run: weigher --rules checks/weights.yaml --into report.txt
+        === checks/colours.yaml
+        === checks/sizes.yaml
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - uses: actions/download-artifact@v4
+                with: {path: "${{ env.WHERE }}"}
+              - run: shellcheck tools/identify
+        === tools/identify-host
+        #!/bin/sh
+    """),
+    tree("""
+        === .github/workflows/sort.yml
+        on: push
+        jobs:
+          sort:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - uses: example/sorter@v3
+                with:
+                  configuration-path: .github/sorting.yml
+        === .github/sorting_new.yml
+        === .github/sorting_old.yml
+    """),
+    tree("""
+        === release.sh
+        cd "$(dirname "$0")"
+        cp conf/defaults.py settings.py
+        cp deploy/macros ~/.macros
+        === conf/default.py
+        === deploy/macros-rpm
+    """),
+    tree("""
+        === .cirrus.yml
+        linux_task:
+          container: {image: "debian:13"}
+          prepare_script:
+            - pip install -r requirements-test.txt
+        === requirements.txt
+    """),
+    tree("""
+        === .zuul.yaml
+        - job:
+            name: shop
+            run: playbooks/shop.yaml
+        === playbooks/shop/run.yaml
+    """),
     tree("""
         === package.json
         {"name": "shop", "version": "1.0.0", "bin": {"shop": "./bin/shop.js", "till": "./dist/till.js"}}
@@ -270,6 +344,35 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === build.sh
+        #!/bin/bash
+        cd "$(dirname "$0")"
+        draw --output charts/third.yaml charts/first.yaml
+        keep_it charts/fourth.yaml
+        echo charts/fifth.yaml
+        draw "$KIND" var/run/shop.yaml out/made.yaml
+        protoc --go_out=api api/shop.proto && gofmt -w api/shop.pb.go
+        grep -q charts/sixth.yaml charts/first.yaml
+        cp udev/rules.d /tmp/
+        === charts/first.yaml
+        === charts/second.yaml
+        === api/shop.proto
+        === api/till.go
+        === api/cart.go
+        === var/run/.gitkeep
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - uses: example/scanner@v3
+                with:
+                  output-file: charts/seventh.yaml
+                  sarif_file: charts/eighth.yaml
+    """),
     tree("""
         === Makefile
         build:

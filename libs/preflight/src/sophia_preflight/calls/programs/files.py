@@ -39,17 +39,19 @@ def _copy(words: Sequence[Word], run: Run) -> None:
     if verb and len(operands) > 1 and not parted.has("-n", "--no-clobber", "-d", "--directory"):
         for word in operands[:-1]:
             placed = run.site.system is System.IMAGE and re.fullmatch(r"/[\w./-]*[\w-]", word.value)
-            if word.known and (placed or re.search(r"\.[a-z]{2,10}$|\.example$", word.value)):
-                run.call(Needed(word, f"the file that is {verb}"), words)
+            certain = placed or re.search(r"\.[a-z]{2,10}$|\.example$", word.value)
+            if word.known and (certain or re.fullmatch(r"[\w./-]*\w", word.value)):
+                run.call(Needed(word, f"the file that is {verb}", mentioned=not certain), words)
     if len(operands) > 1:
         destination = operands[-1]
         if _is_put_back(operands):
             return
+        names = [posixpath.basename(word.value.rstrip("/")) for word in operands[:-1]]
         if not destination.value.endswith("/") or not all(_is_plain_file(word) for word in operands[:-1]):
-            run.produces(destination, tree=True)
-        for word in operands[:-1]:
-            base = posixpath.basename(word.value.rstrip("/"))
-            run.produces(replace(destination, value=f"{destination.value.rstrip('/')}/{base}"), tree=True)
+            run.produces(destination, tree=True, copied=posixpath.basename(destination.value) in names)
+        for base in names:
+            path = f"{destination.value.rstrip('/')}/{base}"
+            run.produces(replace(destination, value=path), tree=True, copied=True)
 
 
 def _linked(words: Sequence[Word], run: Run) -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""What any command is told that looks like a file of the repository, whatever the command makes of it.
+
+Nobody can know the options of every program. But a path with the ending of its neighbours, in a directory that people
+write files into, is hardly ever anything else than one of them: whether it has such neighbours is for
+`Finder.is_among_its_like` to say, here words are only picked.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+
+from sophia_preflight.calls.model import Needed, Target
+from sophia_preflight.calls.running import Run
+from sophia_preflight.text import Word, named
+
+_PATH = re.compile(r"(\.{1,2}/)*[\w.+-]+(/[\w.+-]+)*")
+_FILE = re.compile(
+    r"[\w-]\.(ya?ml|json5?|jsonnet|libsonnet|toml|ini|cfg|cnf|conf|properties|env|sh|bash|py|rb|pl|php|lua|ps1|[cm]?js|"
+    r"jsx|tsx?|sql|tpl|tmpl|template|j2|jinja2?|mustache|in|txt|md|rst|adoc|xml|xsd|xsl|html|css|scss|less|proto|graphql|"
+    r"hcl|tf|tfvars|spec|rules|service|timer|socket|target|mk|gradle|kts|csproj|sln|go|rs|patch|diff|list|example|sample|"
+    r"dist|ldif|cue|rego|plist)$"
+)
+"""Endings of files that people write."""
+_PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|[\w.-]+\.(py|sh|bash|js|ts|rb|pl)")
+"""Names of programs; one with an underscore is mostly a function of the script."""
+_SILENT = named(
+    "echo printf rm rmdir mkdir mktemp touch tee git hg svn find fd test [ [[ export read trap exit "
+    "return kill pkill curl wget tar zip unzip gzip bsdtar ssh scp rsync cd pushd popd alias unset "
+    "unalias chown chmod cp mv ln install docker podman nerdctl buildah skopeo kubectl oc helm compose "
+    "docker-compose gh glab aws gcloud gsutil az ls dir set local declare typeset readonly shift eval "
+    "complete dpkg dpkg-deb apt apt-get apk dnf yum pacman brew dig type which command pwd env sudo true "
+    "false : return sleep wait logger say print info log warn warning error die fail usage make gmake "
+    "cmake ninja basename dirname realpath readlink truncate dd openssl ssh-keygen xargs npx npm yarn "
+    "pnpm pip pip3 jsdoc mockgen gettext xgettext expect mount umount ln useradd usermod systemctl "
+    "service journalctl vi vim nano emacs code less more tree man open edit "
+)
+"""Commands that name files to make them, remove them, or to speak of them; and those with a reader of their own."""
+_FIRST_IS_TEXT = named("grep egrep fgrep zgrep rg ag awk gawk sed jq yq perl ruby")
+_WRITES = re.compile(
+    r"out|report|log|dest|save|writ|junit|cov|tmp|temp|cache|result|target|into|dir$|prefix|pid|sock|exclu|ignor|skip|omit|"
+    r"includ|match|pattern|filter|name|tag|label|message|title|to$|snapshot|record|dump|export|store|database|db|image|"
+    r"ref|branch|base|head|url|user|key|cert|pem|socket|trace|profile|stat|history|state|artifact|archive|backup|mount|volume",
+    re.IGNORECASE,
+)
+"""Options by whose names their values may be made rather than read, or be no file at all."""
+
+
+def mentioned(words: Sequence[Word], run: Run, since: int) -> None:
+    """Calls for the words of a command that look like files, but for those that calls from `since` on are about."""
+    program = posixpath.basename(words[0].value)
+    if program in _SILENT or not _PROGRAM.fullmatch(program):
+        return
+    known = {
+        (word.line, word.column, word.value) for call in run.trace.calls[since:] for word in _subjects(call.target)
+    }
+    for word in _read(words, program):
+        fresh = word.known and (word.line, word.column, word.value) not in known and _PATH.fullmatch(word.value)
+        plain = "." not in posixpath.basename(word.value) and "/" in word.value.removeprefix("./")
+        if fresh and (plain or _FILE.search(word.value)):
+            run.call(Needed(word, f"the file that `{program}` is told", mentioned=True), words)
+
+
+def _subjects(target: Target) -> Iterator[Word]:
+    for field in fields(target):
+        value = getattr(target, field.name)
+        if isinstance(value, Word):
+            yield value
+        elif isinstance(value, tuple) and field.name != "arguments":
+            yield from (each for each in value if isinstance(each, Word))
+
+
+def _read(words: Sequence[Word], program: str) -> Iterator[Word]:
+    """Operands and values of options, but for those that by their option are made."""
+    option = ""
+    text_first = program in _FIRST_IS_TEXT
+    for word in words[1:]:
+        name, equals, value = word.value.partition("=")
+        if word.value.startswith("-") and word.value != "-":
+            option = ""
+            if text_first and re.fullmatch(r"-\w*[ef]|--(regexp|expression|file)(=.*)?", word.value):
+                text_first = False
+            if equals and name.startswith("--"):
+                if not _WRITES.search(name):
+                    yield replace(word, value=value, column=word.column + len(name) + 1)
+            else:
+                option = name
+            continue
+        if option and (_WRITES.search(option) or option in ("-o", "-O", "-t", "-d", "-l", "-x")):
+            option = ""
+            continue
+        option = ""
+        if text_first:
+            text_first = False
+            continue
+        yield word
