@@ -48,6 +48,12 @@ _WRITES = re.compile(
 """Options by whose names their values may be made rather than read, or be no file at all."""
 
 
+def looks_like_file(value: str) -> bool:
+    """Whether a word by its look may be a file or directory that people write."""
+    plain = "." not in posixpath.basename(value) and "/" in value.removeprefix("./")
+    return plain or _FILE.search(value) is not None
+
+
 def mentioned(words: Sequence[Word], run: Run, since: int) -> None:
     """Calls for the words of a command that look like files, but for those that calls from `since` on are about."""
     program = posixpath.basename(words[0].value)
@@ -58,8 +64,7 @@ def mentioned(words: Sequence[Word], run: Run, since: int) -> None:
     }
     for word in _read(words, program):
         fresh = word.known and (word.line, word.column, word.value) not in known and _PATH.fullmatch(word.value)
-        plain = "." not in posixpath.basename(word.value) and "/" in word.value.removeprefix("./")
-        if fresh and (plain or _FILE.search(word.value)):
+        if fresh and looks_like_file(word.value):
             run.call(Needed(word, f"the file that `{program}` is told", mentioned=True), words)
 
 

@@ -23,6 +23,7 @@ from sophia_preflight.calls.model import (
     System,
     Trace,
 )
+from sophia_preflight.calls.operands import looks_like_file
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.calls.states import Held
 from sophia_preflight.readers import workflow as reader
@@ -168,6 +169,8 @@ def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, own
             continue
         for number, line in enumerate(node.text.splitlines(), 1):
             path = line.strip()
+            if not (key in certain or looks_like_file(path)):
+                continue
             if path and "${{" not in path and not re.search(r"[*?{}$\[]|://", path):
                 at = of_node(workflow.path, node, workflow.lines).place(number, 1)
                 word, directory = Word(path, at.line, at.column), "dir" in key.lower()
