@@ -114,6 +114,30 @@ def test_click_groups_and_typer_applications() -> None:
     assert problems(typer, "x --counts") == {Problem.UNKNOWN}
 
 
+def test_parameters_of_typer_may_be_spelled_with_names_for_their_types() -> None:
+    typer = of_python("""
+        import typer
+        from typing import Annotated
+        from shop.types import Unknown
+
+        app = typer.Typer()
+        Stacks = Annotated[list[str] | None, typer.Argument()]
+        All = Annotated[bool, typer.Option("--all", "-a")]
+
+        @app.command()
+        def up(stacks: Stacks = None, every: All = False): ...
+
+        @app.command()
+        def down(which: Unknown = None): ...
+
+        if __name__ == "__main__":
+            app()
+    """)
+    assert problems(typer, "up one two --all") == set()
+    assert problems(typer, "up --every") == {Problem.UNKNOWN}
+    assert problems(typer, "down one --which") == set()
+
+
 @pytest.mark.parametrize(
     ("made", "told"), [("cls=Group", ""), ("", "cls=Group"), ("", "context_settings={'ignore_unknown_options': True}")]
 )

@@ -264,6 +264,156 @@ PAIRS = {
         === library/steps.sh
         """,
     ),
+    "a directory that is made on the way to another": (
+        """
+        === Makefile
+        pack:
+        \tmkdir -p work/shop-$(VERSION)
+        \tcd work; tar -zcf shop.tar.gz shop-$(VERSION)
+        """,
+        """
+        === Makefile
+        pack:
+        \tmkdir -p shop-$(VERSION)
+        \tcd work; tar -zcf shop.tar.gz shop-$(VERSION)
+        """,
+    ),
+    "a clone behind a word that keeps make quiet": (
+        """
+        === Makefile
+        V ?= 0
+        quiet_0 = @
+        quiet = $(quiet_$(V))
+        tool:
+        \t$(quiet) git clone --depth 1 $(REPOSITORY) .tool
+        \t$(verbose) git clone --depth 1 $(REPOSITORY) other
+        \tmake -C .tool
+        \tmake -C other
+        """,
+        """
+        === Makefile
+        V ?= 0
+        quiet_0 = @
+        quiet = $(quiet_$(V))
+        tool:
+        \t$(quiet) sh ./clone.sh
+        """,
+    ),
+    "a program of Go that goreleaser builds elsewhere": (
+        """
+        === .goreleaser.yml
+        builds:
+          - {id: till, dir: ./cmd/till, main: ./main.go}
+        === cmd/till/main.go
+        package main
+        """,
+        """
+        === .goreleaser.yml
+        builds:
+          - {id: till, dir: ./cmd/till, main: ./man.go}
+        === cmd/till/main.go
+        package main
+        """,
+    ),
+    "what goreleaser puts beside a Dockerfile": (
+        """
+        === .goreleaser.yml
+        dockers:
+          - {dockerfile: Dockerfile.release, extra_files: [LICENSE]}
+        === Dockerfile.release
+        FROM scratch
+        COPY LICENSE /LICENSE
+        === LICENSE
+        === .dockerignore
+        *
+        """,
+        """
+        === Dockerfile.release
+        FROM scratch
+        COPY LICENSE /LICENSE
+        === LICENSE
+        === .dockerignore
+        *
+        """,
+    ),
+    "packages of Go that are vendored first": (
+        """
+        === tools/Makefile
+        format:
+        \tgo build -o $@ ./vendor/golang.org/x/tools/cmd/goimports
+        === tools/go.mod
+        module tools
+        """,
+        """
+        === tools/Makefile
+        format:
+        \tgo build -o $@ ./kept/golang.org/x/tools/cmd/goimports
+        === tools/go.mod
+        module tools
+        """,
+    ),
+    "wheels that another target makes": (
+        """
+        === Makefile
+        WHEELS = $(PWD)/image/.wheels
+        wheels:
+        \tpip wheel --no-deps --wheel-dir=$(WHEELS) ./lib
+        image: wheels
+        \tdocker build -f image/Dockerfile image
+        === lib/setup.py
+        === image/Dockerfile
+        FROM python:3.12
+        COPY .wheels /tmp/
+        """,
+        """
+        === Makefile
+        image:
+        \tdocker build -f image/Dockerfile image
+        === image/Dockerfile
+        FROM python:3.12
+        COPY wheelhouse.txt /tmp/
+        """,
+    ),
+    "a failure in a substitution that is lived with": (
+        """
+        === try.sh
+        set -e
+        seen=$(cd work && sh ./gone.sh 2>&1 || true)
+        === work/there.sh
+        """,
+        """
+        === try.sh
+        set -e
+        seen=$(cd work && sh ./gone.sh 2>&1 || exit 1)
+        === work/there.sh
+        """,
+    ),
+    "options behind words that were taken away": (
+        """
+        === map.sh
+        from="$1"
+        shift 1
+        while [ "$#" -gt 0 ]; do
+          case "$1" in
+            --port) port="$2"; shift 2 ;;
+            *) exit 1 ;;
+          esac
+        done
+        === all.sh
+        sh ./map.sh ./from.tar.gz --port 3
+        """,
+        """
+        === map.sh
+        while [ "$#" -gt 0 ]; do
+          case "$1" in
+            --port) port="$2"; shift 2 ;;
+            *) exit 1 ;;
+          esac
+        done
+        === all.sh
+        sh ./map.sh ./from.tar.gz --port 3
+        """,
+    ),
 }
 """What is no defect, and the defect that it could be taken for."""
 

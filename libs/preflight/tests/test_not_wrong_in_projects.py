@@ -15,6 +15,54 @@ _RANDOM = "Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"
 _WEBHOOK = "https://hooks.slack.com/services/" + "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
 PAIRS = {
+    "a part of a namespace that a dependency brings": (
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        dependencies = ["about.hashid"]
+        === about/pipeline/__init__.py
+        def begin(): ...
+        === shop/__init__.py
+        === shop/__main__.py
+        from about import hashid
+        from about.pipeline import begin
+        """,
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        dependencies = ["hashing"]
+        === about/pipeline/__init__.py
+        def begin(): ...
+        === shop/__init__.py
+        === shop/__main__.py
+        from about import hashid
+        from about.pipeline import begin
+        """,
+    ),
+    "a name of one of several modules": (
+        """
+        === start.sh
+        python -c "
+        from models import Base
+        Base.create()"
+        === server/models/__init__.py
+        class Base: ...
+        === client/models.py
+        class Till: ...
+        """,
+        """
+        === start.sh
+        python -c "
+        from models import Base
+        Base.create()"
+        === server/models/__init__.py
+        class Shop: ...
+        === client/models.py
+        class Till: ...
+        """,
+    ),
     "the name of what a service keeps": (
         """
         === settings.kts
@@ -379,3 +427,9 @@ def test_what_is_no_defect_does_not_block(what: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", PAIRS)
 def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
     assert _blocking(tmp_path, tree(PAIRS[what][1]))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_hidden_files_of_a_tree_that_has_none_were_left_out_when_it_was_packed(kept: bool, tmp_path: Path) -> None:
+    files = {f"pages/{number}.txt": "" for number in range(40)} | {"Makefile": "all:\n\tsh .ci/begin.sh\n"}
+    assert bool(_blocking(tmp_path, files | ({".editorconfig": ""} if kept else {}))) is kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,19 @@ def _blocks(root: Path, path: str, text: str) -> bool:
     return found.blocking
 
 
+def _all_blocking(root: Path, texts: dict[str, str]) -> list[str]:
+    for path, text in texts.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return [each.message for each in engine.check(root).blocking]
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "pkg/e2eutil/ca.json",
+        "devstack/keys/ca.json",
+        "pkg/fuzz/ca.json",
         "contrib/web-integration/ssl/ca.json",
         "certs/localhost-key.json",
         "example_conf/a.json",
@@ -35,6 +46,29 @@ def test_a_private_key_of_a_test_does_not_block(path: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("path", ["certs/server-key.json", "contest/ca.json"])
 def test_another_private_key_blocks(path: str, tmp_path: Path) -> None:
     assert _blocks(tmp_path, path, _KEY)
+
+
+@pytest.mark.parametrize(("user", "blocks"), [("serve_test.go", False), ("serve.go", True)])
+def test_a_key_that_only_tests_use_does_not_block_be_it_through_settings(
+    user: str, blocks: bool, tmp_path: Path
+) -> None:
+    texts = {
+        "server/configs/certs/key.pem": json.loads(_KEY)["private_key"],
+        "server/configs/tls.conf": 'key_file: "./configs/certs/key.pem"\n',
+        f"server/{user}": 'conf := "./configs/tls.conf"\n',
+    }
+    assert bool(_all_blocking(tmp_path, texts)) is blocks
+
+
+@pytest.mark.parametrize(("user", "blocks"), [("server/a_test.go", False), ("tests/a_test.go", True)])
+def test_a_password_in_settings_below_the_tests_that_use_them_does_not_block(
+    user: str, blocks: bool, tmp_path: Path
+) -> None:
+    texts = {
+        "server/configs/one.toml": 'session_secret = "{}"\n'.format("Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"),
+        user: 'conf := "configs/one.toml"\n',
+    }
+    assert bool(_all_blocking(tmp_path, texts)) is blocks
 
 
 def test_an_issued_token_blocks_in_a_setting_for_integration_too(tmp_path: Path) -> None:

@@ -32,6 +32,19 @@ def test_an_import_of_a_module_that_nothing_reaches_does_not_block(tmp_path: Pat
     assert _blocking(tmp_path, dict(tree(_APPLICATION))) == []
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        '=== pyproject.toml\n    [tool.pytest.ini_options]\n    addopts = ["--ignore=shop/nook/cart.py"]',
+        "=== shop.egg-info/SOURCES.txt\n    shop/nook/cart.py",
+        '=== tests/__init__.py\n    import importlib\n    [importlib.import_module(n) for n in ["nook"]]',
+    ],
+    ids=["left out", "listed in what was packed", "loaded by tests"],
+)
+def test_who_leaves_a_module_out_or_only_lists_it_does_not_use_it(tmp_path: Path, more: str) -> None:
+    assert _blocking(tmp_path, dict(tree(_APPLICATION + "    " + more))) == []
+
+
 def test_a_module_that_only_an_unused_one_imports_is_unused_too(tmp_path: Path) -> None:
     more = """
     === shop/nook/shelf.py

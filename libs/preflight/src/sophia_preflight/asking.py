@@ -57,6 +57,8 @@ _STARTED = re.compile(
 )
 _UPSTREAM = re.compile(r"upstream\s+([\w.-]+)\s*\{(.*?)\}", re.DOTALL)
 _SERVER = re.compile(r"^\s*server\s+([A-Za-z0-9_.-]+)(?::(\d{2,5}))?[^;\n]*;", re.MULTILINE)
+_SPARE = re.compile(r"\bbackup\b")
+"""A server for when the others do not answer: which then may be on ports where nobody listens."""
 _PASS = re.compile(r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(\d{2,5}))?(?=[/;\s])")
 _CADDY = re.compile(r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za-z0-9_.-]+):(\d{2,5})", re.MULTILINE)
 
@@ -221,7 +223,11 @@ def _proxied(path: str, text: str) -> Iterator[Asked]:
         return
     upstreams = {found[1] for found in _UPSTREAM.finditer(text)}
     bodies = [(found.start(2), found[2]) for found in _UPSTREAM.finditer(text)]
-    hits = [(start + m.start(1), m[1], m[2]) for start, body in bodies for m in _SERVER.finditer(body)]
+    hits = [
+        (start + m.start(1), m[1], "" if _SPARE.search(body) and not _SPARE.search(m[0]) else m[2])
+        for start, body in bodies
+        for m in _SERVER.finditer(body)
+    ]
     passed = [(m.start(1), m[1], m[2]) for pattern in (_PASS, _CADDY) for m in pattern.finditer(text)]
     hits += [hit for hit in passed if hit[1] not in upstreams]
     for start, host, port in hits:

@@ -484,7 +484,7 @@ class Context:
         """Files of one call that a comment of this one tells of, or a note or script beside or above it."""
         above = [*upward("" if file.directory == "." else file.directory), ""]
         places = {file.path: False} | {path: is_script for path, is_script in self._tellers if _shelf(path) in above}
-        partial = bool(bodies(lacking((file,))))
+        partial = bool(lacking((file,)))
         for path, is_script in places.items():
             text = self.repository.text(path).replace("\\\n", " ")
             if posixpath.basename(file.path) not in text or (is_script and not partial):
@@ -563,8 +563,8 @@ class Context:
 
     @staticmethod
     def _is_partial(target: Composition, paths: list[str]) -> bool:
-        """Whether nobody starts all services at once; the root's own file is one that people start by hand."""
-        return target.verb in STARTING and target.partial and not any(path in COMPOSE_NAMES for path in paths)
+        """Whether nobody starts all services at once; the root's own file alone is one that people start by hand."""
+        return target.verb in STARTING and target.partial and not all(path in COMPOSE_NAMES for path in paths)
 
     # --- conveniences for rules --------------------------------------------------------------------------------------
 
@@ -604,4 +604,4 @@ def _below(start: str, value: str) -> str | None:
 def _shelf(path: str) -> str:
     """The directory that a note or script is about: its own, or the one that has its folder of scripts."""
     directory = posixpath.dirname(path)
-    return re.sub(r"(^|/)(scripts?|bin|tools|hack|dev|docs?)$", "", directory)
+    return re.sub(r"(^|/)(scripts?|bin|tools|hack|dev|docs?|tests?|e2e)$", "", directory)

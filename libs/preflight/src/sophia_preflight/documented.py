@@ -71,14 +71,14 @@ class _Placing:
         """The folder of pages that a page lies in; how it is made is rarely what a page in it tells."""
         self.unpacks = any(each.tree and each.path in (ROOT, CWD) for each in trace.produced)
         self.made = {posixpath.basename(each.path.removesuffix("/bin")) for each in trace.produced} - {""}
+        self.names = self._names()
         self.own = self._own(trace)
 
     # --- where a reader is -------------------------------------------------------------------------------------------
 
     def _own(self, trace: Trace) -> set[str]:
         """Directories that a clone of this repository makes: those named like it, or in which what is ours is run."""
-        names = self._names()
-        own = {name for name, placeholder in self.page.clones.items() if placeholder or name.lower() in names}
+        own = {name for name, placeholder in self.page.clones.items() if placeholder or name.lower() in self.names}
         for call in trace.calls:
             name, _, rest = call.site.directory.removeprefix(CWD).lstrip("/").partition("/")
             if name in self.page.clones and self._is_ours(call, rest):
@@ -113,7 +113,7 @@ class _Placing:
                 continue
             inner = value.removeprefix(CWD).lstrip("/")
             first, _, rest = inner.partition("/")
-            if first in self.own:
+            if first in self.own or (first.lower() in self.names and not self.repository.is_directory(inner)):
                 inner = rest
             elif first in self.page.clones:
                 continue
@@ -165,11 +165,14 @@ class _Placing:
 
     def _file(self, call: Call, word: Word, directories: list[str], *, is_directory: bool = False) -> Call | None:
         value = word.value
-        if not word.known or value.startswith(("/", "~")) or _STAND_IN.search(value):
+        if not word.known or value.startswith(("/", "~")) or _STAND_IN.search(value) or ":" in value:
             return None
         for directory in directories:
             if self.context.finder.path(word, self._at(call, directory).site, directory=is_directory).found:
                 return self._at(call, directory)
+        first, _, rest = value.partition("/")
+        if first.lower() in self.names and self.context.repository.exists(posixpath.normpath(rest or ".")):
+            return None  # from above the repository
         name, folder = posixpath.basename(value.rstrip("/")), posixpath.dirname(posixpath.normpath(value))
         if name in self.made or name in self.page.written or name.partition(".")[0] in self.made:
             return None
@@ -180,9 +183,21 @@ class _Placing:
             return None
         return self._nowhere(call)
 
+    def _has_of_its_kind(self, value: str) -> bool:
+        """Whether files like it lie beside the page; else it is one that the reader has."""
+        ending, home = posixpath.splitext(value)[1], posixpath.dirname(self.path)
+        return (
+            not ending
+            or value.startswith("./")
+            or any(
+                posixpath.dirname(each) == home and each.endswith(ending)
+                for each in self.repository.inside(home or ".")
+            )
+        )
+
     def _is_said_plainly(self, call: Call, value: str) -> bool:
         """A file without a directory: pages name many that their readers have; ours are named by front pages."""
-        if not self.front or _USUAL.fullmatch(posixpath.basename(value)):
+        if not self.front or _USUAL.fullmatch(posixpath.basename(value)) or not self._has_of_its_kind(value):
             return False
         if isinstance(call.target, Needed):
             return call.target.purpose.startswith("the requirements") or bool(_SAMPLE.search(value))

@@ -161,7 +161,8 @@ class Modules:
         if top in sys.stdlib_module_names or imported.module in self._injected or not self._is_plain(path):
             return None
         roots = self.context.module_roots(top)
-        if not roots or self._is_needed(imported.module) or "sys.path.remove" in self.repository.text(path):
+        named = [imported.module, *(f"{imported.module}.{name}" for name in _names(imported))]
+        if not roots or any(map(self._is_needed, named)) or "sys.path.remove" in self.repository.text(path):
             return None
         own = self._own_root(path, top)
         if own is not None and standing(path) is not Standing.TEST:

@@ -31,6 +31,8 @@ SKIPPED = frozenset(
     }
 )  # fmt: skip
 """Directories that hold no source of the repository, whether git ignores them or not."""
+_HIDDEN = re.compile(r"(^|/)\.(?![./])[^/]+")
+_MANY = 40
 VENDORED = re.compile(r"(^|/)(vendor|vendored|third[_-]party|_vendor|extern|external_libs)/")
 
 
@@ -219,6 +221,14 @@ class Repository:
         """In a submodule or behind a link out of the repository: what is there cannot be known from here."""
         places = (*self.submodules, *self.outside_links, *self.broken_links)
         return any(path == each or path.startswith(each + "/") for each in places)
+
+    def is_left_out(self, path: str) -> bool:
+        """Whether a path is hidden, in a tree of many files of which none is: it was packed without them."""
+        return bool(_HIDDEN.search(path)) and len(self.entries) >= _MANY and not self._hides
+
+    @cached_property
+    def _hides(self) -> bool:
+        return any(map(_HIDDEN.search, self.entries))
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:

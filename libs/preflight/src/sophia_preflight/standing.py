@@ -29,7 +29,9 @@ class Standing(StrEnum):
 _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.VENDORED,
-        re.compile(r"(^|/)(vendor|vendored|_vendor|third[_-]?party|node_modules|site-packages|extern)/"),
+        re.compile(
+            r"(^|/)(vendor|vendored|_vendor|third[_-]?party|node_modules|site-packages|extern)/|(^|/)erlang\.mk$"
+        ),
     ),
     (
         Standing.TEMPLATE,

@@ -36,6 +36,7 @@ _LISTS = re.compile(
 _NAMING = re.compile(
     r"\.(py|toml|cfg|ini|ya?ml|json|md|rst|txt|sh|in|env|conf|mk|j2|html|ipynb)$|(^|/)(Dockerfile|Makefile|Procfile)"
 )
+_OMITTED = re.compile(r"--(ignore|exclude|omit)\b")
 _MOST_BYTES = 300_000
 _MOST_LOOKS = 40
 """So often all texts are looked through; what is asked for after that counts as used."""
@@ -113,8 +114,9 @@ class Unused:
 
     @cached_property
     def _loaders(self) -> dict[str, str]:
-        """Modules that load others by names made at run time, with their texts."""
-        texts = ((path, self.repository.glimpse(path)) for path in self.modules.python)
+        """Modules that load others by names made at run time, with their texts; what tests load, only they miss."""
+        paths = (path for path in self.modules.python if standing(path) is not Standing.TEST)
+        texts = ((path, self.repository.glimpse(path)) for path in paths)
         return {path: text for path, text in texts if any(mark in text for mark in _LOADS)}
 
     def _is_named(self, path: str) -> bool:
@@ -134,15 +136,15 @@ class Unused:
 
     def _texts(self, path: str) -> Iterator[str]:
         for each, entry in self.repository.entries.items():
-            if each != path and entry.size <= _MOST_BYTES and _NAMING.search(each):
+            if each != path and entry.size <= _MOST_BYTES and _NAMING.search(each) and ".egg-info/" not in each:
                 yield self.repository.glimpse(each)
 
 
 def _without_imports(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether a pattern is in a line that is no import: those are read elsewhere."""
+    """Whether a pattern is in a line that uses what it names: imports are read elsewhere, and some say what to omit."""
     for found in pattern.finditer(text):
         line = text[text.rfind("\n", 0, found.start() + 1) + 1 : found.end()].lstrip()
-        if not line.startswith(("from ", "import ", ">>> from", ">>> import")):
+        if not line.startswith(("from ", "import ", ">>> from", ">>> import")) and not _OMITTED.search(line):
             return True
     return False
 

@@ -45,7 +45,7 @@ def interpret(words: Sequence[Word], run: Run) -> None:
         return
     name = words[0].value
     program = posixpath.basename(name)
-    if URL.match(name):
+    if URL.match(name) or "\n" in name:  # the argument of a shell that is named elsewhere
         return
     if _wrapped(program, words, run):
         return

@@ -42,6 +42,8 @@ _SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal", "
 _DATA = frozenset({"json", "jsonc", "json5"})
 _PLAIN = frozenset({"", "text", "txt", "plaintext"})
 _PROMPT = re.compile(r"^\s*(\([\w.-]+\)\s*)?[$%❯➜]\s+(?=\S)")
+_OTHER_PROMPT = re.compile(r"\s*(\d+>|>>>|In \[\d+\]:|(irb|iex|sqlite|mysql|\w+=)[^\s>]*[>#])\s")
+"""The prompt of another program: what follows a `%` there may be its comment."""
 _COMMAND = re.compile(
     r"\s*(#|$|((sudo|uv run|poetry run|pipenv run|npx)\s+)?(cd|make(?! (?:sure|it|an?|the|your|any|use)\b)|npm|yarn|"
     r"pnpm|python3?|pip3?|bash|sh|docker|git|docker-compose|uvicorn|gunicorn|pytest|node|cp|mkdir|source|chmod|kubectl|"
@@ -56,7 +58,8 @@ _HOLE = re.compile(
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
 )
 _VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\.")
-_USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w")
+_USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|(?<!\S)--?\w[\w-]*,\s")
+"""What nobody types: places for anything, and options with other names for them (`--version, -v`)."""
 _PLACE = re.compile(r"[^\s\"'=]*(?:\bpath/to\b|/path/)[^\s\"']*")
 """A path that every reader has another one for; who goes there is taken to be where the page is."""
 _WINDOWS = re.compile(r"[\w.]\\\w")
@@ -65,7 +68,8 @@ _LISTED = re.compile(r"\s*[\w./-]+/\s*")
 """A directory alone on its line: a tree of files is shown."""
 _ROW = re.compile(
     r"\s*([|+│┌├└╭╰]|[=-]{4,}|\[?\d{4}[-/.]\d\d?[-/.]\d\d?([T ]|$)|\[?\d\d?:\d\d:\d\d\b|[-dl]([r-][w-][xsStT-]){3}"
-    r"|[\w./-]*/[\w./-]+:\d+:|\[?(INFO|DEBUG|WARN|WARNING|ERROR|FATAL)\b)"
+    r"|[\w./-]*/[\w./-]+:\d+:|\[?(INFO|DEBUG|WARN|WARNING|ERROR|FATAL)\b|HTTP/\d"
+    r"|[^\s#]+( [^\s#]+)*(\s{2,}[^\s#]+( [^\s#]+)*){3,}\s*$)"
 )
 """How a line begins that a program has printed: of a table, of a log, of a listing, of a compiler."""
 _FLAG = re.compile(r"\s*--?[A-Za-z][\w.-]*(=|\s|$)")
@@ -173,6 +177,8 @@ def _script(block: pages.Block) -> str:
     if block.language not in _SHELLS | _SESSIONS | _PLAIN or any(_LISTED.fullmatch(line) for line in block.lines):
         return ""
     prompted = any(_PROMPT.match(line) for line in block.lines)
+    if prompted and not block.language and any(_OTHER_PROMPT.match(line) for line in block.lines):
+        return ""
     if prompted or (block.language in _SESSIONS and not _is_bare(block)):
         lines = list(_typed(block.lines))
     elif block.language in _SHELLS | _SESSIONS or (
@@ -184,9 +190,14 @@ def _script(block: pages.Block) -> str:
     return "\n".join(
         ""
         if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) or _goes_anywhere(line)
-        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, line.replace("\xa0", " "))) + more
+        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line.replace("\xa0", " ")))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
+
+
+def _ended(line: str) -> str:
+    """The line without blanks after a backslash, which was meant to continue it."""
+    return line.rstrip() if line.rstrip().endswith("\\") else line
 
 
 def _goes_anywhere(line: str) -> bool:

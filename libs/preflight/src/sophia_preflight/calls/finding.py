@@ -153,7 +153,7 @@ class Finder:
         for place in places:
             if self.exists(place, directory=directory):
                 return Location(State.FOUND, self.repository.resolved(place))
-        if any(map(self._is_put, places)) if written else self._may_be_made(places):
+        if any(map(self._may_be_put, places)) if written else self._may_be_made(places):
             return NOWHERE
         exact = value.startswith(ROOT)
         if not exact:
@@ -200,8 +200,17 @@ class Finder:
             return True
         if self._is_configured(path) or self._is_below_made(path) or self._is_compiled(name):
             return True
+        if self._is_vendored(path) or self.repository.is_left_out(path):
+            return True
         ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)
         return ignored or self.repository.is_foreign(path)
+
+    def _is_vendored(self, path: str) -> bool:
+        """Whether `go mod vendor` brings it, which was not run here."""
+        before, mark, _ = f"/{path}/".partition("/vendor/")
+        module = before.lstrip("/")
+        here = self.repository.is_directory(posixpath.join(module, "vendor"))
+        return bool(mark) and not here and self.repository.is_file(posixpath.join(module, "go.mod"))
 
     def _is_kept_elsewhere(self, path: str) -> bool:
         """Whether git has one of that name although it is told to ignore it, too: its patterns say too much."""
@@ -214,6 +223,10 @@ class Finder:
                 if each.endswith(f"/{name}") or each == name or within in f"/{each}"
             )
         return self._kept[name]
+
+    def _may_be_put(self, path: str) -> bool:
+        """Whether a command puts what people write there, or brings it from elsewhere."""
+        return self._is_put(path) or self._is_vendored(path)
 
     def _is_put(self, path: str) -> bool:
         """Whether a command makes it, or puts things into a directory that it may be among.
@@ -413,10 +426,10 @@ class Finder:
         if "." in name:  # a file of that name is no package
             roots = {each for each in roots if self.repository.is_directory(_below(each, top))}
         wanted = {place for each in search for place in self.bases(site.path, each)}
-        for root in sorted(roots, key=lambda each: each not in wanted):
+        for root in sorted(roots, key=lambda each: (each not in wanted, each)):
             if found := self.module_file(root, inner):
                 return Location(State.FOUND, found)
-        near = [root for root in roots if root in wanted] or self._installed(roots)
+        near = [root for root in sorted(roots) if root in wanted] or self._installed(roots)
         if not near or any(self.is_made(_below(root, inner) + ".py") for root in near) or site.opaque:
             return NOWHERE
         exact = all(each.startswith(ROOT) for each in search)

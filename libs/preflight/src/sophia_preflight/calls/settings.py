@@ -38,6 +38,8 @@ class _System:
     beside: bool = False
     """Paths and commands begin where the file lies, rather than in the root."""
     caller: Caller = Caller.PIPELINE
+    base: str = ""
+    """A key beside a file that says from which directory its path goes."""
 
 
 _DOCKERFILE = "the Dockerfile that is built"
@@ -68,6 +70,7 @@ _SYSTEMS = (
         re.compile(r"^\.?goreleaser[\w.-]*\.ya?ml$"),
         ("hooks",),
         (("dockerfile", _DOCKERFILE), ("main", "the program")),
+        base="dir",
     ),
     _System(re.compile(r"^render\.ya?ml$"), ("buildCommand", "preDeployCommand"), (("dockerfilePath", _DOCKERFILE),)),
     _System(re.compile(r"(^|/)\.?devcontainer\.json$"), files=(("dockerfile", _DOCKERFILE), ("dockerFile", _DOCKERFILE),
@@ -118,12 +121,25 @@ def _of_system(path: str, system: _System, root: Node, lines: list[str], found: 
             at = replace(site, directory=CWD if is_elsewhere else site.directory, owner=owner or name)
             _run(of_node(path, node, lines), at, found)
     for key, purpose in system.files:
-        for _, _, node in _under(root, (key,)):
-            _file(node, purpose, site, found)
+        for base, node in _files(root, key, system.base):
+            _file(node, purpose, replace(site, directory=joined(site.directory, base)) if base else site, found)
     if name.endswith("devcontainer.json"):
         for key in _CREATED:
             if root[key].text:
                 _run(of_node(path, root[key], lines), Site(path, Caller.SHELL, ROOT, owner=key), found)
+
+
+def _files(node: Node, key: str, base: str) -> Iterator[tuple[str, Node]]:
+    """Texts of a key below a node, each with the directory that is said beside it."""
+    for name, value in node.items():
+        if name == key:
+            yield from (
+                (node[base].text if base else "", each) for each in value.some() if each.is_scalar and each.text
+            )
+        else:
+            yield from _files(value, key, base)
+    for each in node.elements():
+        yield from _files(each, key, base)
 
 
 def _under(node: Node, keys: tuple[str, ...], owner: str = "") -> Iterator[tuple[str, bool, Node]]:

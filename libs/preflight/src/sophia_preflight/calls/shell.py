@@ -194,8 +194,7 @@ class _Follower:
             return
         ends = self.ends(command.right)
         kept = self.guard
-        if not ends:
-            self.guard = kept.tolerant()
+        self.guard = kept if ends else kept.tolerant()
         self.command(command.left)
         self.guard = kept
         after = self.state.copy()
@@ -640,7 +639,6 @@ class _Follower:
         """What a command prints, for the few whose output follows from their words."""
         kept = self.state
         self.state = kept.copy()
-        self.state.ended = False
         try:
             return UNKNOWN if part.process else self.printed(part.body)
         finally:
@@ -654,14 +652,17 @@ class _Follower:
         while isinstance(last, Logic) and last.operator == "&&":
             before.append(last.left)
             last = last.right
-        if isinstance(last, Logic):
-            default = self.printed([last.left])
-            return default if default != UNKNOWN else UNKNOWN
         for each in before:
             self.silently_change(each)
+        if isinstance(last, Logic):
+            kept = self.guard
+            self.guard = kept if self.ends(last.right) else kept.tolerant()
+            default = self.printed([last.left])
+            self.guard = kept
+            return default
         if isinstance(last, Simple):
-            known = printed([word for each in last.words for word in self.expand(each)], self.state.directory)
-            if known is not None:
+            words = [word for each in last.words for word in self.expand(each)]
+            if (known := printed(words, self.state.directory)) is not None:
                 return known
         self.state = start
         self.commands(body)
@@ -670,8 +671,7 @@ class _Follower:
     def silently_change(self, command: Command) -> None:
         """`cd` inside a substitution: `$(cd … && pwd)` names a directory."""
         if isinstance(command, Simple) and command.words and command.words[0].bare == "cd" and len(command.words) > 1:
-            operands = [self.single(word).value for word in command.words[1:]]
-            operands = [value for value in operands if not value.startswith("-")]
+            operands = [value for word in command.words[1:] if (value := self.single(word).value)[:1] != "-"]
             self.state.directory = joined(self.state.directory, operands[0]) if operands else UNKNOWN
         else:
             self.command(command)

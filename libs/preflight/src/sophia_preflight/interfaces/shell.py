@@ -45,11 +45,14 @@ def interface_of(commands: list[Command], text: str) -> Interface:
     if (long := _long_options(body)) is not None:
         return long
     reached = _reached(commands)
+    shifted = False
+    """Whether words are taken away that stand before the options."""
     for each in reached:
+        shifted |= isinstance(each, Simple) and bool(each.words) and each.words[0].bare == "shift" and each in commands
         if isinstance(each, Loop) and each.kind in ("while", "until", "for"):
             for inner in each.body:
                 if isinstance(inner, Case) and _about_first(inner, each):
-                    return _looped(inner, functions, body, leaves_words=_ends_at_words(each))
+                    return _looped(inner, functions, body, leaves_words=shifted or _ends_at_words(each))
     if (options := _getopts(commands, functions)) is not None:
         if options.known:
             insist(options.parser, commands, text, lambda commands: _leaves(commands, functions))

@@ -18,6 +18,10 @@ _CHANGES = re.compile(r"commands|add_command|resolve_command|list_commands")
 """How programs change which commands there are, once they are made."""
 
 
+_TYPES = frozenset({"bool", "bytes", "datetime", "float", "int", "list", "Path", "str", "tuple", "UUID", "Any"})
+_MOST_ALIASES = 5
+
+
 def _open_options(parser: Parser) -> None:
     parser.open_options = True
     parser.open_operands |= not parser.commands
@@ -29,6 +33,7 @@ class Typer:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
         self.constants = Constants(nodes)
+        self.classes = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
         self.apps: dict[str, Parser] = {}
         self.app_names: dict[str, str] = {}
         self.own: dict[str, list[Parser]] = {}
@@ -188,8 +193,20 @@ class Typer:
             self.parameter(made, argument, default)
         return made
 
+    def spelled(self, annotation: ast.expr | None) -> ast.expr | None:
+        """An annotation, or what it is another name for: `Verbose = Annotated[bool, typer.Option()]`."""
+        for _ in range(_MOST_ALIASES):
+            if not isinstance(annotation, ast.Name) or annotation.id not in self.constants.values:
+                break
+            annotation = self.constants.values[annotation.id]
+        return annotation
+
+    def is_type(self, name: str) -> bool:
+        """Whether a name is that of a type for certain; another may stand for a type with an option or argument."""
+        return name in _TYPES or name in self.classes
+
     def parameter(self, made: Parser, argument: ast.arg, default: ast.expr | None) -> None:
-        annotation = argument.annotation
+        annotation = self.spelled(argument.annotation)
         marker: ast.Call | None = None
         if isinstance(annotation, ast.Subscript) and name_of(annotation.value).endswith("Annotated"):
             inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
@@ -206,6 +223,9 @@ class Typer:
             marker = default
             first = default.args[0] if default.args else keyword_of(default, "default")
             required = first is None or (isinstance(first, ast.Constant) and first.value is ...)
+        if marker is None and isinstance(annotation, ast.Name) and not self.is_type(annotation.id):
+            made.open_options = made.open_operands = True
+            return
         words = [str(literal(each)) for each in (marker.args if marker else []) if isinstance(literal(each), str)]
         many = said.startswith(("list", "List", "Optional[List", "Optional[list", "tuple", "Tuple"))
         choices = tuple(self.constants.enums[said]) if said in self.constants.enums else None

@@ -127,6 +127,11 @@ class Targets:
         return depth < DEEPEST_CHAIN and self.may_make(need, depth + 1)
 
 
+_MARKS = ("", "@", "+")
+"""What a variable may hold that says how a line is run, and nothing of what."""
+_QUIETING = re.compile(r"\$[({]?(Q|AT|AM_V_\w+|\w*(verbose|quiet|silent)\w*)[)}]?", re.IGNORECASE)
+
+
 def _known_part(name: str) -> str:
     return name.replace(UNKNOWN, "")
 
@@ -353,7 +358,7 @@ class _Reader:
                 snippet.text = snippet.text[:start] + PAD + "$" + snippet.text[end:]
                 continue
             value = self.expand(reference)
-            if start == 0 and value == UNKNOWN and self.is_quieting(snippet, end):
+            if start == 0 and (value in _MARKS or (value == UNKNOWN and self.is_quieting(snippet, reference, end))):
                 snippet.text = PAD * end + snippet.text[end:]
             elif not re.search(r"[\s'\"]", value):
                 snippet.put(start, end, value)
@@ -363,9 +368,14 @@ class _Reader:
             else:
                 snippet.put(start, end, UNKNOWN)
 
+        if snippet.text.startswith(("@", "+")):
+            snippet.text = PAD + snippet.text[1:]
+
     @staticmethod
-    def is_quieting(snippet: Snippet, end: int) -> bool:
+    def is_quieting(snippet: Snippet, reference: str, end: int) -> bool:
         """Whether what a line begins with may only say how loud the command after it is: `$(Q)python …`."""
+        if _QUIETING.fullmatch(reference):
+            return True
         following = snippet.text[end : end + 1]
         put = snippet.placeholders.get(following)
         return (put.value[:1] if put else following).isalpha()

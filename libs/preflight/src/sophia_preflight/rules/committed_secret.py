@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.facts import Facts
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.secrets import Suspect
 from sophia_preflight.standing import Standing, is_development, standing
@@ -37,8 +38,8 @@ _MATERIAL = re.compile(r"(^|/)(tests?|testdata|fixtures?|mocks?|cassettes?|vendo
 _OWN = ("a private key", "a password in an address", "a JSON web token", "a Stripe test key")
 """What everybody makes for himself."""
 _TRIED_WITH = re.compile(
-    r"(^|[/._-])(localhost|self-?signed|snake-?oil|integration|tests?|testing|testserver|testbed|"
-    r"test[_-]?(utils?|helpers?|support|lib|kit|suite|data|keys?|certs?)|benchmarks?|e2e|fixtures?|mocks?|dummy|fakes?|"
+    r"(^|[/._-])(localhost|local|devstack|vagrant|self-?signed|snake-?oil|integration|tests?|testing|testserver|testbed|"
+    r"test[_-]?(utils?|helpers?|support|lib|kit|suite|data|keys?|certs?)|benchmarks?|e2e\w*|fuzz(ing|ers?)?|fixtures?|mocks?|dummy|fakes?|"
     r"examples?|samples?|demos?)([/._-]|$)",
     re.IGNORECASE,
 )
@@ -69,28 +70,53 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _only_tried(context: Context) -> set[str]:
-    """Files that are a private key and that only tests name, and what lies beside them, builds or explains."""
-    keys = {
+    """Private keys that only tests name, and what lies beside them, builds or explains; and settings that only tests
+    name which lie above them."""
+    keys = {path for path, facts in context.facts.items() if _is_key(facts) and not _is_for_show(path)}
+    settings = {
         path
         for path, facts in context.facts.items()
-        if any(each.kind == "a private key" and each.line == 1 for each in facts.suspects) and not _is_for_show(path)
+        if facts.suspects and path not in keys and "/" in path and _SETTINGS.search(path) and not _is_for_show(path)
     }
-    if not keys:
-        return set()
-    names = {posixpath.basename(path) for path in keys}
-    pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
-    users: dict[str, set[str]] = {}
-    for path, entry in context.repository.entries.items():
-        if entry.size < _MOST_BYTES and path not in keys and not _TELLING.search(path) and not _DOCUMENTS.search(path):
-            for name in set(pattern.findall(context.repository.glimpse(path))):
-                users.setdefault(name, set()).add(path)
+    users = _users(context, keys | settings)
+    between = {each for path in keys for each in users.get(path, ()) if _SETTINGS.search(each) and not _is_trial(each)}
+    through = _users(context, between)
     found = set()
-    for path in keys:
+    for path in keys | settings:
         beside = posixpath.dirname(path) + "/"
-        others = [each for each in users.get(posixpath.basename(path), ()) if not each.startswith(beside)]
-        if others and all(_is_trial(each) for each in others):
+        others = [each for each in users.get(path, ()) if not each.startswith(beside)]
+        trials = bool(others) and all(_is_trial(each) or _are_trials(through.get(each, ())) for each in others)
+        if trials and (path in keys or all(path.startswith(f"{posixpath.dirname(each)}/") for each in others)):
             found.add(path)
     return found
+
+
+def _is_key(facts: Facts) -> bool:
+    return any(each.kind == "a private key" and each.line == 1 for each in facts.suspects)
+
+
+def _users(context: Context, wanted: set[str]) -> dict[str, set[str]]:
+    """Who names each of these files, by its name or by the end of its path."""
+    if not wanted:
+        return {}
+    by_name: dict[str, list[str]] = {}
+    for path in wanted:
+        by_name.setdefault(posixpath.basename(path), []).append(path)
+    names = "|".join(map(re.escape, sorted(by_name, key=len, reverse=True)))
+    pattern = re.compile(rf"((?:[\w.-]+/)*)(?<![\w.-])({names})(?![\w-])")
+    users: dict[str, set[str]] = {}
+    for path, entry in context.repository.entries.items():
+        if entry.size < _MOST_BYTES and not _TELLING.search(path) and not _DOCUMENTS.search(path):
+            for folder, name in set(pattern.findall(context.repository.glimpse(path))):
+                inner = re.sub(r"^(\.{1,2}/)+", "", folder)
+                for each in by_name[name]:
+                    if each != path and f"/{each}".endswith(f"/{inner}{name}"):
+                        users.setdefault(each, set()).add(path)
+    return users
+
+
+def _are_trials(paths: Collection[str]) -> bool:
+    return bool(paths) and all(map(_is_trial, paths))
 
 
 def _is_trial(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
@@ -30,7 +31,8 @@ _MEANT = re.compile(r"did you mean `([^`]+)`")
 def check(context: Context) -> Iterable[Finding]:
     for path, file in context.composes.items():
         projects = context.projects_with(path)
-        yield from _faults(file)
+        if not _is_part(context, file):
+            yield from _faults(file)
         if not file.documents.documents:
             continue
         stack = any(project.stack for project in projects)
@@ -48,6 +50,17 @@ def check(context: Context) -> Iterable[Finding]:
             for each in violations(schemas.STACK, file.root, ""):
                 if (each.node.line, each.node.column) not in seen:
                     yield _violation(file, each, " by `docker stack deploy`", confidence)
+
+
+def _is_part(context: Context, file: ComposeFile) -> bool:
+    """Whether a file that does not parse alone is put behind another one by a script: its anchors are in that."""
+    if not any("anchor" in fault.message for fault in file.documents.faults):
+        return False
+    put = re.compile(rf"\bcat\b[^\n]*{re.escape(posixpath.basename(file.path))}")
+    texts = (
+        context.repository.glimpse(path) for path, each in context.repository.entries.items() if each.size < 100_000
+    )
+    return any(map(put.search, texts))
 
 
 def _is_first_version(root: Node) -> bool:

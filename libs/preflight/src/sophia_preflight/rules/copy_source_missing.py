@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from sophia_preflight.calls.model import Caller, Site
+from sophia_preflight.calls.model import Caller, Needed, Site
 from sophia_preflight.context import BuildContext, Context
 from sophia_preflight.examples import tree
 from sophia_preflight.ignoring import DockerIgnore
@@ -29,8 +29,16 @@ _KEPT = re.compile(r"\.(sh|bash|conf|cfg|ini|service|j2|tmpl|tpl|sql|toml|ya?ml|
 """Files that people write, and that no build makes."""
 
 
+_OUTPUT = re.compile(r"\.(css|js|map|html|wasm|so|a|jar|whl|mo)$")
+_BUILDS = re.compile(r"\b(npm|yarn|pnpm|bun)\b(?! install\s*$)|\b(npx|make|cargo|gradle|mvn|build|compile\w*)\b")
+_RELEASER = re.compile(r"(^|/)\.?goreleaser[\w.-]*\.ya?ml$")
+
+
 def check(context: Context) -> Iterable[Finding]:
+    released = _released(context)
     for path, made in context.dockerfiles.items():
+        if path in released:
+            continue
         builds = _plausible(context, made, context.builds(path))
         for stage in made.stages:
             for index, each in enumerate(stage.instructions):
@@ -45,6 +53,13 @@ def check(context: Context) -> Iterable[Finding]:
                     yield from _copies_of_stage(context, made, stage, index, builds)
                 elif each.name == "WORKDIR" and _works_in(stage, index):
                     yield from _left_out(context, made, stage, index, builds)
+
+
+def _released(context: Context) -> set[str]:
+    """Dockerfiles that goreleaser builds, in a directory of its own with what it has built."""
+    released = (each for each in context.calls if isinstance(each.target, Needed) and _RELEASER.search(each.site.path))
+    needed = (each.target.path.value for each in released if isinstance(each.target, Needed))
+    return {path for path in map(posixpath.normpath, needed) if not any(each.certain for each in context.builds(path))}
 
 
 def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -> list[BuildContext]:
@@ -134,7 +149,7 @@ def _lacks(context: Context, made: Dockerfile, stage: Stage, build: BuildContext
     path = joined("/", source)
     if files.find(path) != "":
         return ""
-    if lost := files.lost(path):
+    if (lost := files.lost(path)) and not _is_built(stage, lost):
         return f"the .dockerignore of `{build.directory}` leaves `{lost}` out"
     if files.is_nowhere(path):
         return f"nothing puts `{path}` into the stage `{stage.name or stage.index}`"
@@ -142,6 +157,12 @@ def _lacks(context: Context, made: Dockerfile, stage: Stage, build: BuildContext
     if not place or not _KEPT.search(place) or context.finder.is_made(place) or posixpath.dirname(place) == "":
         return ""
     return f"there is no `{place}`, which the stage would get it from"
+
+
+def _is_built(stage: Stage, path: str) -> bool:
+    """Whether a stage makes it anew, which is why the old one is left out: what bundlers and compilers write."""
+    runs = (each.flat for each in stage.instructions if each.name == "RUN")
+    return _OUTPUT.search(path) is not None and any(_BUILDS.search(each) for each in runs)
 
 
 def _finding(

@@ -21,6 +21,13 @@ RULE = Rule(
 )
 
 
+def _has_elsewhere(context: Context, module: str, attribute: str) -> bool:
+    """Whether another module of that name, in another directory, has it: which of them is meant is hard to tell."""
+    roots = context.module_roots(module.partition(".")[0])
+    files = (context.finder.module_file(root, module.replace(".", "/")) for root in roots)
+    return any(file and not context.finder.lacks(file, attribute) for file in files)
+
+
 def check(context: Context) -> Iterable[Finding]:
     for call in context.calls:
         if not isinstance(call.target, Attribute) or ":" not in call.target.name.value:
@@ -32,6 +39,7 @@ def check(context: Context) -> Iterable[Finding]:
             not location.found
             or not location.path.endswith(".py")
             or not context.finder.lacks(location.path, attribute)
+            or _has_elsewhere(context, module, attribute)
         ):
             continue
         is_import = call.target.server == "python"

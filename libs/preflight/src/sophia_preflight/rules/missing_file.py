@@ -32,6 +32,8 @@ _PACKED = ("what is packed", "what is given to the image")
 _FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 
+_CONTENT = ("the package that yarn installs", "the package that npm installs")
+"""What an image does without that nothing was put into, as it is given its files by a mount: nothing is installed."""
 _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
 """Read the Docs builds the pages of a repository by the file at its top."""
 
@@ -84,6 +86,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return
     if target.purpose in _PACKED and not context.repository.is_directory(posixpath.dirname(location.path) or "."):
         return  # of a directory that a hook makes
+    if target.purpose in _CONTENT and all(view.files.is_untouched() for view in context.filesystems(call.site)):
+        return
     severity, blocks = consequence(call.site)
     if target.purpose in _FRAGILE:
         severity = severity.at_most(Severity.HIGH)
@@ -116,7 +120,9 @@ def _is_written(context: Context, call: Call, path: str) -> bool:
 def _is_runtime(path: str) -> bool:
     """Settings that a person or a secret store provides, and that nobody commits."""
     name = posixpath.basename(path)
-    return name.startswith(".env") and not name.endswith((".example", ".sample", ".template", ".dist"))
+    return name.startswith(("my-", "my_")) or (
+        name.startswith(".env") and not name.endswith((".example", ".sample", ".template", ".dist"))
+    )
 
 
 def _of_documentation(context: Context) -> Iterator[Finding]:

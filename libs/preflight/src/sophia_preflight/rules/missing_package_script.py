@@ -11,6 +11,7 @@ from sophia_preflight.calls.model import Call, PackageScript
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import Word
 
@@ -22,6 +23,9 @@ RULE = Rule(
     fix="correct the name, or add the script to package.json",
     family="targets",
 )
+
+
+_DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -51,6 +55,8 @@ def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Fi
     package = context.packages.get(location.path) if location.found else None
     if package is None or not package.documents.documents or name in package.scripts:
         return
+    if target.manager in ("yarn", "bun") and _is_program(context, package.documents.root, name):
+        return
     near = get_close_matches(name, package.scripts, n=1)
     yield RULE.found(
         f"`{location.path}` has no script `{name}`",
@@ -64,6 +70,13 @@ def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Fi
     )
 
 
+def _is_program(context: Context, package: Node, name: str) -> bool:
+    """Whether yarn or bun finds a program of that name, which a dependency of the package or of one above it brings."""
+    roots = [package, *(each.documents.root for each in context.packages.values() if each.documents.root["workspaces"])]
+    named = {key for root in roots for kind in _DEPENDENCIES for key, _ in root[kind].items()}
+    return any(name in (each, each.rpartition("/")[2].removesuffix("-cli")) for each in named)
+
+
 def _workspace(context: Context, workspace: str) -> Location:
     """The package.json of a workspace, by its folder or by the package's name."""
     for path, package in context.packages.items():
@@ -74,6 +87,10 @@ def _workspace(context: Context, workspace: str) -> Location:
 
 
 BAD = [
+    tree("""
+        === package.json
+        {"scripts": {"turn": "yarn run rtlcs a.css && npm run rtlcss"}, "dependencies": {"rtlcss": "^3"}}
+    """),
     tree("""
         === package.json
         {"scripts": {"build": "tsc", "deploy": "npm run bild && npm run push"}}
@@ -104,6 +121,11 @@ GOOD = [
     tree("""
         === package.json
         {"scripts": {"build": "tsc", "all": "npm run build && npm run lint --if-present && yarn eslint ."}}
+    """),
+    tree("""
+        === package.json
+        {"scripts": {"turn": "yarn run rtlcss a.css && yarn run postcss b.css"},
+         "dependencies": {"rtlcss": "^3"}, "devDependencies": {"postcss-cli": "^9"}}
     """),
     tree("""
         === README.md

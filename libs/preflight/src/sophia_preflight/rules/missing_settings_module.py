@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 
@@ -18,12 +19,25 @@ RULE = Rule(
     fix="name the module that is there",
     family="python",
 )
+_ENDS = ("example", "sample", "template", "dist", "in", "j2", "tmpl")
 _NAME = "DJANGO_SETTINGS_MODULE"
 _SAID = re.compile(rf"{_NAME}[\"']?\]?\s*(?:=|:|,|\s)\s*[\"']?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?=[\"'\s,;)\]]|$)")
 _KINDS = frozenset(
     {"python", "shell", "dockerfile", "compose", "workflow", "pipeline", "make", "tox", "project", "procfile",
      "systemd", "supervisor", "yaml", "package", "document"}
 )  # fmt: skip
+
+
+_MODEL = ("{}_example", "{}_sample", "{}_template", "{}_dist", "{}-example", "{}.example", "example_{}", "sample_{}")
+
+
+def _is_made_of(context: Context, path: str) -> bool:
+    """Whether an example lies beside it that everybody copies to have settings of his own."""
+    directory, name = posixpath.split(path.removesuffix(".py"))
+    models = [posixpath.join(directory, each.format(name)) for each in _MODEL]
+    return any(
+        map(context.repository.is_file, [f"{each}.py" for each in models] + [f"{path}.{each}" for each in _ENDS])
+    )
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -42,7 +56,8 @@ def check(context: Context) -> Iterable[Finding]:
             if not roots or any(context.finder.module_file(root, module.replace(".", "/")) for root in roots):
                 continue
             if any(
-                context.repository.is_ignored(f"{root}/{module.replace('.', '/')}.py".lstrip("./")) for root in roots
+                context.repository.is_ignored(path) or _is_made_of(context, path)
+                for path in (f"{root}/{module.replace('.', '/')}.py".removeprefix("./") for root in roots)
             ):
                 continue
             yield RULE.found(
@@ -78,6 +93,13 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === shop/wsgi.py
+        import os
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+        === shop/__init__.py
+        === shop/settings_example.py
+    """),
     tree("""
         === manage.py
         import os

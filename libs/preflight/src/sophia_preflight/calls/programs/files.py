@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.model import (
@@ -15,7 +15,7 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import Reader, Run
-from sophia_preflight.text import Word, named
+from sophia_preflight.text import Word, is_known, named
 
 
 def _chmod(words: Sequence[Word], run: Run) -> None:
@@ -121,10 +121,23 @@ def _git(words: Sequence[Word], run: Run) -> None:
         run.produces(operands[2], tree=True)
 
 
+def _above(path: str) -> Iterator[str]:
+    """The directories that `mkdir -p` makes on the way, as far as they are known."""
+    parts = path.split("/")[:-1]
+    for end in range(1, len(parts) + 1):
+        above = "/".join(parts[:end])
+        if is_known(above) and re.search(r"\w", parts[end - 1]):
+            yield above
+
+
 def _makes(words: Sequence[Word], run: Run) -> None:
     tree = posixpath.basename(words[0].value) == "mkdir"
-    for word in part(words[1:], frozenset(("-m", "--mode", "-d", "-t", "-r"))).operands:
+    parted = part(words[1:], frozenset(("-m", "--mode", "-d", "-t", "-r")))
+    for word in parted.operands:
         run.produces(word, tree=tree, empty=tree)
+        if tree and parted.has("-p", "--parents"):
+            for above in _above(word.value):
+                run.produces(replace(word, value=above))
 
 
 READERS: dict[str, Reader] = {

@@ -130,10 +130,13 @@ def _pip(words: Sequence[Word], run: Run) -> None:
         named(
             "-r --requirement --requirements -c --constraint -e --editable -i --index-url --extra-index-url -f "
             "--find-links -t --target --python -p --prefix --cache-dir --trusted-host --platform --extra --group "
-            "-o --output-file"
+            "-o --output-file -w --wheel-dir -d --dest"
         ),
     )
     verb = parted.operands[0].value if parted.operands else ""
+    if verb in ("wheel", "download"):
+        for word in parted.all("-w", "--wheel-dir", "-d", "--dest"):
+            run.produces(word, tree=True)
     if verb not in ("install", "sync", "wheel", "download", "compile"):
         return
     for word in parted.all("-r", "--requirement", "--requirements", "-c", "--constraint"):

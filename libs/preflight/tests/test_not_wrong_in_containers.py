@@ -1,0 +1,205 @@
+"""What looks like a defect of images and of services that are started together, and is none; beside what is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Tree
+
+PAIRS = {
+    "an image whose package is mounted": (
+        """
+        === Dockerfile
+        FROM node:22
+        WORKDIR /home/node
+        RUN yarn install
+        === web/package.json
+        {}
+        """,
+        """
+        === Dockerfile
+        FROM node:22
+        WORKDIR /home/node
+        COPY web/src ./src
+        RUN yarn install
+        === web/package.json
+        {}
+        === web/src/index.js
+        """,
+    ),
+    "a command in a list whose shell is named elsewhere": (
+        """
+        === compose.yaml
+        services:
+          told:
+            build: .
+            command:
+              - |
+                echo "Wait for ./server/it"
+                sleep 5
+        === Dockerfile
+        FROM debian:13
+        WORKDIR /app
+        COPY . .
+        """,
+        """
+        === compose.yaml
+        services:
+          told:
+            build: .
+            entrypoint: [sh, -c]
+            command:
+              - |
+                echo "Wait"
+                sh ./server/it.sh
+        === Dockerfile
+        FROM debian:13
+        WORKDIR /app
+        COPY . .
+        === server/that.sh
+        """,
+    ),
+    "services of which a call starts one": (
+        """
+        === Makefile
+        debug:
+        \tdocker compose -f docker-compose.yml -f docker-compose.debug.yml up shop-debug
+        === docker-compose.yml
+        services: {shop: {image: shop, ports: ["80:80"]}}
+        === docker-compose.debug.yml
+        services: {shop-debug: {image: shop, ports: ["80:80"]}}
+        """,
+        """
+        === Makefile
+        debug:
+        \tdocker compose -f docker-compose.yml -f docker-compose.debug.yml up
+        === docker-compose.yml
+        services: {shop: {image: shop, ports: ["80:80"]}}
+        === docker-compose.debug.yml
+        services: {shop-debug: {image: shop, ports: ["80:80"]}}
+        """,
+    ),
+    "a compose file that scripts of tests put on another": (
+        """
+        === tests/up.sh
+        compose="docker compose -f docker-compose.yml -f docker-compose.more.yml"
+        === docker-compose.yml
+        services: {redis: {image: redis}, shop: {build: ., ports: ["80:80"]}}
+        === docker-compose.more.yml
+        services: {shop: {build: ., ports: ["80:80"], depends_on: [redis]}}
+        === Dockerfile
+        FROM debian:13
+        """,
+        """
+        === tests/up.sh
+        compose="docker compose -f docker-compose.more.yml"
+        === docker-compose.yml
+        services: {post: {image: post}, shop: {build: ., ports: ["80:80"]}}
+        === docker-compose.more.yml
+        services: {shop: {build: ., ports: ["80:80"], depends_on: [redis]}}
+        === Dockerfile
+        FROM debian:13
+        """,
+    ),
+    "a part of a compose file that a script appends": (
+        """
+        === suite/run.sh
+        cat parts/part-compose.yml >> made.yml
+        === suite/parts/part-compose.yml
+        services:
+          one:
+            <<: *image
+        """,
+        """
+        === suite/run.sh
+        docker compose -f parts/part-compose.yml up
+        === suite/parts/part-compose.yml
+        services:
+          one:
+            <<: *image
+        """,
+    ),
+    "a server for when another does not listen": (
+        """
+        === compose.yaml
+        services:
+          shop: {image: shop, command: [uvicorn, "a:b", --port, "4444"]}
+          web: {image: "nginx:1.29", volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]}
+        === nginx.conf
+        events {}
+        http {
+          upstream till { server shop:8788; server shop:4444 backup; }
+          server { listen 80; location / { proxy_pass http://till; } }
+        }
+        """,
+        """
+        === compose.yaml
+        services:
+          shop: {image: shop, command: [uvicorn, "a:b", --port, "4444"]}
+          web: {image: "nginx:1.29", volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]}
+        === nginx.conf
+        events {}
+        http {
+          upstream till { server shop:8788; server shop:4444; }
+          server { listen 80; location / { proxy_pass http://till; } }
+        }
+        """,
+    ),
+    "what a stage bundles anew": (
+        """
+        === Dockerfile
+        FROM node:22 AS pages
+        WORKDIR /build
+        COPY . .
+        RUN npm ci && npm run build
+        FROM nginx
+        COPY --from=pages /build/static/site.css /srv/
+        === package.json
+        {"scripts": {"build": "tool -o static/site.css"}}
+        === package-lock.json
+        {}
+        === static/site.css
+        === static/app.conf
+        === .dockerignore
+        static/site.css
+        """,
+        """
+        === Dockerfile
+        FROM node:22 AS pages
+        WORKDIR /build
+        COPY . .
+        RUN npm ci && npm run build
+        FROM nginx
+        COPY --from=pages /build/static/app.conf /srv/
+        === package.json
+        {"scripts": {"build": "tool -o static/site.css"}}
+        === package-lock.json
+        {}
+        === static/site.css
+        === static/app.conf
+        === .dockerignore
+        static/app.conf
+        """,
+    ),
+}
+"""What is no defect, and the defect that it could be taken for."""
+
+
+def _blocking(root: Path, example: Tree) -> list[str]:
+    for path, text in example.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return [f"{each.place}: {each.message}" for each in engine.check(root).blocking]
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_what_is_no_defect_does_not_block(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][0])) == []
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][1]))

@@ -1,0 +1,154 @@
+"""Lines of pages that nobody types, or types elsewhere, beside lines that somebody does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Tree
+
+PAIRS = {
+    "an option with its other name": (
+        """
+        === README.md
+        ```bash
+        python shop.py --version, -v    # says which
+        ```
+        === shop.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--version", "-v", action="store_true")
+        parser.parse_args()
+        """,
+        """
+        === README.md
+        ```bash
+        python shop.py --version -w    # says which
+        ```
+        === shop.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--version", "-v", action="store_true")
+        parser.parse_args()
+        """,
+    ),
+    "what curl has printed": (
+        """
+        === README.md
+        ```bash
+        curl -I localhost
+        HTTP/1.1 200 OK
+        ```
+        === HTTP/2.1
+        """,
+        """
+        === README.md
+        ```bash
+        curl -I localhost
+        HTTP/say.sh 200 OK
+        ```
+        === HTTP/told.sh
+        """,
+    ),
+    "a row of a table": (
+        """
+        === README.md
+        ```bash
+        docker images
+        shop/till     latest     a94428dd9c64   1 second ago   810MB
+        ```
+        === shop/post
+        """,
+        """
+        === README.md
+        ```bash
+        docker images
+        shop/till latest
+        ```
+        === shop/post
+        """,
+    ),
+    "a blank behind the backslash": (
+        "=== README.md\n```bash\ndocker run --publish 80:80 \\ \n  shop/till\n```\n=== shop/post\n",
+        "=== README.md\n```bash\ndocker run --publish 80:80 shop\nshop/till\n```\n=== shop/post\n",
+    ),
+    "comments of what another prompt has printed": (
+        """
+        === README.md
+        Say it:
+
+            3> redbug:start("erlang:demonitor->return").
+            % redbug/block_a_little.sh
+        === redbug/start.sh
+        """,
+        """
+        === README.md
+        Say it:
+
+            % redbug/block_a_little.sh
+        === redbug/start.sh
+        """,
+    ),
+    "a program that the reader has": (
+        """
+        === tools/tracing/README.md
+        ```bash
+        opentelemetry-instrument python shop-client.py
+        ```
+        === tools/tracing/setup.sh
+        """,
+        """
+        === tools/tracing/README.md
+        ```bash
+        opentelemetry-instrument python shop-client.py
+        ```
+        === tools/tracing/shop-server.py
+        """,
+    ),
+    "a reader above the repository": (
+        """
+        === setup.cfg
+        [metadata]
+        name = shop
+        === shop/__init__.py
+        === images/README.md
+        ```bash
+        cd shop/images
+        pip install -r requirements.txt
+        ```
+        === images/requirements.txt
+        """,
+        """
+        === setup.cfg
+        [metadata]
+        name = shop
+        === shop/__init__.py
+        === images/README.md
+        ```bash
+        cd shop/image
+        pip install -r requirements.txt
+        ```
+        === images/requirements.txt
+        """,
+    ),
+}
+"""What nobody types, and what is like it that people do."""
+
+
+def _blocking(root: Path, example: Tree) -> list[str]:
+    for path, text in example.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return [f"{each.place}: {each.message}" for each in engine.check(root).blocking]
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_what_is_no_defect_does_not_block(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][0])) == []
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][1]))
