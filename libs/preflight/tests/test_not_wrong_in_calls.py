@@ -10,6 +10,29 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a call that prints what make knows": (
+        """
+        === Makefile
+        list:
+        \t@$(MAKE) -pRrn : -f $(MAKEFILE_LIST) | sort
+        """,
+        """
+        === Makefile
+        list:
+        \t@$(MAKE) -Rrn every -f $(MAKEFILE_LIST) | sort
+        """,
+    ),
+    "a kustomization of another repository": (
+        """
+        === deploy.sh
+        kubectl apply -k "github.com/shop/till/manifests?ref=1.8"
+        kustomize build example.com/shop/till//manifests
+        """,
+        """
+        === deploy.sh
+        kubectl apply -k "manifests/till"
+        """,
+    ),
     "options that patterns of a case begin with": (
         """
         === .github/workflows/ci.yml

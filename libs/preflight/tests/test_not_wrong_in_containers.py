@@ -10,6 +10,56 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a place for what a script puts in": (
+        """
+        === set.sh
+        sed -i "s#DATA_PLACE#${DATA}#" compose.yaml
+        === compose.yaml
+        services: {shop: {image: shop, volumes: ["DATA_PLACE:/data"]}}
+        """,
+        """
+        === set.sh
+        sed -i "s#OTHER_PLACE#${DATA}#" compose.yaml
+        === compose.yaml
+        services: {shop: {image: shop, volumes: ["DATA_PLACE:/data"]}}
+        """,
+    ),
+    "a program that make compiles by the name of its module": (
+        """
+        === Dockerfile
+        FROM golang:1.25
+        COPY . /go/src/example.com/shop/till/
+        WORKDIR /go/src/example.com/shop/till/
+        RUN \\
+          CGO_ENABLED=0 \\
+          make
+        RUN ./till version
+        === go.mod
+        module example.com/shop/till
+        === main.go
+        package main
+        === Makefile
+        till:
+        \tgo build -v
+        """,
+        """
+        === Dockerfile
+        FROM golang:1.25
+        COPY . /go/src/example.com/shop/till/
+        WORKDIR /go/src/example.com/shop/till/
+        RUN \\
+          CGO_ENABLED=0 \\
+          make
+        RUN ./tell version
+        === go.mod
+        module example.com/shop/till
+        === main.go
+        package main
+        === Makefile
+        till:
+        \tgo build -v
+        """,
+    ),
     "an image whose package is mounted": (
         """
         === Dockerfile

@@ -141,6 +141,10 @@ class Filesystem:
         directory, name = posixpath.split(path)
         return _MADE.search(path) is not None and not ("." in name and self._has(directory))
 
+    def is_opaque(self) -> bool:
+        """Whether commands were run in it that may make anything."""
+        return any(stage.opaque for stage in self._below())
+
     def is_untouched(self) -> bool:
         """Whether nothing of the repository, nor of another stage, was put into it."""
         return not any(stage.copied or stage.moved or stage.put for stage in self._below())

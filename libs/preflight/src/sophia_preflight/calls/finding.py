@@ -293,9 +293,11 @@ class Finder:
 
     @cached_property
     def _go(self) -> set[str]:
-        """Names of directories with source in Go: `go build` calls a program like the one that it is made of."""
+        """Names of directories with source in Go, and of modules: `go build` calls a program after them."""
         directories = {posixpath.dirname(path) for path in self.repository.entries if path.endswith(".go")}
-        return {posixpath.basename(each) for each in directories if each}
+        texts = (self.repository.glimpse(path) for path in self.repository.by_name.get("go.mod", []))
+        modules = (match[1] for text in texts if (match := re.search(r"^module\s+(\S+)", text, re.MULTILINE)))
+        return {posixpath.basename(each) for each in (*directories, *modules) if each}
 
     def _is_below_made(self, path: str) -> bool:
         """Whether the first directory on its way that is not here is a tool's, or called like one that is made."""
@@ -342,6 +344,8 @@ class Finder:
             if found:
                 return Location(State.FOUND, found)
             if found is None or self._is_configured(path, system.files.find) or self._is_inside(path, site, system):
+                return NOWHERE
+            if system.files.is_opaque() and self._is_compiled(posixpath.basename(path)):
                 return NOWHERE
             confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
             missing = Location(State.MISSING, path, confidence, f"the image, at `{path}`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
@@ -32,7 +33,17 @@ def check(context: Context) -> Iterable[Finding]:
             known = names if kind == "service" else set(each.project.top(f"{kind}s"))
             if not is_known(name) or name in known or (kind == "network" and name == "default"):
                 continue
+            if _is_replaced(context, name):
+                continue
             yield _finding(each, kind, name, part, known)
+
+
+def _is_replaced(context: Context, name: str) -> bool:
+    """Whether it holds the place of something that a script puts in with `sed`."""
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]{3,}", name):
+        return False
+    put = re.compile(rf"\bs([#/|,@!]){name}\1")
+    return any(put.search(context.repository.glimpse(path)) for path in context.repository.entries)
 
 
 def _extended(context: Context, each: Used) -> Iterator[Finding]:

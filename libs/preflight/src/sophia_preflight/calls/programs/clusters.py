@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,6 +22,14 @@ _KUBECTL = named(
 )
 
 
+def _is_remote(path: str) -> bool:
+    """Whether a kustomization is one of another repository, with or without its scheme."""
+    return (
+        URL.match(path) is not None
+        or re.search(r"^[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev)/|//|\?ref=", path) is not None
+    )
+
+
 def _kubectl(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], _KUBECTL)
     verb = parted.operands[0].value if parted.operands else ""
@@ -31,7 +40,7 @@ def _kubectl(words: Sequence[Word], run: Run) -> None:
                     needed = Needed(replace(word, value=piece), "the manifest that kubectl applies")
                     run.call(needed, words)
         for word in parted.all("-k", "--kustomize"):
-            if not URL.match(word.value):
+            if not _is_remote(word.value):
                 run.call(Needed(word, "the kustomization that kubectl applies", directory=True), words)
         for word in parted.all("--from-file", "--from-env-file"):
             run.call(Needed(replace(word, value=word.value.rpartition("=")[2]), "what kubectl reads"), words)
@@ -63,7 +72,7 @@ def _helm(words: Sequence[Word], run: Run) -> None:
 
 def _kustomize(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], frozenset(("-o", "--output", "--load-restrictor", "--env")))
-    if len(parted.operands) > 1 and parted.operands[0].value == "build" and not URL.match(parted.operands[1].value):
+    if len(parted.operands) > 1 and parted.operands[0].value == "build" and not _is_remote(parted.operands[1].value):
         run.call(Needed(parted.operands[1], "the kustomization that is built", directory=True), words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sophia_preflight.calls.model import (
@@ -15,6 +16,8 @@ from sophia_preflight.text import Word, joined, named
 
 def _make(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], named("-C --directory -f --file --makefile -I -o -W -l"))
+    if any(re.fullmatch(r"-\w*p\w*|--print-data-base", each) for each in parted.flags):
+        return  # what it knows is asked for, and nothing made
     operands = parted.operands
     for base in parted.all("-C", "--directory"):
         if base.known and base.value not in (".", ".."):
