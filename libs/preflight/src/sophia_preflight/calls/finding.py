@@ -106,8 +106,9 @@ class Finder:
         elsewhere = produced.path.startswith("/") and (
             _SYSTEM.match(produced.path) is not None or name in self.repository.by_name
         )
+        on_the_way = produced.empty and not produced.tree
         usable = is_known(name) and name not in ("", ".", "..", "bin") and not name.startswith((ROOT, CWD))
-        if usable and not placed and not elsewhere and not produced.copied:
+        if usable and not placed and not elsewhere and not produced.copied and not on_the_way:
             self.made_names.add(_name(produced.path))
             if produced.tree:
                 self.made_tree_names.add(name)

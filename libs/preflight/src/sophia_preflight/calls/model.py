@@ -258,7 +258,7 @@ class Produced:
     path: str
     tree: bool = False
     empty: bool = False
-    """A directory that is only made, for whatever is then put into it."""
+    """A directory that is only made, for whatever is then put into it; without `tree`, on the way to such a one."""
     copied: bool = False
     """A copy of a file of the same name, which is there if that file is."""
 

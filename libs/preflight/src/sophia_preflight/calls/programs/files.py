@@ -137,7 +137,7 @@ def _makes(words: Sequence[Word], run: Run) -> None:
         run.produces(word, tree=tree, empty=tree)
         if tree and parted.has("-p", "--parents"):
             for above in _above(word.value):
-                run.produces(replace(word, value=above))
+                run.produces(replace(word, value=above), empty=True)
 
 
 READERS: dict[str, Reader] = {
