@@ -60,6 +60,15 @@ _MANIFESTS = """
     metadata: {name: grafana}
     spec: {selector: {app: grafana}, ports: [{port: 80}]}
 """
+_SCRIPT = """
+    === docs/aws/apply.sh
+    #!/bin/sh
+    ./check.sh
+"""
+_PACKAGE = """
+    === docs/package.json
+    {"name": "pages", "version": "1.0.0", "scripts": {"postinstall": "sh ./theme.sh"}}
+"""
 _MODULE = """
     === shop/__init__.py
     === shop/commands.py
@@ -78,8 +87,19 @@ def _blocking(root: Path, text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "text",
-    [_IMAGE, _COMPOSE, _MAKE, _SCRAPING, _EXAMPLE_COMPOSE, _EXAMPLE_IMAGE, _MANIFESTS, _MODULE],
-    ids=["image", "compose", "make", "configuration", "example", "image of an example", "manifests", "module"],
+    [_IMAGE, _COMPOSE, _MAKE, _SCRAPING, _EXAMPLE_COMPOSE, _EXAMPLE_IMAGE, _MANIFESTS, _SCRIPT, _PACKAGE, _MODULE],
+    ids=[
+        "image",
+        "compose",
+        "make",
+        "pages",
+        "example",
+        "image of an example",
+        "manifests",
+        "script",
+        "hook",
+        "module",
+    ],
 )
 def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
     assert _blocking(tmp_path, text) == []
@@ -120,6 +140,28 @@ def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
         (_EXAMPLE_IMAGE, "=== examples/postgres/db/README.md\n    ```sh\n    docker build -t db .\n    ```"),
         (_MANIFESTS, "=== Tiltfile\n    k8s_yaml(['k8s/test/grafana.yaml', 'k8s/test/service.yaml'])"),
         (_MANIFESTS, "=== CONTRIBUTING.md\n    ```sh\n    kubectl apply -f k8s/test/\n    ```"),
+        (
+            _MANIFESTS,
+            """=== k8s/test/README.md
+    Run `./deploy.sh`.
+    === k8s/test/deploy.sh
+    HERE="$(cd "$(dirname "$0")" && pwd)"
+    for each in grafana.yaml service.yaml; do
+      envsubst < "${HERE}/${each}" | kubectl apply -f -
+    done""",
+        ),
+        (_SCRIPT, "=== README.md\n    ```bash\n    cd pages/aws\n    ./apply.sh\n    ```"),
+        (_SCRIPT, "=== docs/aws.md\n    Then run `docs/aws/../aws/apply.sh`, or `cd aws && ./apply.sh now`."),
+        (
+            _PACKAGE,
+            "=== .github/workflows/pages.yml\n    on: push\n    jobs:\n      pages:\n        runs-on: ubuntu-24.04\n"
+            "        steps:\n          - uses: actions/checkout@v5\n          - run: npm install\n"
+            "            working-directory: docs",
+        ),
+        (
+            _EXAMPLE_IMAGE,
+            "=== examples/postgres/db/README.md\n    ```sh\n    docker build -f examples/shop/Dockerfile -t db .\n    ```",
+        ),
         (_MODULE, "=== shop/cli.py\n    from shop.shop_test import start"),
     ],
     ids=[
@@ -140,11 +182,16 @@ def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
         "an image beside its page",
         "a tool for clusters",
         "a folder of manifests",
+        "manifests that a script of a page reads",
+        "a script of a folder that is not there",
+        "a script in a page",
+        "the hook of a package that is installed",
+        "the image beside a page that names another",
         "a module that the product imports",
     ],
 )
 def test_what_somebody_runs_blocks(text: str, caller: str, tmp_path: Path) -> None:
-    assert len(set(_blocking(tmp_path, text + "    " + caller))) == 1
+    assert len({*_blocking(tmp_path, text + "    " + caller)} - {"missing-dockerfile"}) == 1
 
 
 def test_an_invented_repository_of_a_test_does_not_block(tmp_path: Path) -> None:

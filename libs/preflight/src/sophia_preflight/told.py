@@ -39,6 +39,10 @@ _COMMAND = re.compile(
     r"(?![\w/-])"
 )
 _VERB = re.compile(r"\b(up|start|create|run|build|config|watch)\b")
+_SHELL = re.compile(
+    r"(?:^|[\s;&(`])(?:(?:sudo\s+)?(?:bash|sh)\s+)?((?:\.{1,2}/|(?<=sh\s))[\w./-]*[\w-]+\.(?:sh|bash))\b"
+)
+"""A script that a page has its reader run."""
 _CD = re.compile(r"(?:^|[\s(;&])(?:cd|pushd)\s+[\"']?([\w./-]+)")
 _WORKING = re.compile(r"working-directory:\s*[\"']?([\w./-]+)")
 _INLINE = re.compile(r"`+([^`\n]+)`+")
@@ -84,7 +88,9 @@ class Told:
             for word in _SPLIT.split(text):
                 self._give(word, [here], "apply")
             return
-        if _COMMAND.search(text) is None and not (_PAGE.search(path) and _FILE_NAMED.search(text)):
+        if _COMMAND.search(text) is None and not (
+            _PAGE.search(path) and (_FILE_NAMED.search(text) or _SHELL.search(text))
+        ):
             return
         around = [*upward(here), ""]
         if not _PAGE.search(path):
@@ -110,8 +116,11 @@ class Told:
         for line in lines:
             for match in _CD.finditer(line):
                 inner = self._entered(match[1], [*inner, *around]) or inner
+            bases = list(dict.fromkeys([*inner, *around]))
             if (command := _COMMAND.search(line)) is not None:
-                self._run(command, line[command.start() :], list(dict.fromkeys([*inner, *around])))
+                self._run(command, line[command.start() :], bases)
+            for match in _SHELL.finditer(line):
+                self._start(match[1], bases)
         return inner
 
     def _entered(self, name: str, bases: list[str]) -> list[str]:
@@ -123,12 +132,26 @@ class Told:
     def _run(self, command: re.Match[str], line: str, bases: list[str]) -> None:
         kind = command.lastgroup or ""
         words = [word for word in _SPLIT.split(line) if word]
+        before = len(self.found)
         for word in words:
             self._give(word, bases, kind)
+        if (
+            kind == "build"
+            and re.search(r"\s(-f|--file)\b", line)
+            and len(self.found) == before
+            and not any(self.repository.is_file(_below(base, word)) for word in words for base in bases)
+        ):
+            self._first(bases[:1], _MADE)  # the one beside the page, whose name it gets wrong
         if kind == "compose" and not re.search(r"\s(-f|--file)\b", line) and _VERB.search(line):
             self._first(bases, COMPOSE_NAMES)
         elif kind == "build" and "." in words and not re.search(r"\s(-f|--file)\b", line):
             self._first(bases, _MADE)
+
+    def _start(self, name: str, bases: list[str]) -> None:
+        """Take the script of a name; the only one of it, where the page leads to a directory that is not there."""
+        places = [place for base in bases if (place := _below(base, name)) in self.light]
+        same = self.repository.by_name.get(posixpath.basename(name), [])
+        self._use(places[0] if places else same[0] if len(same) == 1 else "")
 
     def _first(self, bases: list[str], names: Iterable[str]) -> None:
         """The file that a command takes by itself, in the first directory that has one."""

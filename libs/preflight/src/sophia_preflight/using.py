@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.documents import Page
-from sophia_preflight.calls.model import Call, Caller, Composition, MakeTarget, Script
+from sophia_preflight.calls.model import Call, Caller, Composition, MakeTarget, Needed, PackageScript, Script
 from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import Standing, standing
@@ -29,6 +29,8 @@ _SHARED = re.compile(
     re.IGNORECASE,
 )
 """What is said at the top of a file that people here do not write."""
+_LIGHT_ENOUGH = re.compile(r"(^|/)(package\.json|[^/]+\.(ya?ml|json|sh|template|tmpl|conf|toml))$")
+"""Files that are read and say in turn what is run, or what is deployed."""
 _MOST_BYTES = 300_000
 _TELLS = re.compile(r"\.(md|rst|sh|bash|mk)$|(^|/)(Makefile|Justfile)$|(^|/)\.github/workflows/[^/]+$")
 _GIVEN = re.compile(
@@ -93,6 +95,11 @@ def _called(context: Context, call: Call) -> Iterator[str]:
         case Script():
             location = context.script(call)
             yield from [location.path] if location.found else []
+        case Needed(path=word) if word.known and _LIGHT_ENOUGH.search(word.value):
+            yield from (place.path for place in [context.path_of(word, call)] if place.found and _is_light(place.path))
+        case PackageScript(workspace=""):
+            place = context.path_of(Word("package.json", call.place.line, call.place.column), call)
+            yield from [place.path] if place.found else []
         case MakeTarget(file=file):
             words = [file] if file is not None else [Word(name, 0, 0) for name in MAKEFILE_NAMES]
             yield from (place.path for word in words if (place := context.path_of(word, call)).found)
