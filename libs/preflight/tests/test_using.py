@@ -160,7 +160,7 @@ def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
         ),
         (
             _EXAMPLE_IMAGE,
-            "=== examples/postgres/db/README.md\n    ```sh\n    docker build -f examples/shop/Dockerfile -t db .\n    ```",
+            "=== examples/postgres/db/README.md\n    ```sh\n    docker build -f examples/shop/Dockerfile .\n    ```",
         ),
         (_MODULE, "=== shop/cli.py\n    from shop.shop_test import start"),
     ],

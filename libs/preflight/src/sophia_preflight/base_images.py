@@ -41,6 +41,15 @@ _BRINGS = {
     "ollama": named(""), "keycloak": named(""),
 }  # fmt: skip
 """Programs that images bring on top of Debian, Ubuntu or less; their variants of Alpine bring its programs as well."""
+_OF_STORES = frozenset(CLIENTS) - named("jq nc wget curl bash")
+_OTHERS = named(
+    "php openjdk eclipse-temurin maven gradle tomcat elixir erlang perl haproxy amazoncorretto ibmjava jetty wordpress "
+    "nextcloud ghost"
+)
+"""Images of which little is known, but that they are for other things than stores."""
+_CLOUDS = re.compile(
+    r"(^|/)(google-cloud-cli|cloud-sdk|google/cloud-sdk|amazon/aws-cli|mcr\.microsoft\.com/(azure-cli|dotnet/[\w/-]+))(:|@|$)"
+)
 _ON_BUSYBOX = named("prometheus alertmanager node-exporter blackbox-exporter pushgateway traefik caddy busybox alpine")
 _OWNERS = named("library prom valkey postgis pgvector qdrant ollama keycloak traefik")
 
@@ -67,7 +76,9 @@ def brings(image: str, script: str) -> bool:
 def lacking(image: str) -> frozenset[str]:
     """Those of `CLIENTS` that an image certainly does not have."""
     there = _there(image)
-    return frozenset(CLIENTS) - there if there is not None else frozenset()
+    if there is None:
+        return _OF_STORES if _parts(image)[0] in _OTHERS or _CLOUDS.search(image) else frozenset()
+    return frozenset(CLIENTS) - there
 
 
 def is_bare(image: str) -> bool:

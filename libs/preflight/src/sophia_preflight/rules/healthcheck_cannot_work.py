@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sophia_preflight.base_images import CLIENTS, lacking
+from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -34,11 +35,12 @@ class _Lacks:
 
 
 def check(context: Context) -> Iterable[Finding]:
+    images = NamedImages(context)
     for each in used(context):
         part = each.service.get("healthcheck", "test")
         if part is None:
             continue
-        lacks = _service_lacks(context, each)
+        lacks = _service_lacks(context, images, each)
         program = _lacking(" ".join(word.value for word in command_words(part.node)), lacks)
         if lacks and program:
             severity, blocks = each.consequence
@@ -87,7 +89,7 @@ def _programs(text: str) -> list[str]:
     return [*(probing if len(probing) == 1 else ()), *others]
 
 
-def _service_lacks(context: Context, each: Used) -> _Lacks | None:
+def _service_lacks(context: Context, images: NamedImages, each: Used) -> _Lacks | None:
     made = context.service_build(each.project, each.service)
     if made is not None:
         dockerfile = context.dockerfiles[made[0]]
@@ -96,6 +98,8 @@ def _service_lacks(context: Context, each: Used) -> _Lacks | None:
     if each.service.has("build"):
         return None
     part = each.service.get("image")
+    if part is not None and (own := images.find(interpolated(part.node.text)[0])) is not None:
+        return _stage_lacks(*own)
     return _image_lacks(interpolated(part.node.text)[0]) if part else None
 
 
@@ -170,8 +174,38 @@ BAD = [
             image: mariadb:11
             healthcheck: {test: ["CMD", "mysqladmin", "ping"]}
     """),
+    tree("""
+        === compose.yaml
+        services:
+          queue:
+            image: queue-emulator
+            healthcheck:
+              test: ["CMD", "mysqladmin", "-h", "localhost", "ping"]
+        === Dockerfile.queue
+        FROM gcr.io/google.com/cloudsdktool/google-cloud-cli:574.0.0-emulators
+        RUN apt-get update -y && apt-get install -y netcat-traditional
+        === test.sh
+        docker build -t queue-emulator -f Dockerfile.queue .
+    """),
 ]
 GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          queue:
+            image: queue-emulator
+            healthcheck:
+              test: ["CMD", "mysqladmin", "-h", "localhost", "ping"]
+          other:
+            image: other
+            healthcheck:
+              test: ["CMD", "mysqladmin", "-h", "localhost", "ping"]
+        === Dockerfile.queue
+        FROM php:8.3
+        RUN apt-get update -y && apt-get install -y default-mysql-client
+        === test.sh
+        docker build -t queue-emulator -f Dockerfile.queue .
+    """),
     tree("""
         === Dockerfile
         FROM python:3.12-slim AS base
