@@ -34,6 +34,7 @@ def once():
 
     sys.argv.insert(1, "refill")
     execute_from_command_line(sys.argv)
+=== shop/settings.py
 === shop/management/__init__.py
 === shop/management/commands/__init__.py
 from django.core.management.base import BaseCommand

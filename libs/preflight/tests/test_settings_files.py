@@ -39,7 +39,7 @@ FILES = {
     "skaffold.yaml": "build: {artifacts: [{image: a, docker: {dockerfile: docker/DOCKER}}]}",
     "docker-bake.hcl": 'target "api" {\n  context = "."\n  dockerfile = "docker/DOCKER"\n}',
     ".goreleaser.yml": "builds: [{main: ./cmd/PROGRAM}]",
-    ".goreleaser.yaml": "nfpms: [{scripts: {postinstall: ci/RUN}, contents: [{src: ci/RUN, dst: /a}, {dst: /b, type: dir}]}]",
+    ".goreleaser.yaml": "nfpms: [{scripts: {postinstall: ci/RUN}, contents: [{src: ci/RUN}, {dst: /b, type: dir}]}]",
     "goreleaser.yml": "archives: [{files: [ci/RUN, made/by.hook, 'docs/*']}]",
     "cloudbuild.yml": "steps:\n  - {name: 'gcr.io/${PROJECT_ID}/base', entrypoint: ./ci/RUN, args: [--all]}",
     "serverless.yml": "provider: {runtime: python3.13}\nfunctions: {a: {handler: shop/HANDLER.main}}",

@@ -154,9 +154,15 @@ def test_what_nobody_runs_does_not_block(text: str, tmp_path: Path) -> None:
         (_SCRIPT, "=== docs/aws.md\n    Then run `docs/aws/../aws/apply.sh`, or `cd aws && ./apply.sh now`."),
         (
             _PACKAGE,
-            "=== .github/workflows/pages.yml\n    on: push\n    jobs:\n      pages:\n        runs-on: ubuntu-24.04\n"
-            "        steps:\n          - uses: actions/checkout@v5\n          - run: npm install\n"
-            "            working-directory: docs",
+            """=== .github/workflows/pages.yml
+    on: push
+    jobs:
+      pages:
+        runs-on: ubuntu-24.04
+        steps:
+          - uses: actions/checkout@v5
+          - run: npm install
+            working-directory: docs""",
         ),
         (
             _EXAMPLE_IMAGE,

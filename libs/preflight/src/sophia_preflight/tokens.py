@@ -209,7 +209,7 @@ FORMATS = (
     _format("an AWS access key", "AKIA ASIA", r"(?<![A-Za-z0-9/+])(?:AKIA|ASIA)([A-Z2-7]{16})(?![A-Za-z0-9/+=])", _aws),
     _format("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rf"{_EDGE}gh[pousr]_([A-Za-z0-9]{{36}}){_END}", _checksummed),
     _format(
-        "a GitHub token",
+        "a GitHub token for chosen repositories",
         "github_pat_",
         rf"{_EDGE}github_pat_[A-Za-z0-9]{{22}}_[A-Za-z0-9]{{59}}{_END}",
         _random(LIKELY, 4.3),

@@ -59,6 +59,7 @@ def interpret(words: Sequence[Word], run: Run) -> None:
         return
     since = len(run.trace.calls)
     _outputs(words, run)
+    _classes(words, run)
     _dispatch(words, run)
     mentioned(words, run, since)
 
@@ -271,6 +272,21 @@ def _outputs(words: Sequence[Word], run: Run) -> None:
             target = replace(word, value=value) if equals else (words[index + 1] if index + 1 < len(words) else None)
             if target is not None:
                 run.produces(target, tree=True)
+
+
+_CLASS = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)+\.[A-Z]\w*")
+
+
+def _classes(words: Sequence[Word], run: Run) -> None:
+    """`--queue-class shop.queues.Fair` and its kin: a class of Python by its whole name, whatever the program."""
+    for index, word in enumerate(words[1:], 1):
+        name, equals, value = word.value.partition("=")
+        if re.fullmatch(r"--[\w-]*(class|backend|scheduler|handler)|-k", name):
+            target = replace(word, value=value) if equals else (words[index + 1] if index + 1 < len(words) else None)
+            if target is not None and _CLASS.fullmatch(target.value):
+                module, _, attribute = target.value.rpartition(".")
+                program = posixpath.basename(words[0].value)
+                run.call(Attribute(replace(target, value=f"{module}:{attribute}"), program), words)
 
 
 _READERS = {**READERS, "ssh": _remote, "find": _find, **dict.fromkeys(("concurrently", "watch"), _texts)}

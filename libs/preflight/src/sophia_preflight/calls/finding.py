@@ -462,6 +462,14 @@ class Finder:
             return base
         return None
 
+    def only_module(self, name: str) -> str:
+        """The one module of ours that has a name with dots, wherever it is: images hold it under that name too."""
+        top, dot, _ = name.partition(".")
+        if not dot or not is_known(name):
+            return ""
+        found = {self.module_file(root, name.replace(".", "/")) for root in self.context.module_roots(top)} - {None}
+        return str(found.pop()) if len(found) == 1 else ""
+
     def _module_in_images(self, inner: str, top: str, site: Site, search: Iterable[str]) -> Location:
         roots = self.context.module_roots(top)
         missing: Location | None = None

@@ -119,7 +119,9 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             return _through(context, path, arguments, 0) if path else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
-            path = location.path if location.found else "" if location.missing else _only_module(context, name.value)
+            path = (
+                location.path if location.found else "" if location.missing else context.finder.only_module(name.value)
+            )
             if not path:
                 return None
             if path.endswith("__init__.py"):
@@ -149,16 +151,6 @@ def _is_found(context: Context, call: Call) -> bool:
             return context.finder.module(name.value, call.site, search).found
         case _:
             return True
-
-
-def _only_module(context: Context, name: str) -> str:
-    """The one module of ours that has a name with dots, wherever it is: images hold it under that name too."""
-    top, dot, _ = name.partition(".")
-    if not dot or not is_known(name):
-        return ""
-    roots = context.module_roots(top)
-    found = {path for root in roots if (path := context.finder.module_file(root, name.replace(".", "/")))}
-    return next(iter(found)) if len(found) == 1 else ""
 
 
 def _through(

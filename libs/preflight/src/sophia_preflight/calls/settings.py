@@ -218,7 +218,7 @@ def _packed(path: str, root: Node, found: Trace) -> None:
     packages = root["nfpms"].elements() if root["nfpms"] else [root]
     packages += [each for package in packages for _, each in package["overrides"].items()]
     for package in packages:
-        for _, script in package["scripts"].items():
+        for script in (each for _, each in package["scripts"].items()):
             _file(script, "the script of the package", site, found)
         for entry in package["contents"].elements():
             if entry["type"].text not in ("dir", "symlink", "ghost"):

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from sophia_preflight.calls.model import Attribute
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -35,26 +35,24 @@ def check(context: Context) -> Iterable[Finding]:
         word = call.target.name
         module, _, attribute = word.value.partition(":")
         location = context.finder.module(module, call.site, call.target.search or (call.site.directory,))
-        if (
-            not location.found
-            or not location.path.endswith(".py")
-            or not context.finder.lacks(location.path, attribute)
-            or _has_elsewhere(context, module, attribute)
-        ):
+        path = location.path if location.found else "" if location.missing else context.finder.only_module(module)
+        lacks = path.endswith(".py") and context.finder.lacks(path, attribute)
+        if not lacks or _has_elsewhere(context, module, attribute):
             continue
         is_import = call.target.server == "python"
         if is_import and context.finder.module(f"{module}.{attribute}", call.site, call.target.search).found:
             continue
         severity, blocks = consequence(call.site)
-        facts = context.python(location.path)
+        facts = context.python(path)
         near = get_close_matches(attribute, facts.names if facts else (), n=1)
         yield RULE.found(
             f"`{call.target.server}` {'imports' if is_import else 'starts'} `{attribute}` of `{module}`, "
             "which has no such name",
             Involved(Place(call.site.path, word.line, word.column), "call"),
-            Involved(Place(location.path), "callee"),
+            Involved(Place(path), "callee"),
             anchor=f"{word.value} from {call.site.owner}",
             severity=severity,
+            confidence=Confidence.CERTAIN if location.found else Confidence.LIKELY,
             fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
             blocks=blocks,
         )
@@ -84,8 +82,29 @@ BAD = [
         === service/moving.py
         def move_all(): ...
     """),
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/shop:1.4
+            command: sh -c "./manage.py rqworker --worker-class shop.work.Worker --queue-class shop.work.Fair"
+        === shop/__init__.py
+        === shop/work.py
+        class Worker: ...
+        class FairQueue: ...
+    """),
 ]
 GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          worker:
+            image: registry.example.com/shop:1.4
+            command: ./manage.py rqworker --worker-class=shop.work.Worker --queue-class others.work.Queue
+        === shop/__init__.py
+        === shop/work.py
+        class Worker: ...
+    """),
     tree("""
         === Procfile
         web: gunicorn "service.wsgi:create()" --bind 0.0.0.0:$PORT

@@ -73,10 +73,12 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     if found:
         yield from _key(item, scope, reference, found)
         return
-    if not scope.complete or scope.changed(item, "name", "secretName", "claimName", "serviceAccountName"):
+    if not scope.closed or scope.changed(item, "name", "secretName", "claimName", "serviceAccountName"):
         return
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
     near = get_close_matches(name, known, n=1, cutoff=0.8)
+    if not scope.complete and not (near := near or _sibling(name, known)):
+        return  # a file that is missing may have it
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
     if reference.by == "a subject" and not (near := _unnamed(item, scope)):
         return  # of another namespace
@@ -99,6 +101,11 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=f"{item.said} of `{item.path}`",
     )
+
+
+def _sibling(name: str, known: list[str]) -> list[str]:
+    """The only object of its kind, where it begins with the same word."""
+    return known if len(known) == 1 and known[0].split("-")[0] == name.split("-")[0] else []
 
 
 def _unbound(item: Item, scope: Scope) -> list[str]:

@@ -21,7 +21,10 @@ RULE = Rule(
 )
 _ENDS = ("example", "sample", "template", "dist", "in", "j2", "tmpl")
 _NAME = "DJANGO_SETTINGS_MODULE"
-_SAID = re.compile(rf"{_NAME}[\"']?\]?\s*(?:=|:|,|\s)\s*[\"']?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?=[\"'\s,;)\]]|$)")
+_SAID = re.compile(
+    rf"(?:{_NAME}[\"']?\]?\s*(?:=|:|,|\s)\s*|\b(?:manage\.py|django-admin)\s[^&|;#\n]*?\s--settings[ =])"
+    r"[\"']?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?=[\"'\s,;)\]]|$)"
+)
 _KINDS = frozenset(
     {"python", "shell", "dockerfile", "compose", "workflow", "pipeline", "make", "tox", "project", "procfile",
      "systemd", "supervisor", "yaml", "package", "document"}
@@ -45,7 +48,7 @@ def check(context: Context) -> Iterable[Finding]:
         if facts.kind not in _KINDS or path.endswith((".md", ".rst")):
             continue
         text = context.repository.text(path)
-        if _NAME not in text:
+        if _NAME not in text and "--settings" not in text:
             continue
         for number, line in enumerate(text.split("\n"), 1):
             match = _SAID.search(line)
@@ -90,6 +93,15 @@ BAD = [
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
         === shop/__init__.py
         === shop/config.py
+    """),
+    tree("""
+        === Makefile
+        run:
+        \tpython manage.py runserver 8000 --settings=shop.settings.local
+        === manage.py
+        === shop/__init__.py
+        === shop/settings/__init__.py
+        === shop/settings/dev.py
     """),
 ]
 GOOD = [
