@@ -207,6 +207,9 @@ _PRIVATE_KEY = _joined(
     "ATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIGHmDbfJgbjmn5rFAoDbmOTmT3zYe9j0qvBv8KrGhV5L\\n-----END PRIV",
     "ATE KEY-----",
 )
+_FINE_GRAINED = _joined(
+    "github_", "pat_11AQK7ZBY0rTqW5mXc9LpV_e3HsNf8JdUo2GkRb6Yv", "Tz1PiMwCxAl4SnEhD7QgFtB9jKuX5OcVaL2ZrW8y"
+)
 BAD = [
     tree(f"""
         === deploy/settings.py
@@ -244,7 +247,7 @@ BAD = [
     tree(f"""
         === tests/harness.sh
         #!/bin/sh
-        export GH_TOKEN={_joined("github_", "pat_11AQK7ZBY0rTqW5mXc9LpV_e3HsNf8JdUo2GkRb6YvTz1PiMwCxAl4SnEhD7QgFtB9jKuX5OcVaL2ZrW8y")}
+        export GH_TOKEN={_FINE_GRAINED}
         gh release list
     """),
 ]
