@@ -42,6 +42,11 @@ USUAL = {
 }  # fmt: skip
 """What well-known images listen to as long as nothing tells them otherwise."""
 PORT = re.compile(r"\d{2,5}")
+_SEVERAL = re.compile(
+    r"\b(nginx|supervisord|caddy|haproxy|apache2?|apachectl|httpd|envoy|traefik|s6-svscan|honcho|foreman)\b"
+    r"|(?<![&>])&(?![&>\d])|127\.0\.0\.1:|localhost:"
+)
+"""A command that starts another server as well, or one that only another one on the same machine reaches."""
 STARTS = ("ENTRYPOINT", "CMD")
 """What an image starts with."""
 
@@ -68,7 +73,9 @@ class Ports:
     @property
     def answering(self) -> set[str]:
         """The ports that may answer: where none that are declared is one that the program is told, those are wrong."""
-        return self.all if not self.started or self.started & self.declared else self.started | self.usual
+        if not self.started or self.started & self.declared or _SEVERAL.search(self.words):
+            return self.all
+        return self.started | self.usual
 
     def mentions(self, port: str) -> bool:
         return re.search(rf"(?<!\d){port}(?!\d)", self.words) is not None

@@ -12,7 +12,7 @@ from sophia_preflight.asking import Asked, asked
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, names_of, of_service
+from sophia_preflight.listening import Ports, is_said, names_of, of_service
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.text import named
 from sophia_preflight.together import is_another_way
@@ -52,7 +52,7 @@ def check(context: Context) -> Iterable[Finding]:
                 if target is None:
                     _add(found, (one.host, ""), _host(context, each, one, services))
                 elif one.port:
-                    _add(found, (one.host, one.port), _port(each, one, target, ports[id(target)]))
+                    _add(found, (one.host, one.port), _port(context, each, one, target, ports[id(target)]))
         yield from found.values()
 
 
@@ -65,13 +65,13 @@ def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iter
         found[key] = replace(first, places=first.places + also)
 
 
-def _port(each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
+def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
     if one.port in ports.answering or (not ports.all and one.port not in ports.published):
         return
     if ports.mentions(one.port) or target.service.has("network_mode"):
         return
-    sure = bool(ports.started or ports.usual) or one.port in ports.published or ports.built
-    if not sure:
+    sure = bool(ports.started or ports.usual) or one.port in ports.published
+    if not sure and not (ports.built and (one.kind != "word" or not is_said(context, one.port, one.place))):
         return
     there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.declared))
     said = f"{one.by} asks `{one.host}` on port `{one.port}`, and it listens to {there or 'another'}"
@@ -414,5 +414,28 @@ GOOD = [
             environment: {METRICS: "web:9100"}
           store:
             image: postgres:17
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            build: .
+            command: sh -c "gunicorn shop:app --bind :8080 & nginx -g 'daemon off;'"
+            expose: [8000]
+          near:
+            build: .
+            command: gunicorn shop:app --bind 127.0.0.1:8080
+            expose: [8000]
+          own:
+            build: .
+            expose: [8000]
+          work:
+            image: registry.example.com/web:1.4
+            environment: {WEB: "http://web:8000", NEAR: "http://near:8000", OWN: "own:9100"}
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY . .
+        === shop.py
+        app, METRICS = None, 9100
     """),
 ]
