@@ -125,3 +125,42 @@ def test_a_probe_of_our_own_program_asks_a_port_that_its_source_speaks_of(
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content)
     assert [each.rule for each in check(tmp_path).blocking] == ["unknown-port"] * blocks
+
+
+VARIABLES = """
+=== compose.yaml
+services:
+  shop-api:
+    build: .
+    environment: {VARIABLE: 8081, DB_PORT: 5432}
+    ports: ["7777:7777"]
+=== Dockerfile
+FROM python:3.13-slim
+COPY . /app
+CMD ["python", "/app/main.py"]
+=== main.py
+import os
+port = int(os.environ["VARIABLE"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "wrong"), [("SHOP_PORT", 1), ("SERVER_PORT", 1), ("MAIL_PORT", 0), ("TIMEOUT", 0)]
+)
+def test_a_variable_of_its_own_tells_a_program_its_port(variable: str, wrong: int, tmp_path: Path) -> None:
+    text = VARIABLES.replace("VARIABLE", variable)
+    assert published(tmp_path / "read", text) == ["and listens to `8081`"] * wrong
+    assert published(tmp_path / "unread", text.replace("os.environ", "other")[: text.index("=== main.py")]) == []
+
+
+def test_well_known_images_are_told_their_port_by_a_variable_of_theirs(tmp_path: Path) -> None:
+    text = """
+=== compose.yaml
+services:
+  login:
+    image: quay.io/keycloak/keycloak:23.0
+    command: [start-dev]
+    environment: [KC_HTTP_PORT=8182]
+    ports: ["7777:7777"]
+"""
+    assert published(tmp_path, text) == ["and listens to `8182`"]

@@ -1,4 +1,4 @@
-"""The ports that servers listen to when nobody tells them any."""
+"""The ports that servers listen to when nobody tells them any, and the variables that tell them one."""
 
 from __future__ import annotations
 
@@ -55,3 +55,44 @@ def default_port(text: str, environment: Mapping[str, str], repository: Reposito
         elsewhere = any(name in repository.by_name for name in each.files)
         return "" if re.search(rf"(?:^|\s)(?:{each.told})", said) or named or elsewhere else each.port
     return ""
+
+
+_VARIABLES = {
+    "keycloak": "KC_HTTP_PORT", "grafana": "GF_SERVER_HTTP_PORT", "gitea": "GITEA__server__HTTP_PORT", "n8n": "N8N_PORT",
+    "vaultwarden": "ROCKET_PORT", "server": "ROCKET_PORT", "metabase": "MB_JETTY_PORT", "sonarqube": "SONAR_WEB_PORT",
+    "ghost": "server__port", "graphql-engine": "HASURA_GRAPHQL_SERVER_PORT", "uptime-kuma": "UPTIME_KUMA_PORT",
+    "postgres": "PGPORT", "mongo-express": "PORT", "adguardhome": "PORT", "jaeger-query": "QUERY_HTTP_PORT",
+    "registry": "REGISTRY_HTTP_ADDR",
+}  # fmt: skip
+"""Variables by which well-known images are told their port."""
+_OWN_PORT = re.compile(r"(?:(\w+)_)?PORT")
+_GENERAL = frozenset({"HTTP", "SERVER", "LISTEN", "LISTENING", "BIND", "APP", "SERVICE", "API", "WEB"})
+_CODE = re.compile(r"\.(py|go|[cm]?[jt]s|rb|java|kt|rs|php|cs|ex|exs|sh|conf|template)$")
+
+
+def variable_port(
+    name: str, image: str, directory: str | None, environment: Mapping[str, str], repository: Repository
+) -> str:
+    """The port that a variable tells the program of a service; empty where none certainly does.
+
+    `directory` is what its image is built from, `name` that of the service, by whose own words a variable is known."""
+    known = _VARIABLES.get(re.sub(r"[:@].*", "", image).rpartition("/")[2])
+    if known is not None:
+        said = environment.get(known, "").removeprefix(":")
+        return said if re.fullmatch(r"\d{2,5}", said) else ""
+    if directory is None:
+        return ""
+    own = set(re.split(r"[-_.]", name.upper()))
+    found = {
+        variable: value
+        for variable, value in environment.items()
+        if (match := _OWN_PORT.fullmatch(variable))
+        and re.fullmatch(r"\d{2,5}", value)
+        and (match[1] is None or set(match[1].upper().split("_")) <= own | _GENERAL)
+        and f"{variable.removesuffix('PORT')}HOST" not in environment
+    }
+    if len(found) != 1:
+        return ""
+    ((variable, value),) = found.items()
+    inside = repository.inside(directory)
+    return value if any(_CODE.search(path) and variable in repository.glimpse(path) for path in inside) else ""
