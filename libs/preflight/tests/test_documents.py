@@ -442,3 +442,9 @@ Install
 def test_blocks_within_directives_and_lists_are_read(tmp_path: Path) -> None:
     lines = [each.rpartition("install.rst:")[2].partition(":")[0] for each in findings(MAKES, tmp_path)]
     assert lines == ["8", "12", "16", "22"]
+
+
+def test_makefiles_that_a_page_has_written_are_not_known(tmp_path: Path) -> None:
+    page = "=== README.md\n```bash\nkubebuilder edit --plugins=helm/v2-alpha\nmake helm-deploy\n```\n"
+    assert findings(f"=== Makefile\nbuild:\n\techo\n{page}", tmp_path / "one") == []
+    assert findings(f"=== Makefile\nbuild:\n\techo\n{page.replace('kubebuilder', 'other')}", tmp_path / "two")

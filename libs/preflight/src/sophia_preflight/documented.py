@@ -45,6 +45,8 @@ _STAND_IN = re.compile(
 _USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
 
+_SCAFFOLDING = named("kubebuilder operator-sdk cookiecutter copier cruft yo")
+"""Programs that write makefiles, or more of them."""
 _BUILDERS = named(
     "help clean html dirhtml singlehtml pickle json htmlhelp qthelp devhelp epub applehelp latex latexpdf latexpdfja "
     "text man texinfo info gettext changes xml pseudoxml linkcheck doctest coverage livehtml spelling autobuild"
@@ -72,6 +74,9 @@ class _Placing:
         self.unpacks = any(each.tree and each.path in (ROOT, CWD) for each in trace.produced)
         self.made = {posixpath.basename(each.path.removesuffix("/bin")) for each in trace.produced} - {""}
         self.names = self._names()
+        self.scaffolds = any(
+            isinstance(call.target, Program) and call.target.name.value in _SCAFFOLDING for call in trace.calls
+        )
         self.own = self._own(trace)
 
     # --- where a reader is -------------------------------------------------------------------------------------------
@@ -216,7 +221,7 @@ class _Placing:
     def _make(self, call: Call, target: MakeTarget, directories: list[str]) -> Call | None:
         if target.file is not None or not all(word.known for word in target.names):
             return None
-        if self.page.branch and not self.front:
+        if self.scaffolds or (self.page.branch and not self.front):
             return None
         if any(self._makes(directory, target.names) for directory in self._all(directories, MAKEFILE_NAMES)):
             return None
