@@ -59,10 +59,9 @@ def default_port(text: str, environment: Mapping[str, str], repository: Reposito
 
 _VARIABLES = {
     "keycloak": "KC_HTTP_PORT", "grafana": "GF_SERVER_HTTP_PORT", "gitea": "GITEA__server__HTTP_PORT",
-    "n8n": "N8N_PORT", "vaultwarden": "ROCKET_PORT", "server": "ROCKET_PORT", "metabase": "MB_JETTY_PORT", "sonarqube": "SONAR_WEB_PORT",
+    "n8n": "N8N_PORT", "vaultwarden": "ROCKET_PORT", "metabase": "MB_JETTY_PORT", "sonarqube": "SONAR_WEB_PORT",
     "ghost": "server__port", "graphql-engine": "HASURA_GRAPHQL_SERVER_PORT", "uptime-kuma": "UPTIME_KUMA_PORT",
-    "postgres": "PGPORT", "mongo-express": "PORT", "adguardhome": "PORT", "jaeger-query": "QUERY_HTTP_PORT",
-    "registry": "REGISTRY_HTTP_ADDR",
+    "postgres": "PGPORT", "jaeger-query": "QUERY_HTTP_PORT",
 }  # fmt: skip
 """Variables by which well-known images are told their port."""
 _OWN_PORT = re.compile(r"(?:(\w+)_)?PORT")
