@@ -193,3 +193,17 @@ def test_what_tasks_take(line: str, tmp_path: Path) -> None:
 )
 def test_what_tasks_refuse(line: str, wrong: str, tmp_path: Path) -> None:
     assert said(tmp_path, INVOKE + line) == [wrong]
+
+
+CODE = """=== shop/jobs.py
+from django.core import management
+
+
+def run(names, **more):
+    management.call_command("refill", *names, "--shelf", shelf, fast=True)
+    management.call_command("refill", "--cost", 3, **more)
+"""
+
+
+def test_what_code_tells_a_command_counts_as_typed(tmp_path: Path) -> None:
+    assert said(tmp_path, DJANGO + CODE) == ["it does not accept `--cost`"]

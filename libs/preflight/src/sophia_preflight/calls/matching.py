@@ -50,7 +50,7 @@ class Misfit:
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
     built, spoken, tasks = context.built, Spoken(context), Tasks(context)
-    for call in (*context.typed, *started(context), *_shown(context, built)):
+    for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
         if (task := tasks.told(call)) is not None:
             yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
             continue

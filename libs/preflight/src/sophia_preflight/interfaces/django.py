@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sophia_preflight.calls.model import Call, Module, Program, Script
+from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, Site
 from sophia_preflight.interfaces.argparse import Argparse
 from sophia_preflight.interfaces.literals import name_of
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.interfaces.vocabulary import Vocabulary
+from sophia_preflight.model import Place
 from sophia_preflight.readers.python import nodes_of
-from sophia_preflight.text import Word, named
+from sophia_preflight.text import MANY, UNKNOWN, Word, named
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -102,6 +103,20 @@ class Management:
             case _:
                 return None
         return arguments if told else None
+
+    def called(self) -> Iterator[Call]:
+        """What code tells a command by `call_command`, as if somebody had typed it."""
+        for path in self.context.modules.python if self.commands else ():
+            if "call_command(" not in self.context.repository.glimpse(path):
+                continue
+            tree = self.context.programs.tree(path)
+            for node in ast.walk(tree) if tree is not None else ():
+                if isinstance(node, ast.Call) and name_of(node.func).rpartition(".")[2] == "call_command" and node.args:
+                    words = tuple(_word(each) for each in node.args)
+                    more = (Word(MANY, node.lineno, node.col_offset + 1),) if node.keywords else ()
+                    command = Program(Word("django-admin", node.lineno, node.col_offset + 1), (*words, *more))
+                    place = Place(path, node.lineno, node.col_offset + 1)
+                    yield Call(command, Site(path, Caller.PYTHON), place, "call_command")
 
     @cached_property
     def _managers(self) -> frozenset[str]:
@@ -203,6 +218,12 @@ class Management:
                 body = [statement for statement in node.body if not _asks_parent(statement)]
                 Argparse(tree, nodes_of(tree)).added(body, parameters[1], made)
         return True
+
+
+def _word(node: ast.expr) -> Word:
+    """An argument as a word: of unknown text, or any number of them, where it is computed."""
+    value = node.value if isinstance(node, ast.Constant) else MANY if isinstance(node, ast.Starred) else UNKNOWN
+    return Word(str(value), node.lineno, node.col_offset + 1)
 
 
 def _asks_parent(statement: ast.stmt) -> bool:
