@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 from sophia_preflight.calls import python
-from sophia_preflight.calls.model import Call, Module, Needed, Script, System, Trace
+from sophia_preflight.calls.model import Call, ImageBuild, Module, Needed, Script, System, Trace
 from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, joined
@@ -212,3 +212,19 @@ def test_a_program_that_only_runs_another_is_looked_through(line: str) -> None:
     assert isinstance(call.target, Script)
     assert call.target.path.value.removeprefix("./") == "x.py"
     assert [word.value for word in call.target.arguments] == ["--fast"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'docker build . -f x.Dockerfile "${ARGUMENTS[@]}"',
+        'docker build "${ARGUMENTS[@]}" -f x.Dockerfile .',
+        "podman build $ARGUMENTS --file=x.Dockerfile .",
+        "buildah bud -f x.Dockerfile --layers .",
+    ],
+)
+def test_words_of_unknown_number_hide_no_dockerfile(line: str) -> None:
+    (call,) = shell_calls(line)
+    assert isinstance(call.target, ImageBuild)
+    assert call.target.dockerfile is not None
+    assert (call.target.context.value, call.target.dockerfile.value) == (".", "x.Dockerfile")

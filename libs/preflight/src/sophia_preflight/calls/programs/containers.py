@@ -29,6 +29,7 @@ _BUILD = named(
     "--storage-opt --security-opt --volume -v --device --cap-add --cap-drop --runtime --arch --os --authfile --jobs "
     "--pull-policy --ignorefile --userns --timestamp --manifest --layer-label --allow --call --sbom-output"
 )
+_BAKE = named("-f --file --set --builder --progress --metadata-file --call --allow --var --sbom --provenance --list")
 _RUN = named(
     "-e --env --env-file -v --volume --mount -p --publish --name -w --workdir -u --user --network --net -h "
     "--hostname --entrypoint --platform -l --label --add-host --restart --memory -m --cpus --gpus --shm-size "
@@ -48,8 +49,13 @@ def _docker(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], named("-H --host -c --context -l --log-level --config"), stop=True)
     rest = parted.rest
     verbs = [word.value for word in rest[:2]]
-    if verbs[:1] == ["build"]:
+    if verbs[:1] == ["build"] or (words[0].value == "buildah" and verbs[:1] in (["bud"], ["build-using-dockerfile"])):
         _image_build(rest[1:], words, run)
+    elif verbs == ["buildx", "bake"]:
+        run.call(Program(words[0], tuple(words[1:])), words)
+        for word in part(rest[2:], _BAKE).all("-f", "--file"):
+            if word.known and not URL.match(word.value) and word.value != "-":
+                run.call(Needed(word, "the definitions that bake builds by"), words)
     elif verbs in (["buildx", "build"], ["image", "build"], ["builder", "build"], ["buildx", "b"]):
         _image_build(rest[2:], words, run)
     elif verbs[:1] == ["compose"]:
@@ -72,7 +78,8 @@ def _docker(words: Sequence[Word], run: Run) -> None:
 
 def _image_build(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     parted = part(rest, _BUILD)
-    operands = [word for word in parted.operands if word.value and not (word.many and parted.operands[0] is not word)]
+    plain = [word for word in parted.operands if word.value and not word.many]
+    operands = plain or [word for word in parted.operands if word.value]
     file = parted.first("-f", "--file")
     told = file is not None and file.value == "-"
     if len(operands) != 1 or told or operands[0].value == "-" or URL.match(operands[0].value) or operands[0].many:
@@ -157,5 +164,5 @@ def _container_run(rest: Sequence[Word], words: Sequence[Word], run: Run) -> Non
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys(("docker-compose", "podman-compose"), _compose_program),
-    **dict.fromkeys(("docker", "podman", "nerdctl"), _docker),
+    **dict.fromkeys(("docker", "podman", "nerdctl", "buildah"), _docker),
 }
