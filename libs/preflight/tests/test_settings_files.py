@@ -42,6 +42,11 @@ FILES = {
     ".goreleaser.yaml": "nfpms: [{scripts: {postinstall: ci/RUN}, contents: [{src: ci/RUN}, {dst: /b, type: dir}]}]",
     "goreleaser.yml": "archives: [{files: [ci/RUN, made/by.hook, 'docs/*']}]",
     "cloudbuild.yml": "steps:\n  - {name: 'gcr.io/${PROJECT_ID}/base', entrypoint: ./ci/RUN, args: [--all]}",
+    "ci/cloudbuild.test.yaml": "steps:\n  - name: bash\n    script: |\n      set -e\n      ./ci/RUN",
+    "buildspec.yml": "version: 0.2\nphases: {build: {commands: ['echo a', './ci/RUN']}}",
+    ".gitpod.yml": "tasks: [{init: ./ci/RUN, command: 'true'}]",
+    "lefthook.yml": "pre-commit: {commands: {lint: {run: './ci/RUN {staged_files}'}}}",
+    "railway.json": '{"build": {"dockerfilePath": "docker/DOCKER"}, "deploy": {"startCommand": "./ci/RUN"}}',
     "serverless.yml": "provider: {runtime: python3.13}\nfunctions: {a: {handler: shop/HANDLER.main}}",
 }
 THERE = {"RUN": "run.sh", "DOCKER": "api.Dockerfile", "PROGRAM": "api", "HANDLER": "handlers"}
