@@ -182,7 +182,8 @@ def python_text(text: Word, words: Sequence[Word], run: Run) -> None:
 
 _MODULE_PROGRAMS = frozenset(
     {"uvicorn", "gunicorn", "hypercorn", "daphne", "celery", "pytest", "streamlit", "flask", "alembic", "pip", "uv",
-     "coverage", "fastapi", "granian", "poetry", "pipenv", "build", "dotenv"}
+     "coverage", "fastapi", "granian", "poetry", "pipenv", "build", "dotenv", "tox", "nox", "invoke", "hatch", "pdm",
+     "mkdocs", "locust", "kopf", "chainlit", "honcho"}
 )  # fmt: skip
 
 

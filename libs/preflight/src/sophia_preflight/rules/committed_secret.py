@@ -53,9 +53,9 @@ _TEST_FILE = re.compile(
 )
 
 
+_VERBS = "(download|fetch|get|upload|push|pull|sync|load|import|prepare|set_?up|install|create|make|start|run|publish|deploy)"
 _RUN = re.compile(
-    r"(download|fetch|get|upload|push|pull|sync|load|import|prepare|set_?up|install|create|make|start|run|publish|deploy)"
-    r"[-_]\w*(test|example|sample)\w*\.(py|sh|bash|ps1|js|ts|rb)$",
+    rf"({_VERBS}[-_]\w*(test|example|sample)\w*|(example|sample)s?[-_]{_VERBS}\w*)\.(py|sh|bash|ps1|js|ts|rb)$",
     re.IGNORECASE,
 )
 """Programs that do something for tests, and are none: what they are given opens what is outside."""
@@ -249,6 +249,10 @@ BAD = [
         #!/bin/sh
         export GH_TOKEN={_FINE_GRAINED}
         gh release list
+    """),
+    tree(f"""
+        === docker/example_run.sh
+        docker run --env "GH_TOKEN={_FINE_GRAINED}" example/shop
     """),
 ]
 GOOD = [

@@ -148,7 +148,7 @@ BAD = [
             strategy: {matrix: {toxenv: [lint, check-versions]}}
             steps:
               - uses: actions/checkout@v4
-              - run: tox -e ${{ matrix.toxenv }}
+              - run: python -m tox -e ${{ matrix.toxenv }}
         === tox.ini
         [tox]
         envlist = py{311,312}, lint
