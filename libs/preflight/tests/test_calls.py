@@ -228,3 +228,9 @@ def test_words_of_unknown_number_hide_no_dockerfile(line: str) -> None:
     assert isinstance(call.target, ImageBuild)
     assert call.target.dockerfile is not None
     assert (call.target.context.value, call.target.dockerfile.value) == (".", "x.Dockerfile")
+
+
+def test_a_program_that_starts_another_again_runs_what_it_is_told_to() -> None:
+    assert scripts(shell_calls('nodemon --watch "**/*.go" --ext go --signal SIGTERM --exec "./serve.sh"')) == [
+        f"{CWD}/serve.sh"
+    ]
