@@ -28,7 +28,8 @@ SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "ash"})
 NODE_RUNNERS = frozenset({"node", "nodejs", "tsx", "ts-node", "ts-node-dev", "nodemon", "ts-node-esm", "babel-node"})
 _NODE_VALUED = frozenset(
     {"-r", "--require", "--import", "--loader", "--env-file", "--conditions", "-C", "-P", "--project", "--watch-path",
-     "-w", "--watch", "-e", "--ext", "--signal", "--config", "--cwd", "--exec", "-x", "--delay", "-d", "--tsconfig", "--ignore", "-i"}
+     "-w", "--watch", "-e", "--ext", "--signal", "--config", "--cwd", "--exec", "-x", "--delay", "-d", "--tsconfig",
+     "--ignore", "-i"}
 )  # fmt: skip
 _PACKAGE = re.compile(r"([A-Za-z][\w.-]*?)(?:\[[\w,-]+\])?(?:(?:@|==)[\w.]+)?")
 """What uvx runs: the command of a package by its name, in some version."""

@@ -53,7 +53,10 @@ _TEST_FILE = re.compile(
 )
 
 
-_VERBS = "(download|fetch|get|upload|push|pull|sync|load|import|prepare|set_?up|install|create|make|start|run|publish|deploy)"
+_VERBS = (
+    r"(download|fetch|get|upload|push|pull|sync|load|import|prepare|set_?up|install|create|make|start|run|publish"
+    r"|deploy)"
+)
 _RUN = re.compile(
     rf"({_VERBS}[-_]\w*(test|example|sample)\w*|(example|sample)s?[-_]{_VERBS}\w*)\.(py|sh|bash|ps1|js|ts|rb)$",
     re.IGNORECASE,
