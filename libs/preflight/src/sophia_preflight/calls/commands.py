@@ -86,7 +86,7 @@ def _dispatch(words: Sequence[Word], run: Run) -> None:
 
 def _is_own_path(name: str) -> bool:
     """Whether the command word is a path to something of ours rather than the name of a program on PATH."""
-    return "/" in name and not name.startswith(("/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/opt/homebrew/"))
+    return "/" in name and not name.startswith(("-", "/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/opt/homebrew/"))
 
 
 # --- programs that run others ---------------------------------------------------------------------------------------
