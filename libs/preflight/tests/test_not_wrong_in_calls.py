@@ -10,6 +10,111 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "words behind the two dashes that end the options": (
+        """
+        === box.sh
+        while test $# -gt 0; do
+          case "$1" in
+            --port) port="$2"; shift 2 ;;
+            --) shift; break ;;
+            *) exit 2 ;;
+          esac
+        done
+        "$@"
+        === all.sh
+        sh box.sh --port 80 -- lein test
+        """,
+        """
+        === box.sh
+        while test $# -gt 0; do
+          case "$1" in
+            --port) port="$2"; shift 2 ;;
+            *) exit 2 ;;
+          esac
+        done
+        === all.sh
+        sh box.sh --port 80 lein test
+        """,
+    ),
+    "the end of a path that is taken off": (
+        """
+        === scripts/shop-cli
+        #!/usr/bin/env bash
+        self="$0"
+        LIB="${self/%shop-cli/}"
+        exec php -q "${LIB}shop.php" "$@"
+        === scripts/shop.php
+        """,
+        """
+        === scripts/shop-cli
+        #!/usr/bin/env bash
+        self="$0"
+        LIB="${self/shop-cli/}"
+        exec php -q "${LIB}till.php" "$@"
+        === scripts/shop.php
+        """,
+    ),
+    "what a fetched installer brings": (
+        """
+        === .github/workflows/lint.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v5
+              - run: |
+                  curl -sLO https://example.com/script/install-kondo
+                  chmod +x install-kondo
+                  ./install-kondo --dir .
+              - run: ./kondo --lint src
+        """,
+        """
+        === .github/workflows/lint.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v5
+              - run: |
+                  curl -sLO https://example.com/script/told.txt
+              - run: ./kondo --lint src
+        """,
+    ),
+    "a program that tools of Go put into a directory of theirs": (
+        """
+        === go.mod
+        module shop
+        === check.sh
+        GOBIN="$PWD/bin" script/tools.sh
+        "$PWD/bin/cover" < cover.out
+        === script/tools.sh
+        """,
+        """
+        === check.sh
+        script/tools.sh
+        "$PWD/bin/cover" < cover.out
+        === script/tools.sh
+        """,
+    ),
+    "tests that a part of their path is given for": (
+        """
+        === test.sh
+        cd web && pnpm exec playwright test folder.spec.ts
+        === web/one.spec.ts
+        === web/foldes.spec.ts
+        === web/package.json
+        {"devDependencies": {"playwright": "^1"}}
+        """,
+        """
+        === test.sh
+        cd web && node folder.spec.ts
+        === web/one.spec.ts
+        === web/package.json
+        {"devDependencies": {"playwright": "^1"}}
+        """,
+    ),
     "a call that prints what make knows": (
         """
         === Makefile

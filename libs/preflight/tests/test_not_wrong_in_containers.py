@@ -10,6 +10,23 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a compose file that is put together elsewhere with what it mounts": (
+        """
+        === pack.sh
+        cp deploy/package/docker-compose.yml "$STAGING/"
+        cp deploy/nginx.conf "$STAGING/nginx.conf"
+        === deploy/package/docker-compose.yml
+        services: {web: {image: "nginx:1.29", volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]}}
+        === deploy/nginx.conf
+        """,
+        """
+        === pack.sh
+        cp deploy/nginx.conf "$STAGING/nginx.conf"
+        === deploy/package/docker-compose.yml
+        services: {web: {image: "nginx:1.29", volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]}}
+        === deploy/nginx.conf
+        """,
+    ),
     "a place for what a script puts in": (
         """
         === set.sh

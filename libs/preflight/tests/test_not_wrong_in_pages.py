@@ -10,6 +10,24 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a page about how everything was made modern": (
+        """
+        === MODERNIZATION.md
+        ```bash
+        make compile
+        ```
+        === Makefile
+        build:
+        """,
+        """
+        === DEVELOPMENT.md
+        ```bash
+        make compile
+        ```
+        === Makefile
+        build:
+        """,
+    ),
     "an option with its other name": (
         """
         === README.md

@@ -15,6 +15,104 @@ _RANDOM = "Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"
 _WEBHOOK = "https://hooks.slack.com/services/" + "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
 PAIRS = {
+    "a program of a host that is installed under the name of the package": (
+        """
+        === shop.service
+        [Service]
+        ExecStart=/usr/bin/python3 /usr/share/shop/mirror.py
+        === shop/__init__.py
+        === files/mirror.py
+        """,
+        """
+        === shop.service
+        [Service]
+        ExecStart=/usr/bin/python3 /usr/share/shop/mirror.py
+        === shop/__init__.py
+        === files/mirrors.py
+        """,
+    ),
+    "a program that is copied to where it is run": (
+        """
+        === setup.py
+        import os, runpy
+        runpy.run_path(os.path.join(os.path.dirname(__file__), "shop", "needs.py"))
+        === shop/__init__.py
+        === shop/needs.py
+        === shop/files/setup.py
+        import os, runpy
+        runpy.run_path(os.path.join(os.path.dirname(__file__), "shop", "needs.py"))
+        """,
+        """
+        === setup.py
+        === shop/__init__.py
+        === shop/needs.py
+        === shop/files/setup.py
+        import os, runpy
+        runpy.run_path(os.path.join(os.path.dirname(__file__), "shop", "needs.py"))
+        """,
+    ),
+    "an object that a template makes": (
+        """
+        === k8s/job.yaml
+        apiVersion: batch/v1
+        kind: Job
+        metadata: {name: shop}
+        spec:
+          template:
+            spec:
+              restartPolicy: Never
+              containers: [{name: shop, image: "shop:1", volumeMounts: [{name: told, mountPath: /told}]}]
+              volumes: [{name: told, configMap: {name: shop-labels}}]
+        === k8s/set-up.yaml.j2
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: shop-labels
+          namespace: {{ namespace }}
+        """,
+        """
+        === k8s/job.yaml
+        apiVersion: batch/v1
+        kind: Job
+        metadata: {name: shop}
+        spec:
+          template:
+            spec:
+              restartPolicy: Never
+              containers: [{name: shop, image: "shop:1", volumeMounts: [{name: told, mountPath: /told}]}]
+              volumes: [{name: told, configMap: {name: shop-labels}}]
+        === k8s/set-up.yaml.j2
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: shop-tables
+          namespace: {{ namespace }}
+        """,
+    ),
+    "what a program writes before it is packed": (
+        """
+        === nfpm.yaml
+        name: shop
+        contents:
+          - {src: ./README.html, dst: /usr/share/doc/README.html}
+        === bin/cross.go
+        package main
+        func main() { run("cp", "MANUAL.html", "README.html") }
+        === go.mod
+        module shop
+        """,
+        """
+        === nfpm.yaml
+        name: shop
+        contents:
+          - {src: ./README.html, dst: /usr/share/doc/README.html}
+        === bin/cross.go
+        package main
+        func main() { run("cp", "MANUAL.html", "READ.html") }
+        === go.mod
+        module shop
+        """,
+    ),
     "a part of a namespace that a dependency brings": (
         """
         === pyproject.toml

@@ -31,6 +31,7 @@ _NODE_VALUED = frozenset(
      "-w", "--watch", "-e", "--ext", "--signal", "--config", "--cwd", "--exec", "-x", "--delay", "-d", "--tsconfig",
      "--ignore", "-i"}
 )  # fmt: skip
+_INSTALLER = re.compile(r"(install|setup|bootstrap|get)([-_.]|$)")
 _PACKAGE = re.compile(r"([A-Za-z][\w.-]*?)(?:\[[\w,-]+\])?(?:(?:@|==)[\w.]+)?")
 """What uvx runs: the command of a package by its name, in some version."""
 
@@ -80,6 +81,8 @@ def _dispatch(words: Sequence[Word], run: Run) -> None:
         reader(words, run)
     elif _is_own_path(name):
         run.call(Script(words[0], "", tuple(words[1:])), words)
+        if _INSTALLER.match(program) and any(each.path.endswith(f"/{program}") for each in run.trace.produced):
+            run.produces(Word("."), tree=True)  # it was fetched before, and nobody knows what it brings
     elif is_known(name):
         run.call(Program(words[0], tuple(words[1:])), words)
 

@@ -53,6 +53,9 @@ _KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vsc
 """Hidden directories that people write files into; others are made by tools."""
 
 
+_FILLS_BIN = ("go.mod", "Cargo.toml", "CMakeLists.txt", "Gemfile", "composer.json")
+
+
 class State(StrEnum):
     FOUND = "found"
     MISSING = "missing"
@@ -156,6 +159,8 @@ class Finder:
                 return Location(State.FOUND, self.repository.resolved(place))
         if any(map(self._may_be_put, places)) if written else self._may_be_made(places):
             return NOWHERE
+        if any(self._is_beside_twin(site.path, each, directory=directory) for each in places):
+            return NOWHERE
         exact = value.startswith(ROOT)
         if not exact:
             relative = value[1:].lstrip("/")
@@ -166,6 +171,24 @@ class Finder:
         where = posixpath.dirname(places[0]) or "."
         confidence = Confidence.LIKELY if site.caller is Caller.DOCUMENT else Confidence.CERTAIN
         return Location(State.MISSING, places[0], confidence, f"`{where}`" if where != "." else "the repository")
+
+    def _is_beside_twin(self, caller: str, path: str, *, directory: bool) -> bool:
+        """Whether a path is there from where a link to its caller lies, or a copy of it: that is what is run."""
+        home = posixpath.dirname(caller)
+        if not home or not path.startswith(f"{home}/"):
+            return False
+        inner = path[len(home) + 1 :]
+        places = (posixpath.join(posixpath.dirname(each), inner) for each in self._twins(caller))
+        return any(self.exists(each, directory=directory) for each in places)
+
+    def _twins(self, path: str) -> Iterator[str]:
+        """Links to a file, and copies of it."""
+        own = self.repository.entries.get(path)
+        for each in self.repository.by_name.get(posixpath.basename(path), []):
+            other = self.repository.entries[each]
+            if own is not None and each != path and (other.target == path or other.size == own.size):
+                if other.target == path or self.repository.text(each) == self.repository.text(path):
+                    yield each
 
     def _may_be_made(self, places: Sequence[str]) -> bool:
         """Whether something makes it; where one of the directories that it may be in is there, it is not in another."""
@@ -201,7 +224,7 @@ class Finder:
             return True
         if self._is_configured(path) or self._is_below_made(path) or self._is_compiled(name):
             return True
-        if self._is_vendored(path) or self.repository.is_left_out(path):
+        if self._is_vendored(path) or self._is_installed(path) or self.repository.is_left_out(path):
             return True
         ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)
         return ignored or self.repository.is_foreign(path)
@@ -212,6 +235,14 @@ class Finder:
         module = before.lstrip("/")
         here = self.repository.is_directory(posixpath.join(module, "vendor"))
         return bool(mark) and not here and self.repository.is_file(posixpath.join(module, "go.mod"))
+
+    def _is_installed(self, path: str) -> bool:
+        """Whether it is a program in a `bin` that is not there, of a project whose tools put some there."""
+        directory, name = posixpath.split(path)
+        if posixpath.basename(directory) != "bin" or "." in name or self.repository.is_directory(directory):
+            return False
+        home = posixpath.dirname(directory)
+        return any(self.repository.is_file(posixpath.join(home, each)) for each in _FILLS_BIN)
 
     def _is_kept_elsewhere(self, path: str) -> bool:
         """Whether git has one of that name although it is told to ignore it, too: its patterns say too much."""
@@ -397,9 +428,16 @@ class Finder:
             if self.repository.is_file(tail):
                 return Location(State.FOUND, self.repository.resolved(tail), Confidence.LIKELY)
             folder = posixpath.dirname(tail)
+            if self._is_installed_into(folder, posixpath.basename(tail)):
+                return NOWHERE
             if self.repository.is_directory(folder) and re.search(r"\.(py|sh|js)$", tail) and not self.is_made(tail):
                 missing = missing or Location(State.MISSING, tail, Confidence.LIKELY, f"`{folder}`")
         return missing or NOWHERE
+
+    def _is_installed_into(self, folder: str, name: str) -> bool:
+        """Whether a folder of a host is called like our package as the project is, and holds what lies elsewhere."""
+        package = "/" not in folder and self.repository.is_file(f"{folder}/__init__.py")
+        return package and name in self.repository.by_name
 
     def _module_on_host(self, inner: str, top: str, search: Iterable[str]) -> Location:
         """A module that a unit starts in a folder which, by its name or by what is in it, is one of ours."""

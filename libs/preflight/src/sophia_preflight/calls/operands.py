@@ -38,6 +38,8 @@ _SILENT = named(
     "service journalctl vi vim nano emacs code less more tree man open edit "
 )
 """Commands that name files to make them, remove them, or to speak of them; and those with a reader of their own."""
+_FILTERED = named("playwright vitest jest cypress ava")
+"""Runners of tests that take any part of the paths of those that are meant."""
 _FIRST_IS_TEXT = named("grep egrep fgrep zgrep rg ag awk gawk sed jq yq perl ruby")
 _WRITES = re.compile(
     r"out|report|log|dest|save|writ|junit|cov|tmp|temp|cache|result|target|into|dir$|prefix|pid|sock|exclu|ignor|skip|omit|"
@@ -57,7 +59,7 @@ def looks_like_file(value: str) -> bool:
 def mentioned(words: Sequence[Word], run: Run, since: int) -> None:
     """Calls for the words of a command that look like files, but for those that calls from `since` on are about."""
     program = posixpath.basename(words[0].value)
-    if program in _SILENT or not _PROGRAM.fullmatch(program):
+    if program in _SILENT or program in _FILTERED or not _PROGRAM.fullmatch(program):
         return
     known = {
         (word.line, word.column, word.value) for call in run.trace.calls[since:] for word in _subjects(call.target)

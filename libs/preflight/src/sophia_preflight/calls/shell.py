@@ -605,7 +605,9 @@ class _Follower:
                 return held or unknown
             case "#" | "##" | "%" | "%%" if held is not None and is_known(argument):
                 return Held(stripped(held.value, part.operator, argument), held.assumed)
-            case "/" | "//" if held and is_known(held.value) and is_known(argument) and "*" not in argument:
+            case "/" | "//" if (
+                held and is_known(held.value) and is_known(argument) and not re.search(r"^[%#]|\*", argument)
+            ):
                 pattern, _, new = argument.partition("/")
                 return Held(held.value.replace(pattern, new, 1 if part.operator == "/" else -1), held.assumed)
             case _:

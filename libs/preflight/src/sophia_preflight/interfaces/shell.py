@@ -220,6 +220,7 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
             if not leaves and "*" in names:
                 parser.open_operands = True
             continue
+        parser.open_operands |= "--" in names
         count = _takes(body)
         with_value = [name for name in names if name.endswith("=*")]
         begun = [name[:-1] for name in names if _BEGINNING.fullmatch(name)]

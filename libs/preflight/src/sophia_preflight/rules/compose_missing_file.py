@@ -161,6 +161,17 @@ def _of_others(context: Context, file: ComposeFile) -> Iterator[Finding]:
             )
 
 
+def _is_put_beside(context: Context, path: str, said: str) -> bool:
+    """Whether something copies a compose file to where it puts a file of that name too: that is where it is used."""
+    name, wanted = posixpath.basename(path), posixpath.basename(said)
+    for trace in context.traces.values():
+        copies = [posixpath.split(each.path) for each in trace.produced if each.copied]
+        homes = {directory for directory, base in copies if base == name and directory != posixpath.dirname(path)}
+        if any(directory in homes and base == wanted for directory, base in copies):
+            return True
+    return False
+
+
 def _missing(
     context: Context,
     project: Project,
@@ -176,7 +187,7 @@ def _missing(
     if not text or not is_known(text):
         return
     location = located(context, project, part.file, text)
-    if location.missing:
+    if location.missing and not _is_put_beside(context, part.file.path, text):
         yield RULE.found(
             f"{what} `{text}` does not exist in {location.where}",
             Place(part.file.path, node.line, node.column),

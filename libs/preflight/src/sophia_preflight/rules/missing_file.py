@@ -29,6 +29,9 @@ _PUT = (
     "the file that is read",
 )  # fmt: skip
 _PACKED = ("what is packed", "what is given to the image")
+_PROGRAMS = re.compile(
+    r"\.(go|py|sh|bash|js|ts|mk|rb|pl)$|(^|/)(GNUm|m|M)akefile$|(^|/)(mage|task|just)file", re.IGNORECASE
+)
 _FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 
@@ -86,6 +89,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return
     if target.purpose in _PACKED and not context.repository.is_directory(posixpath.dirname(location.path) or "."):
         return  # of a directory that a hook makes
+    if target.purpose in _PACKED and _is_named(context, posixpath.basename(location.path)):
+        return
     if target.purpose in _CONTENT and all(view.files.is_untouched() for view in context.filesystems(call.site)):
         return
     severity, blocks = consequence(call.site)
@@ -108,6 +113,12 @@ def _is_elsewhere(context: Context, call: Call, path: str) -> bool:
     """Whether a script that is in nobody knows which directory takes a file from a folder that is not here."""
     folder = posixpath.dirname(path)
     return call.site.directory.startswith(CWD) and folder != "" and not context.repository.is_directory(folder)
+
+
+def _is_named(context: Context, name: str) -> bool:
+    """Whether a program names it, which then may make it."""
+    paths = (each for each in context.repository.entries if _PROGRAMS.search(each))
+    return any(name in context.repository.glimpse(each) for each in paths)
 
 
 def _is_written(context: Context, call: Call, path: str) -> bool:

@@ -23,7 +23,9 @@ RULE = Rule(
     fix="correct the name, or add the object to what is applied",
     family="clusters",
 )
-_CREATED_ELSEWHERE = re.compile(r"\.(sh|bash|md|rst|txt|ya?ml|json|tf|ts|js|py|go|mk|toml|env|hcl|tpl|ps1|tfvars)$")
+_CREATED_ELSEWHERE = re.compile(
+    r"\.(sh|bash|md|rst|txt|ya?ml|json|tf|ts|js|py|go|mk|toml|env|hcl|tpl|ps1|tfvars|j2|jinja2?|tmpl|gotmpl|template)$"
+)
 _WHY = {
     "Service": "requests that come in here reach nothing",
     "Role": "the account gets none of the permissions",
