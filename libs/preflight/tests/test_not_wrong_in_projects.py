@@ -63,6 +63,10 @@ PAIRS = {
               restartPolicy: Never
               containers: [{name: shop, image: "shop:1", volumeMounts: [{name: told, mountPath: /told}]}]
               volumes: [{name: told, configMap: {name: shop-labels}}]
+        === k8s/till.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: till}
         === k8s/set-up.yaml.j2
         apiVersion: v1
         kind: ConfigMap
@@ -81,6 +85,10 @@ PAIRS = {
               restartPolicy: Never
               containers: [{name: shop, image: "shop:1", volumeMounts: [{name: told, mountPath: /told}]}]
               volumes: [{name: told, configMap: {name: shop-labels}}]
+        === k8s/till.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: till}
         === k8s/set-up.yaml.j2
         apiVersion: v1
         kind: ConfigMap

@@ -26,7 +26,7 @@ _NAMED = re.compile(
     r"\.(mdx?|markdown|rst|adoc|asciidoc)"
 )
 _LOUD = re.compile(
-    r"(?!.*(TODO|PLAN|DESIGN|MODERNI|AUDIT|REPORT|REVIEW|SUMMARY|ANALYSIS|STATUS|SPEC|NOTES|PROPOSAL|PROMPT|TASK|IDEA|RFC|DRAFT|HISTORY))[A-Z][A-Z0-9_-]{3,}\.(mdx?|markdown|rst|adoc|asciidoc)"
+    r"(?!.*(TODO|PLAN|DESIGN|MODERNI|AUDIT|REVIEW|SUMMARY|ANALYSIS|STATUS|SPEC|NOTES|PROPOSAL|PROMPT|TASK|IDEA|RFC|DRAFT|HISTORY))[A-Z][A-Z0-9_-]{3,}\.(mdx?|markdown|rst|adoc|asciidoc)"
 )
 """Pages that speak for the directory that they lie in, whatever they are about."""
 _PAGES = re.compile(

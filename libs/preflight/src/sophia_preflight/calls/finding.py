@@ -183,12 +183,11 @@ class Finder:
 
     def _twins(self, path: str) -> Iterator[str]:
         """Links to a file, and copies of it."""
-        own = self.repository.entries.get(path)
+        entries, texts = self.repository.entries, self.repository.text
         for each in self.repository.by_name.get(posixpath.basename(path), []):
-            other = self.repository.entries[each]
-            if own is not None and each != path and (other.target == path or other.size == own.size):
-                if other.target == path or self.repository.text(each) == self.repository.text(path):
-                    yield each
+            copied = path in entries and entries[each].size == entries[path].size and texts(each) == texts(path)
+            if each != path and (entries[each].target == path or copied):
+                yield each
 
     def _may_be_made(self, places: Sequence[str]) -> bool:
         """Whether something makes it; where one of the directories that it may be in is there, it is not in another."""
