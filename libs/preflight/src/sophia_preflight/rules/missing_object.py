@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cached_property
 
 from sophia_preflight.clusters.cluster import Scope
-from sophia_preflight.clusters.objects import Item, Reference, literal, references
+from sophia_preflight.clusters.objects import Item, Reference, is_kustomization, literal, references
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
@@ -78,7 +79,8 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     if not scope.closed or scope.changed(item, "name", "secretName", "claimName", "serviceAccountName"):
         return
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
-    near = get_close_matches(name, known, n=1, cutoff=0.8)
+    idle = _idle(item, scope, reference)
+    near = idle or get_close_matches(name, known, n=1, cutoff=0.8)
     if not scope.complete and not (near := near or _sibling(name, known)):
         return  # a file that is missing may have it
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
@@ -86,7 +88,7 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
         return  # of another namespace
     if reference.kind == "ClusterRole" and not (near := near or _unbound(item, scope)):
         return  # of an operator, or another repository's
-    if (not near and mentioned.anywhere(name, account=own)) or mentioned.is_released(name):
+    if not idle and ((not near and mentioned.anywhere(name, account=own)) or mentioned.is_released(name)):
         return
     severity = _weight(reference, item, scope, near=bool(near) or own)
     where = f"`{scope.owner}`" if scope.owner else "the repository"
@@ -108,6 +110,18 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
 def _sibling(name: str, known: list[str]) -> list[str]:
     """The only object of its kind, where it begins with the same word."""
     return known if len(known) == 1 and known[0].split("-")[0] == name.split("-")[0] else []
+
+
+def _idle(item: Item, scope: Scope, reference: Reference) -> list[str]:
+    """The object that the kustomization beside a manifest generates and that no pods need, if it is the only one."""
+    used = {(each.kind, each.name.text) for pod in scope.pods for each in references(pod)}
+    made = {
+        each.name
+        for each in scope.of(reference.kind)
+        if is_kustomization(each.path) and posixpath.dirname(each.path) == posixpath.dirname(item.path)
+    }
+    found = [name for name in made if (reference.kind, name) not in used]
+    return found if len(found) == 1 and found[0].split("-")[0] == reference.name.text.split("-")[0] else []
 
 
 def _unbound(item: Item, scope: Scope) -> list[str]:
@@ -280,7 +294,35 @@ _ROLES = """
     metadata:
       name: watcher
 """
+_GENERATED = """
+    === k8s/watch/kustomization.yaml
+    resources: [watch.yaml]
+    configMapGenerator:
+      - name: shop-watch
+        literals: [LEVEL=info]
+      - name: shop-other
+        literals: [LEVEL=info]
+    === k8s/watch/watch.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: watch}
+    spec:
+      selector: {matchLabels: {app: watch}}
+      template:
+        metadata: {labels: {app: watch}}
+        spec:
+          containers:
+            - name: watch
+              image: registry.example.com/watch:1.4
+              envFrom: [configMapRef: {name: shop-other}]
+          volumes:
+            - name: settings
+              configMap: {name: %s}
+    === README.md
+    `helm upgrade -i shop ./chart` and `kubectl apply -k k8s/watch`.
+"""
 BAD = [
+    tree(_GENERATED % "shop-settings"),
     tree(f"""
     === k8s/api.yaml{_POD}
               envFrom:
@@ -360,6 +402,7 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_GENERATED % "shop-watch"),
     tree(f"""
     === k8s/base/api.yaml{_POD}
               envFrom:
