@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from sophia_preflight.clusters.templates import BLOCK, NAME, WORKLOADS, Template, templates
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -27,8 +27,6 @@ RULE = Rule(
     fix="correct the name, or make what it names",
     family="clusters",
 )
-_KIND = re.compile(r"^kind:[ \t]*(\w+)[ \t]*$", re.MULTILINE)
-_NAME = re.compile(r"^metadata:[ \t]*\n(?:[ \t]+(?!name:)\S.*\n)*?[ \t]+name:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _REFERENCE = re.compile(
     r"^(?P<indent>[ \t]*)(?:-[ \t]+)?"
     r"(?P<how>configMap|configMapRef|configMapKeyRef|secret|secretRef|secretKeyRef):[ \t]*\n"
@@ -37,56 +35,22 @@ _REFERENCE = re.compile(
 )
 _FIELD = re.compile(r"^[ \t]*(name|secretName|key|optional):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _HELPER = re.compile(r"\{\{-?\s*(?:include|template)\s+\"([^\"]+)\"\s+[.$]\s*(?:\|\s*(?:quote|trim)\s*)?-?\}\}")
-_TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_BLOCK = re.compile(r"^\s*\{\{-?\s*(?:if|else|end|/\*)[^{}]*\}\}\s*$")
 _KEY = re.compile(r"^([ \t]+)[\"']?([-._a-zA-Z0-9]+)[\"']?:")
 _DATA = re.compile(r"^(data|stringData|binaryData):[ \t]*(.*)$", re.MULTILINE)
 _PORT = re.compile(r"^[ \t]*-[ \t]+.*\n(?:[ \t]+(?!-)\S.*\n)*", re.MULTILINE)
 _ASKED_PORT = re.compile(r"^[ \t]*(targetPort|port):[ \t]*([a-z][a-z0-9-]*)[ \t]*$", re.MULTILINE)
 _KINDS = {"configMap": "ConfigMap", "secret": "Secret"}
-_WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "ReplicaSet", "Pod"})
-
-
-@dataclass
-class _Object:
-    """One document of a template, its name normalized; empty where it depends on more than helpers."""
-
-    path: str
-    text: str
-    start: int
-    kind: str
-    name: str
-    whole: str = field(repr=False, default="")
-
-    def place(self, at: int) -> Place:
-        at += self.start
-        return Place(self.path, self.whole.count("\n", 0, at) + 1, at - self.whole.rfind("\n", 0, at))
 
 
 def check(context: Context) -> Iterable[Finding]:
     for directory in context.cluster.charts:
-        objects = list(_objects(context, directory))
+        objects = list(templates(context.repository, directory))
         if objects:
             yield from _references(objects)
             yield from _bindings(context, objects)
             yield from _probes(objects)
             yield from _selectors(objects)
             yield from _ports(context, directory, objects)
-
-
-def _objects(context: Context, directory: str) -> Iterator[_Object]:
-    repository = context.repository
-    inside = f"{directory}/templates/" if directory else "templates/"
-    for path in repository.inside(directory):
-        if not path.startswith(inside) or "/tests/" in path or not path.endswith((".yaml", ".yml")):
-            continue
-        text = repository.text(path)
-        start = 0
-        for part in re.split(r"(?m)^(?=---)", text):
-            kind, name = _KIND.search(part), _NAME.search(part)
-            if kind is not None:
-                yield _Object(path, part, start, kind[1], _normal(name[1]) if name else "", text)
-            start += len(part)
 
 
 def _normal(said: str) -> str:
@@ -98,11 +62,11 @@ def _normal(said: str) -> str:
 # --- names and keys --------------------------------------------------------------------------------------------------
 
 
-def _references(objects: list[_Object]) -> Iterator[Finding]:
-    made: dict[str, dict[str, list[_Object]]] = {"ConfigMap": {}, "Secret": {}}
+def _references(objects: list[Template]) -> Iterator[Finding]:
+    made: dict[str, dict[str, list[Template]]] = {"ConfigMap": {}, "Secret": {}}
     for each in objects:
         if each.kind in made:
-            made[each.kind].setdefault(each.name, []).append(each)
+            made[each.kind].setdefault(_normal(each.name), []).append(each)
     told: set[tuple[str, str, str]] = set()
     for each in objects:
         for found in _REFERENCE.finditer(each.text):
@@ -125,7 +89,7 @@ def _references(objects: list[_Object]) -> Iterator[Finding]:
 _Wrong = tuple[str, str, Place]
 
 
-def _wrong(kind: str, name: str, key: str, made: dict[str, list[_Object]]) -> _Wrong | None:
+def _wrong(kind: str, name: str, key: str, made: dict[str, list[Template]]) -> _Wrong | None:
     """What is not there, what is there instead, and where; None where all is there, as far as is known."""
     if name not in made:
         helper = re.findall(r"<[^>]+>", name)[0]
@@ -163,7 +127,7 @@ def _keys(text: str) -> set[str] | None:
         for line in text[section.end() + 1 :].split("\n"):
             if line.strip() and not line.startswith((" ", "\t", "{", "#")):
                 break
-            if _BLOCK.match(line) or not line.strip() or line.lstrip().startswith("#"):
+            if BLOCK.match(line) or not line.strip() or line.lstrip().startswith("#"):
                 continue
             key = _KEY.match(line)
             if key is not None and (not indent or key[1] == indent):
@@ -182,7 +146,7 @@ _ACCOUNT = re.compile(r"^[ \t]+serviceAccountName:[ \t]*(\S+)[ \t]*$", re.MULTIL
 _ROLE_NAME = re.compile(r"^[ \t]+name:[ \t]*[\"']?([a-z0-9.-]+)[\"']?[ \t]*$", re.MULTILINE)
 
 
-def _bindings(context: Context, objects: list[_Object]) -> Iterator[Finding]:
+def _bindings(context: Context, objects: list[Template]) -> Iterator[Finding]:
     """Bindings of roles, and pods of accounts, that the chart does not make, though it makes one that nobody names."""
     asked = [one for each in objects for one in _named(each)]
     for each, kind, name, at in asked:
@@ -198,7 +162,7 @@ def _bindings(context: Context, objects: list[_Object]) -> Iterator[Finding]:
         yield _found(each.path, each.place(at), said, f"{kind} {name}", near, made[near].place(0))
 
 
-def _named(each: _Object) -> Iterator[tuple[_Object, str, str, int]]:
+def _named(each: Template) -> Iterator[tuple[Template, str, str, int]]:
     """The roles and accounts that an object asks for by names that are written out, and where it does."""
     for role in _ROLE.finditer(each.text):
         kind, name = _ROLE_KIND.search(role[1]), _ROLE_NAME.search(role[1])
@@ -211,13 +175,13 @@ def _named(each: _Object) -> Iterator[tuple[_Object, str, str, int]]:
             what = _KINDS[re.sub(r"(Key)?Ref$", "", found["how"])]
             yield each, what, named[2].strip("\"'"), found.start("body") + named.start(2)
     for account in _ACCOUNT.finditer(each.text):
-        if each.kind in _WORKLOADS and "{{" not in account[1]:
+        if each.kind in WORKLOADS and "{{" not in account[1]:
             yield each, "ServiceAccount", account[1].strip("\"'"), account.start(1)
 
 
-def _literal(each: _Object) -> str:
+def _literal(each: Template) -> str:
     """The name of an object that is written out; empty where it is not."""
-    found = _NAME.search(each.text)
+    found = NAME.search(each.text)
     name = found[1].strip("\"'") if found is not None else ""
     return name if re.fullmatch(r"[a-z0-9.-]+", name) else ""
 
@@ -236,34 +200,42 @@ _LABELS = re.compile(
     r"^ {4,8}metadata:[ \t]*\n(?: {6,}\S.*\n)*?(?P<indent> +)labels:[ \t]*\n(?P<body>(?:(?P=indent) +\S.*\n)+)",
     re.MULTILINE,
 )
-_PAIR = re.compile(r"^[\w./-]+:\s+\S.*$")
+_PAIR = re.compile(r"[\w./-]+:\s+\S.*")
 
 
-def _selectors(objects: list[_Object]) -> Iterator[Finding]:
+def _selectors(objects: list[Template]) -> Iterator[Finding]:
     """Services whose selector, as it is written, is not among the labels of any pod that the chart makes."""
     pods = [
-        _pairs(found["body"]) for each in objects if each.kind in _WORKLOADS for found in _LABELS.finditer(each.text)
+        _pairs(found["body"]) for each in objects if each.kind in WORKLOADS for found in _LABELS.finditer(each.text)
     ]
-    workloads = [each for each in objects if each.kind in _WORKLOADS or each.kind in ("Job", "CronJob")]
-    if not pods or len(pods) < len(workloads) or any(labels is None for labels in pods):
+    workloads = [each for each in objects if each.kind in WORKLOADS or each.kind in ("Job", "CronJob")]
+    if not pods or len(pods) < len(workloads):
         return
     for each in objects:
         found = _SELECTOR.search(each.text) if each.kind == "Service" else None
-        wanted = _pairs(found[1]) if found is not None else None
-        if found is None or not wanted or any(labels is not None and wanted <= labels for labels in pods):
+        wanted, is_open = _pairs(found[1]) if found is not None else ({}, True)
+        if found is None or is_open or not wanted or any(_may_match(wanted, *labels) for labels in pods):
             continue
-        keys = {pair.partition(":")[0] for pair in wanted}
-        if not any(labels and keys <= {pair.partition(":")[0] for pair in labels} for labels in pods):
+        if not any(wanted.keys() <= labels.keys() for labels, _ in pods):
             continue
-        said = f"{_said(each)} selects `{'`, `'.join(sorted(wanted))}`, and no pods of the chart have these labels"
+        shown = "`, `".join(sorted(f"{key}: {value}" for key, value in wanted.items()))
+        said = f"{_said(each)} selects `{shown}`, and no pods of the chart have these labels"
         yield _found(each.path, each.place(found.start(1) + 4), said, "selector", "", None)
 
 
-def _pairs(body: str) -> set[str] | None:
-    """Lines of labels as they are written; None where a template brings more."""
+def _may_match(wanted: dict[str, str], labels: dict[str, str], is_open: bool) -> bool:
+    """Whether pods may have all labels: a template that adds some changes none that are written out."""
+    if not is_open:
+        return wanted.items() <= labels.items()
+    return all("{{" in value + labels.get(key, "{{") or labels[key] == value for key, value in wanted.items())
+
+
+def _pairs(body: str) -> tuple[dict[str, str], bool]:
+    """Labels as they are written, and whether a template brings more."""
     lines = [re.sub(r"[\"']", "", line.strip()) for line in body.split("\n") if line.strip()]
-    lines = [line for line in lines if not line.startswith("#") and not _BLOCK.match(line)]
-    return set(lines) if all(_PAIR.match(line) for line in lines) else None
+    lines = [line for line in lines if not line.startswith("#") and not BLOCK.match(line)]
+    pairs = [line.partition(":") for line in lines if _PAIR.fullmatch(line)]
+    return {key: value.strip() for key, _, value in pairs}, len(pairs) < len(lines)
 
 
 # --- ports -----------------------------------------------------------------------------------------------------------
@@ -278,10 +250,10 @@ _PROBE_PORT = re.compile(
 )
 
 
-def _probes(objects: list[_Object]) -> Iterator[Finding]:
+def _probes(objects: list[Template]) -> Iterator[Finding]:
     """Probes of another port than the one on which the program is told to answer them."""
     for each in objects:
-        answers = set(_ANSWERS.findall(each.text)) if each.kind in _WORKLOADS else set()
+        answers = set(_ANSWERS.findall(each.text)) if each.kind in WORKLOADS else set()
         for probe in _PROBE_PORT.finditer(each.text) if len(answers) == 1 else ():
             elsewhere = each.text[: probe.start(3)] + each.text[probe.end(3) :]
             without = _PROBE_PORT.sub(lambda found: found[0].replace(found[3], ""), elsewhere)
@@ -293,13 +265,13 @@ def _probes(objects: list[_Object]) -> Iterator[Finding]:
                 yield _found(each.path, each.place(probe.start(3)), said, f"probe {probe[3]}", there, None)
 
 
-def _ports(context: Context, directory: str, objects: list[_Object]) -> Iterator[Finding]:
-    names = _port_names([each for each in objects if each.kind in _WORKLOADS])
+def _ports(context: Context, directory: str, objects: list[Template]) -> Iterator[Finding]:
+    names = _port_names([each for each in objects if each.kind in WORKLOADS])
     if not names:
         return
     told: set[str] = set()
     for each in objects:
-        if each.kind == "Service" or each.kind in _WORKLOADS:
+        if each.kind == "Service" or each.kind in WORKLOADS:
             for found in _ASKED_PORT.finditer(each.text):
                 if (found[1] == "targetPort") == (each.kind == "Service") and found[2] not in names | told:
                     told.add(found[2])
@@ -315,7 +287,7 @@ def _ports(context: Context, directory: str, objects: list[_Object]) -> Iterator
                 yield _port(own, port.place(own), f"`{probe}`", port.text, names)
 
 
-def _port_names(workloads: list[_Object]) -> set[str]:
+def _port_names(workloads: list[Template]) -> set[str]:
     """The names of all ports of containers; empty where there are others that nobody can tell."""
     found: set[str] = set()
     for each in workloads:
@@ -354,7 +326,7 @@ def _shown(name: str) -> str:
     return re.sub(r"<([^>]+)>", r"{{ include \"\1\" . }}", name).replace("\\", "")
 
 
-def _said(each: _Object) -> str:
+def _said(each: Template) -> str:
     return f"the {each.kind} of `{each.path}`"
 
 
@@ -493,7 +465,7 @@ _SELECTED = """
         metadata:
           labels:
             app: {{ .Chart.Name }}
-            tier: front
+            tier: front%s
         spec:
           containers:
             - name: web
@@ -519,6 +491,10 @@ _SELECTED = """
       ports:
         - port: 80
 """
+_MORE = """
+            {{- range $key, $value := .Values.labels }}
+            {{ $key }}: {{ $value }}
+            {{- end }}"""
 BAD = [
     tree(_CHART % ("http", "level", "config", "http")),
     tree(_CHART % ("http", "log-level", "settings", "http")),
@@ -527,13 +503,15 @@ BAD = [
     tree(_ROLES % ("watcher", "watcher-account", "8080")),
     tree(_ROLES % ("watcher-role", "watcher", "8080")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8081")),
-    tree(_SELECTED % ("web-config", "frontend")),
-    tree(_SELECTED % ("web-configs", "front")),
+    tree(_SELECTED % ("", "web-config", "frontend")),
+    tree(_SELECTED % (_MORE, "web-config", "frontend")),
+    tree(_SELECTED % ("", "web-configs", "front")),
 ]
 GOOD = [
     tree(_CHART % ("http", "level", "settings", "http")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8080")),
     tree(_ROLES % ("cluster-admin", "default", "{{ .Values.port }}")),
-    tree(_SELECTED % ("web-config", "front")),
-    tree(_SELECTED % ("of-another-chart", "front")),
+    tree(_SELECTED % ("", "web-config", "front")),
+    tree(_SELECTED % ("", "of-another-chart", "front")),
+    tree(_SELECTED % (_MORE, "web-config", "{{ .Values.tier }}")),
 ]

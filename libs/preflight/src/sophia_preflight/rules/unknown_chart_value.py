@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 from sophia_preflight.context import Context
@@ -22,6 +23,7 @@ RULE = Rule(
     fix="use one name in the template and in `values.yaml`",
     family="clusters",
 )
+_NIL = 'the chart cannot be rendered: "nil pointer evaluating interface {}"'
 _ACTION = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 _VALUE = re.compile(r"\.Values((?:\.\w+)+)")
 _BARE = re.compile(r"\s*\$?\.Values(?:\.\w+)+(\s*\|\s*(quote|squote|toString|int|int64|upper|lower|b64enc|trim))*\s*")
@@ -48,11 +50,25 @@ def _chart(context: Context, directory: str, values: str) -> Iterator[Finding]:
     names = {name for _, _, name, _ in asked}
     guarded = {name for _, _, name, bare in asked if not bare}
     told: set[str] = set()
-    for path, at, name, bare in asked:
-        if bare and name not in guarded | told and (other := _other_name(root, name, names)):
+    for path, at, whole, bare in asked:
+        name = _missing(root, whole)
+        if bare and not any(f"{each}.".startswith(f"{name}.") for each in guarded) and name not in told:
             told.add(name)
-            if not _is_said(context, directory, name.rpartition(".")[2]):
-                yield _found(path, texts[path], at, name, other, values, root)
+            other = _other_name(root, name, names)
+            if other and not _is_said(context, directory, name.rpartition(".")[2]):
+                found = _found(path, texts[path], at, name, other, values, root)
+                yield found if name == whole else replace(found, why=_NIL)
+
+
+def _missing(root: Node, name: str) -> str:
+    """The first part of a value that is not there, with what is above it; all of it where every part is there."""
+    said, node = "", root
+    for part in name[1:].split("."):
+        said += f".{part}"
+        if node.is_map and part not in node:
+            return said
+        node = node[part]
+    return said
 
 
 def _templates(context: Context, directory: str) -> Iterator[tuple[str, str]]:
@@ -81,12 +97,15 @@ def _other_name(root: Node, name: str, names: set[str]) -> str:
 
 
 def _is_said(context: Context, directory: str, key: str) -> bool:
-    """Whether a comment, a schema or other values of the chart speak of a key."""
+    """Whether a comment, a schema or other values of a chart, or of the one above it, speak of a key."""
     said = re.compile(rf"[\"']?\b{re.escape(key)}\b[\"']?\s*:")
+    above = directory.rpartition("/charts/")[0] if "/charts/" in directory else directory
     return any(
         said.search(context.repository.text(path))
-        for path in context.repository.inside(directory)
-        if "/templates/" not in f"/{path}" and path.endswith((".yaml", ".yml", ".json"))
+        for path in context.repository.inside(above)
+        if (path.startswith(f"{directory}/") or not path.startswith(f"{above}/charts/"))
+        and "/templates/" not in f"/{path}"
+        and path.endswith((".yaml", ".yml", ".json"))
     )
 
 
@@ -112,6 +131,8 @@ _CHART = """
     version: 1.0.0
     === chart/values.yaml
     replicas: 2
+    resources:
+      api: {memory: 1Gi}
     image:
       repository: registry.example.com/api
       tag: "1.4"
@@ -127,12 +148,17 @@ _CHART = """
         spec:
           containers:
             - name: api
+              resources: {requests: {memory: {{ .Values.resources.%s.memory }}}}
               image: "{{ .Values.image.%s }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
 """
-BAD = [tree(_CHART % ("replicaCount", "repository")), tree(_CHART % ("replicas", "repo"))]
+BAD = [
+    tree(_CHART % ("replicaCount", "api", "repository")),
+    tree(_CHART % ("replicas", "api", "repo")),
+    tree(_CHART % ("replicas", "apis", "repository")),
+]
 GOOD = [
-    tree(_CHART % ("replicas", "repository")),
-    tree(_CHART % ("replicaCount | default 1", "repository")),
-    tree(_CHART % ("annotations", "repository")),
-    tree(_CHART % ("replicas", "digest")),
+    tree(_CHART % ("replicas", "api", "repository")),
+    tree(_CHART % ("replicaCount | default 1", "api", "repository")),
+    tree(_CHART % ("annotations", "api", "repository")),
+    tree(_CHART % ("replicas", "api", "digest")),
 ]

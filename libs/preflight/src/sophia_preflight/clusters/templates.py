@@ -1,0 +1,94 @@
+"""Templates of Helm charts, read as they are written: nothing is rendered.
+
+A `Template` is one document of a file under `templates/`. A `Listing` is a list in it, such as the volumes of its pods,
+with what stands in it and whether a template adds more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sophia_preflight.model import Place
+
+if TYPE_CHECKING:
+    from sophia_preflight.repository import Repository
+
+KIND = re.compile(r"^kind:[ \t]*(\w+)[ \t]*$", re.MULTILINE)
+NAME = re.compile(r"^metadata:[ \t]*\n(?:[ \t]+(?!name:)\S.*\n)*?[ \t]+name:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+BLOCK = re.compile(r"^\s*\{\{-?\s*(?:if|else|end|/\*)[^{}]*\}\}\s*$")
+"""A line that decides whether others are there and adds none itself."""
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "ReplicaSet", "Pod"})
+
+
+@dataclass
+class Template:
+    path: str
+    text: str
+    start: int
+    kind: str
+    name: str
+    """As it is written; empty where it has none."""
+    whole: str = field(repr=False, default="")
+
+    def place(self, at: int) -> Place:
+        at += self.start
+        return Place(self.path, self.whole.count("\n", 0, at) + 1, at - self.whole.rfind("\n", 0, at))
+
+
+def templates(repository: Repository, directory: str) -> Iterator[Template]:
+    """The documents of a chart that make an object."""
+    inside = f"{directory}/templates/" if directory else "templates/"
+    for path in repository.inside(directory):
+        if not path.startswith(inside) or "/tests/" in path or not path.endswith((".yaml", ".yml")):
+            continue
+        text = repository.text(path)
+        start = 0
+        for part in re.split(r"(?m)^(?=---)", text):
+            kind, name = KIND.search(part), NAME.search(part)
+            if kind is not None:
+                yield Template(path, part, start, kind[1], name[1] if name else "", text)
+            start += len(part)
+
+
+@dataclass
+class Listing:
+    """What is listed under a key: the names of the entries, where each stands, and whether a template adds others."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    is_open: bool = False
+
+
+_ENTRY = re.compile(r"^[ \t]*-[ \t]+(?=\S)")
+_NAMED = re.compile(r"name:[ \t]*(\S.*?)[ \t]*$")
+
+
+def listings(text: str, key: str, *, nested: bool = False) -> Iterator[Listing]:
+    """Every list under a key; branches of a condition all count. With `nested`, names below the entries count too."""
+    for header in re.finditer(rf"^([ \t]*)(?:-[ \t]+)?{key}:[ \t]*(\S.*)?$", text, re.MULTILINE):
+        if header[2] and not header[2].startswith("#"):
+            yield Listing(is_open="{{" in header[2])
+        else:
+            yield _listed(text, header.end() + 1, header[0].index(key), nested=nested)
+
+
+def _listed(text: str, at: int, indent: int, *, nested: bool) -> Listing:
+    """The entries below a key that stands at an indent."""
+    found, column = Listing(), 0
+    for line in text[at:].split("\n"):
+        bare, depth = line.strip(), len(line) - len(line.lstrip())
+        entry = _ENTRY.match(line)
+        if bare.startswith("{{"):
+            found.is_open = found.is_open or not BLOCK.match(line)
+        elif bare and not bare.startswith("#"):
+            if depth < indent or (depth == indent and entry is None):
+                break
+            start = entry.end() if entry is not None else depth
+            column = column or start
+            name = _NAMED.match(line, start)
+            if name is not None and (nested or start == column):
+                found.names.setdefault(re.sub(r"[ \t]+#.*$", "", name[1]).strip("\"'"), at + name.start(1))
+        at += len(line) + 1
+    return found
