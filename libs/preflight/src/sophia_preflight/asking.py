@@ -78,6 +78,7 @@ def asked(context: Context, each: Used) -> Iterator[Asked]:
                 yield from _scraped(context, path)
         elif re.search(r"\.conf(\.\w+)?$|^Caddyfile|\.caddy$", name):
             yield from _proxied(path, context.repository.text(path))
+    yield from _by_files(context, each)
 
 
 def _by_variables(each: Used) -> Iterator[Asked]:
@@ -189,6 +190,54 @@ def _by_script(context: Context, each: Used) -> Iterator[Asked]:
         if host not in own:
             line = text.count("\n", 0, position) + 1
             yield Asked(host, port, Place(path, line), f"`{path}`", "word", "", False, tolerant)
+
+
+_SETTINGS = re.compile(r"\.(conf|cfg|ya?ml|toml|ini|json|properties|hcl|alloy|river|xml)(\.\w+)?$")
+_ANY_URL = re.compile(r"(?<![\w.])[a-z][a-z0-9+.]*://(?:[^@/\s'\"]*@)?([a-z][a-z0-9_-]*):(\d{2,5})(?=[/?#,;\s'\"<)]|$)")
+_REMARK = re.compile(r"(?m)^\s*(#|//|;).*$")
+_OF_NGINX = re.compile(r"\bproxy_pass\b|\bupstream\s+[\w.-]+\s*\{|^\s*server\s*\{|scrape_configs:", re.MULTILINE)
+"""What is read by its own grammar."""
+_MOST_FILES = 60
+
+
+def _by_files(context: Context, each: Used) -> Iterator[Asked]:
+    """By addresses in the settings that the service is given, whatever reads them."""
+    own = names_of(each)
+    for path in _given_files(context, each):
+        text = _REMARK.sub(lambda match: " " * len(match[0]), context.repository.text(path))
+        if _OF_NGINX.search(text):
+            continue
+        hits = [(match.start(), match[1], match[2]) for match in _ANY_URL.finditer(text)]
+        hits += [(match.start(), match[1], match[2]) for match in _NAMED.finditer(text) if "{{" not in text]
+        for start, host, port in hits:
+            if host not in own:
+                place = Place(path, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
+                yield Asked(host, port, place, f"`{path}`", "word")
+
+
+def _given_files(context: Context, each: Used) -> list[str]:
+    """Settings of the repository that a service has in its container: mounted, or copied by name."""
+    found: dict[str, None] = {}
+    for part in each.service.listed("volumes"):
+        mount = mount_of(part.node)
+        if mount is None or not mount.source.startswith(".") or not is_known(mount.source):
+            continue
+        path = posixpath.normpath(posixpath.join(each.project.base, mount.source))
+        if context.repository.is_file(path):
+            found[path] = None
+        elif path not in (".", each.project.base) and context.repository.is_directory(path):
+            inside = [inner for inner in context.repository.inside(path) if _SETTINGS.search(inner)]
+            found |= dict.fromkeys(inside if len(inside) <= _MOST_FILES else ())
+    built = context.service_build(each.project, each.service)
+    stage = context.stage_of(context.dockerfiles[built[0]], built[1]) if built is not None else None
+    for instruction in stage.instructions if stage is not None and built is not None else ():
+        if instruction.name in ("COPY", "ADD") and "from" not in instruction.flags:
+            for source in instruction.arguments()[:-1]:
+                found[posixpath.normpath(posixpath.join(built[1].directory, source.lstrip("/")))] = None
+    composes = context.composes
+    return [
+        path for path in found if _SETTINGS.search(path) and context.repository.is_file(path) and path not in composes
+    ]
 
 
 def _configurations(context: Context, each: Used) -> Iterator[str]:

@@ -335,6 +335,32 @@ BAD = [
         until mysqladmin ping -h store -P 3307; do sleep 1; done
         exec web
     """),
+    tree("""
+        === compose.yaml
+        services:
+          balancer:
+            image: haproxy:3.2
+            volumes: ["./haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro"]
+          web:
+            image: registry.example.com/web:1.4
+            command: gunicorn shop:app --bind 0.0.0.0:8000
+        === haproxy.cfg
+        backend web
+          server web1 web:8080 check
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          grafana:
+            image: grafana/grafana:12.1.0
+            volumes: ["./grafana/provisioning:/etc/grafana/provisioning"]
+          prometheus:
+            image: prom/prometheus:v3.5.0
+        === grafana/provisioning/datasources/all.yaml
+        datasources:
+          - name: Prometheus
+            url: http://prometheus:9091
+    """),
 ]
 GOOD = [
     tree("""
@@ -437,5 +463,23 @@ GOOD = [
         COPY . .
         === shop.py
         app, METRICS = None, 9100
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          grafana:
+            image: grafana/grafana:12.1.0
+            volumes: ["./grafana:/etc/grafana/provisioning", ".:/src"]
+          prometheus:
+            image: prom/prometheus:v3.5.0
+          web:
+            image: registry.example.com/web:1.4
+            ports: ["8000:8000"]
+        === grafana/all.yaml
+        # url: http://prometheus:9091
+        datasources:
+          - {name: Prometheus, url: "http://prometheus:9090", other: "grafana:1234", web: "http://web:9000"}
+        === other.yaml
+        url: http://prometheus:9091
     """),
 ]
