@@ -229,11 +229,10 @@ def _given_files(context: Context, each: Used) -> list[str]:
             inside = [inner for inner in context.repository.inside(path) if _SETTINGS.search(inner)]
             found |= dict.fromkeys(inside if len(inside) <= _MOST_FILES else ())
     built = context.service_build(each.project, each.service)
-    stage = context.stage_of(context.dockerfiles[built[0]], built[1]) if built is not None else None
-    for instruction in stage.instructions if stage is not None and built is not None else ():
-        if instruction.name in ("COPY", "ADD") and "from" not in instruction.flags:
-            for source in instruction.arguments()[:-1]:
-                found[posixpath.normpath(posixpath.join(built[1].directory, source.lstrip("/")))] = None
+    if built is not None and (stage := context.stage_of(context.dockerfiles[built[0]], built[1])) is not None:
+        copies = [each for each in stage.instructions if each.name in ("COPY", "ADD") and "from" not in each.flags]
+        for source in (source for each in copies for source in each.arguments()[:-1]):
+            found[posixpath.normpath(posixpath.join(built[1].directory, source.lstrip("/")))] = None
     composes = context.composes
     return [
         path for path in found if _SETTINGS.search(path) and context.repository.is_file(path) and path not in composes

@@ -188,6 +188,8 @@ def of_service(context: Context, each: Used) -> Ports:
         text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
         usual = default_port(f"{before} {text}".strip(), environment, context.repository)
         found.usual |= {usual} if usual else set()
+    if built is not None and command is None and not found.started | found.usual:
+        found.usual |= _of_base(context, built)
     for part in service.listed("ports"):
         port = port_of(part.node)
         if port is not None and PORT.fullmatch(port.container):
@@ -206,6 +208,31 @@ def of_service(context: Context, each: Used) -> Ports:
     found.words += " " + _values(environment, found)
     found.words += " " + " ".join(part.text for part in service.listed("labels"))
     return found
+
+
+def _of_base(context: Context, built: tuple[str, BuildContext]) -> set[str]:
+    """What the public image listens to that an image is made from, where it starts what that starts."""
+    made = context.dockerfiles[built[0]]
+    stage = context.stage_of(made, built[1])
+    seen: set[int] = set()
+    while stage is not None and stage.index not in seen:
+        seen.add(stage.index)
+        told = " ".join(each.flat for each in stage.instructions if each.name in ("COPY", "ADD", "RUN", "ENV"))
+        if any(stage.last(start) is not None for start in STARTS) or re.search(
+            r"\.(conf|cfg|template)\b|PORT|/etc/", told
+        ):
+            return set()
+        below = made.stage(stage.base)
+        if below is None:
+            name = posixpath.basename(stage.base).partition(":")[0].partition("@")[0]
+            return set(USUAL.get(name, _SERVING.get(name, ())))
+        stage = below
+    return set()
+
+
+_TOLD = re.compile(r"\.(conf|cfg|template)\b|PORT|/etc/")
+_SERVING = {"nginx": named("80"), "httpd": named("80"), "caddy": named("80 443"), "nginx-unprivileged": named("8080")}
+"""What images of web servers listen to as long as nothing tells them otherwise."""
 
 
 def _line_of(command: Part, ports: set[str]) -> Place:

@@ -32,7 +32,7 @@ _PUBLISHED = re.compile(r"(?:[\d.]+:)?\d{2,5}:(\d{2,5})")
 def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
         ports = of_service(context, each)
-        yield from _published(each, ports)
+        yield from _published(context, each, ports)
         yield from _probe(context, each, ports)
         yield from _labelled(each, ports)
     yield from _run(context)
@@ -119,8 +119,9 @@ def _list(ports: Iterable[str]) -> str:
     return ", ".join(f"`{port}`" for port in sorted(ports))
 
 
-def _published(each: Used, ports: Ports) -> Iterator[Finding]:
-    known = ports.started or ports.usual
+def _published(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+    sure = ports.started or ports.usual
+    known = sure or ports.exposed
     if not known or each.service.has("network_mode"):
         return
     parts = [(part, port_of(part.node)) for part in each.service.listed("ports")]
@@ -130,11 +131,12 @@ def _published(each: Used, ports: Ports) -> Iterator[Finding]:
     for part, port in parts:
         if port is None or not re.fullmatch(r"\d{2,5}", port.container) or port.protocol != "tcp":
             continue
-        if ports.mentions(port.container):
+        place = part.node.place(part.file.path)
+        if ports.mentions(port.container) or (not sure and is_said(context, port.container, place)):
             continue
         yield RULE.found(
             f"`{each.service.name}` publishes its port `{port.container}` and listens to {_list(known)}",
-            Involved(part.node.place(part.file.path), "published"),
+            Involved(place, "published"),
             *([Involved(ports.place, "command")] if ports.place else []),
             anchor=f"{each.service.name} {port.container}",
             severity=severity,
@@ -371,6 +373,30 @@ BAD = [
         HEALTHCHECK CMD curl -f http://localhost:3001/ping
         ENTRYPOINT ["till"]
     """),
+    tree("""
+        === compose.yaml
+        services:
+          pages:
+            build: .
+            ports: ["8080:8080"]
+        === Dockerfile
+        FROM nginx:1.29-alpine
+        COPY pages /usr/share/nginx/html
+        === pages/index.html
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          till:
+            build: .
+            ports: ["3001:3001"]
+        === Dockerfile
+        FROM debian:13
+        COPY . /src
+        EXPOSE 3000
+        CMD ["/src/till"]
+        === till
+    """),
 ]
 GOOD = [
     tree(
@@ -476,5 +502,27 @@ GOOD = [
         === main.go
         package main
         const health = 3001
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          pages:
+            build: .
+            ports: ["8080:8080"]
+          till:
+            build: till
+            ports: ["3001:3001"]
+        === Dockerfile
+        FROM nginx:1.29-alpine
+        COPY pages.conf /etc/nginx/conf.d/
+        === pages.conf
+        server { listen 8080; }
+        === till/Dockerfile
+        FROM debian:13
+        COPY . /src
+        EXPOSE 3000
+        CMD ["/src/till"]
+        === till/till
+        3001
     """),
 ]
