@@ -102,6 +102,7 @@ def _download(words: Sequence[Word], run: Run) -> None:
         words[1:],
         named("-o --output -O -P --directory-prefix -H -d -X -u --data --header -T"),
     )
+    run.call(Program(words[0], tuple(words[1:])), words)
     wget = posixpath.basename(words[0].value) == "wget"
     for word in parted.all("-o", "--output", "-O") if wget else parted.all("-o", "--output"):
         run.produces(word)
