@@ -105,7 +105,7 @@ def _pod_monitor(item: Item, scope: Scope) -> Iterator[Finding]:
         if literal(port.text) and port.text not in known:
             yield _found(
                 item,
-                f"{item.said} asks the port `{port.text}` of the pods of {pods[0].item.said}, which have {_list(known)}",
+                f"{item.said} asks the port `{port.text}` of pods of {pods[0].item.said}, which have {_list(known)}",
                 port,
                 Involved(pods[0].item.place, "declaration"),
                 Severity.HIGH,
