@@ -154,6 +154,7 @@ class Composition:
     env_files: tuple[Word, ...] = ()
     partial: bool = False
     """Only some services are meant, known or not."""
+    profiles: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
         joined(run.site.directory, base.value) if base else None,
         tuple(parted.all("--env-file")),
         partial,
+        tuple(parted.all("--profile")),
     )
     run.call(composed, words)
     entry = tail.first("--entrypoint")
