@@ -164,3 +164,48 @@ services:
     ports: ["7777:7777"]
 """
     assert published(tmp_path, text) == ["and listens to `8182`"]
+
+
+GO = """
+=== go.mod
+module example.com/shop
+=== cmd/till/main.go
+package main
+
+import (
+    "flag"
+    "net/http"
+)
+
+func main() {
+    LISTEN
+}
+=== Dockerfile
+FROM golang:1.24 AS build
+WORKDIR /src
+COPY . .
+RUN go build -o /out/till ./cmd/till
+FROM gcr.io/distroless/static
+COPY --from=build /out/till /till
+ENTRYPOINT ["/till"]
+=== compose.yaml
+services:
+  till:
+    build: .
+    ports: ["9000:7777"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("listen", "port"),
+    [
+        ('http.ListenAndServe(":8080", nil)', "8080"),
+        ('address := flag.String("listen-addr", ":8081", "where"); http.ListenAndServe(*address, nil)', "8081"),
+        ('port := flag.Int("port", 8082, "where"); serve(*port)', "8082"),
+        ('address := os.Getenv("LISTEN_ADDR"); http.ListenAndServe(":8080", nil)', ""),
+        ('go http.ListenAndServe(":8080", nil); http.ListenAndServe(":9090", nil)', ""),
+        ('http.ListenAndServe(":8080", nil); other("7777")', ""),
+    ],
+)
+def test_the_source_of_a_program_in_go_tells_its_port(listen: str, port: str, tmp_path: Path) -> None:
+    assert published(tmp_path, GO.replace("LISTEN", listen)) == ([f"and listens to `{port}`"] if port else [])

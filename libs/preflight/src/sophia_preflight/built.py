@@ -55,6 +55,11 @@ class Built:
             return self.go.vocabulary(directory)
         return self.rust.find(name) or self.node.find(name)
 
+    def source(self, name: str) -> list[str]:
+        """The files of ours that the one program in Go of a name is made of; none where nobody knows."""
+        directory = self._names.get(posixpath.basename(name).removesuffix(".exe"))
+        return self.go.files(directory) if directory is not None else []
+
     def cargo(self, words: Sequence[Word]) -> tuple[Vocabulary, Sequence[Word]] | None:
         """What `cargo run` starts, and what it is told."""
         values = [word.value for word in words]

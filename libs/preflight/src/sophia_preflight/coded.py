@@ -34,6 +34,20 @@ _BIND = re.compile(r"^bind\s*=\s*\[?\s*[\"'][^\"':]*:(?P<port>\d{2,5})[\"']", re
 _ASKED = r"(?:process\.env\.(?P<name>\w+)\s*(?:\|\||\?\?)\s*)?[\"']?(?P<port>\d{2,5})\b"
 _LISTEN = re.compile(r"\.listen\(\s*" + _ASKED)
 _NAMED = re.compile(r"\.listen\(\s*(?P<of>[A-Za-z_]\w*)\s*[,)]")
+_PROGRAM = re.compile(r"(?:exec\s+)?((?:/|[\w.-]+/)*[\w.-]+)(?=\s|$)")
+_GO_LISTENS = re.compile(
+    r"(?:\bListenAndServe(?:TLS)?\(|\.(?:Run|Start|Listen)\(|\bnet\.Listen\(\s*\"tcp[46]?\",|\bAddr:)\s*"
+    r"\"(?:0\.0\.0\.0|\[::\])?:(?P<port>\d{2,5})\""
+)
+_GO_FLAG = re.compile(
+    r"\.(?:String|Int|Uint)(?:Var)?P?\((?:\s*&[\w.]+,)?\s*\"(?P<flag>[\w.-]*(?:addr|address|listen|port|bind)[\w.-]*)\",\s*"
+    r"(?:\"\w\",\s*)?\"?(?:0\.0\.0\.0|\[::\])?:?(?P<port>\d{2,5})\"?\s*,"
+)
+_GO_ELSEWHERE = re.compile(
+    r"(?:Getenv|LookupEnv)\(\s*\"\w*(?:PORT|ADDR|LISTEN|BIND)|\bviper\b|envconfig|koanf|\byaml:\""
+)
+"""Whence a program has its port that is not written in it."""
+_MOST_SOURCE = 3_000_000
 _COMMENT = re.compile(r"(?m)(^|\s)(#|//).*$")
 
 
@@ -58,6 +72,8 @@ def coded(
     """What the source tells of which `start` is the command; `directory` is what the image is built from."""
     settings, script = _SETTINGS.search(start), _SCRIPT.search(start)
     named = settings or script
+    if named is None and (program := _PROGRAM.match(start)) is not None:
+        return _of_go(context, context.built.source(program[1]), start)
     if named is None or re.search(r"\s--?(p|port|bind|b)\b", start):
         return None
     files = context.images.filesystem(made, stage, directory)
@@ -76,6 +92,22 @@ def coded(
             said = re.compile(rf"(?:const|let|var)\s+{match['of']}\s*=\s*{_ASKED}")
             ports |= {_told(each, environment) for each in said.finditer(bare)} or {""}
     return Coded(ports.pop(), path, text) if len(ports) == 1 and "" not in ports else None
+
+
+def _of_go(context: Context, paths: list[str], start: str) -> Coded | None:
+    """The one port that the source of a program in Go listens to, or the default of the one flag that says it."""
+    texts = {path: context.repository.glimpse(path) for path in paths}
+    whole = "\n".join(texts.values())
+    if len(whole) > _MOST_SOURCE or _GO_ELSEWHERE.search(whole):
+        return None
+    flags = {match["flag"]: match["port"] for match in _GO_FLAG.finditer(whole)}
+    if any(re.search(rf"\s--?{re.escape(flag)}\b", f" {start}") for flag in flags):
+        return None
+    ports = {match["port"] for match in _GO_LISTENS.finditer(whole)} | set(flags.values())
+    if len(ports) != 1:
+        return None
+    port = ports.pop()
+    return Coded(port, next(path for path, text in texts.items() if port in text), whole)
 
 
 def _told(match: re.Match[str], environment: Mapping[str, str]) -> str:

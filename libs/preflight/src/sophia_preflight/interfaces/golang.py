@@ -158,6 +158,10 @@ class GoPrograms:
             self._known[key] = self._read(file or self.mains.get(directory, ""), files) if files else None
         return self._known[key]
 
+    def files(self, directory: str) -> list[str]:
+        """The files of the program of a directory, and of what it imports of ours."""
+        return self._closure(self.packages.get(directory, []))[0]
+
     def directory(self, name: str) -> str | None:
         """The directory of a package of ours, by its import path."""
         around = (each for each in self.modules if f"{name}/".startswith(f"{each}/"))
