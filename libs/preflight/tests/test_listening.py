@@ -35,10 +35,15 @@ def test_a_wait_that_gives_up_and_goes_on_blocks_nothing(tmp_path: Path) -> None
       one: {image: "example/web:1", command: "wait-for-it web:8001 -- work"}
       two: {image: "example/web:1", command: "wait-for-it -t 30 --strict web:8002 -- work"}
       web: {image: "example/web:1", command: "gunicorn -b :8000 web:app"}
+      three: {image: "example/web:1", environment: {WEB_SERVERS: "web:8000 web:8003"}}
     """
     (tmp_path / "compose.yaml").write_text(tree(text)["compose.yaml"])
     found = [each for each in check(tmp_path).findings if each.rule == "wrong-host-or-port"]
-    assert sorted((each.places[0].place.line, each.severity.value) for each in found) == [(2, "medium"), (3, "high")]
+    assert sorted((each.places[0].place.line, each.severity.value) for each in found) == [
+        (2, "medium"),
+        (3, "high"),
+        (5, "medium"),
+    ]
 
 
 SERVERS = """

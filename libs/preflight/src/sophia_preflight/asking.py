@@ -92,9 +92,10 @@ def _by_variables(each: Used) -> Iterator[Asked]:
             if _HOST.fullmatch(found[2]):
                 yield Asked(found[2], found[3] or "", place, f"`{name}`", "variable", found[1], assumed)
         kind = "variable" if _ADDRESSED.search(name) else "word"
-        for piece in re.split(r"[,;\s]+", text):
-            if (address := _NAMED.fullmatch(piece)) and address[1] not in own:
-                yield Asked(address[1], address[2], place, f"`{name}`", kind, "", assumed)
+        pieces = re.split(r"[,;\s]+", text)
+        for address in filter(None, map(_NAMED.fullmatch, pieces)):
+            if address[1] not in own:  # of several, a client takes those that answer
+                yield Asked(address[1], address[2], place, f"`{name}`", kind, "", assumed, len(pieces) > 1)
         if name.endswith(("_HOST", "_HOSTNAME")) and _HOST.fullmatch(text):
             other = environment.get(re.sub(r"_HOST(NAME)?$", "_PORT", name))
             port = interpolated(other.node.text)[0] if other is not None else ""
