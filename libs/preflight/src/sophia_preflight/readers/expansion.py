@@ -79,7 +79,7 @@ class _Reference:
     def function(self, name: str, text: str) -> str:
         if name == "shell":
             return self.answer(self.expand(text).strip())
-        parts = [self.expand(each) for each in _arguments(text)] if name != "foreach" else _arguments(text)
+        parts = [self.expand(each) for each in arguments(text)] if name != "foreach" else arguments(text)
         match name, parts:
             case "foreach", [variable, listed, body]:
                 words = self.expand(listed).split()
@@ -134,7 +134,7 @@ class _Reference:
                 return UNKNOWN
 
 
-def _arguments(text: str) -> list[str]:
+def arguments(text: str) -> list[str]:
     """Cut at its commas, but not inside of parentheses."""
     found, depth, start = [], 0, 0
     for index, char in enumerate(text):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from sophia_preflight.readers import evaluating
 from sophia_preflight.readers.expansion import expanded, references
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, PAD, ROOT, UNKNOWN, is_known, joined
@@ -284,7 +285,18 @@ class _Reader:
         elif (rule := _rule(flat)) is not None and not flat.startswith("\t"):
             self.rule(*rule, start)
         elif "$(eval" in flat or "$(call" in flat or "$(foreach" in flat:
+            self.evaluate(flat, start)
+
+    def evaluate(self, flat: str, start: int) -> None:
+        """Rules that are made of templates: their targets, if anybody can tell them."""
+        if self.dead:
+            return
+        try:
+            names = [self.local(each) for each in evaluating.targets(flat, self.found.variables, self.here)]
+        except evaluating.Unclear:
             self.found.dynamic = True
+            return
+        self.found.targets += [Target(each, self.path, start + 1, [], each) for each in dict.fromkeys(names)]
 
     def condition(self, found: re.Match[str]) -> None:
         if found[1] and self.branches:

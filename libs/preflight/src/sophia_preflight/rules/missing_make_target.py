@@ -83,7 +83,7 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
                 blocks=blocks,
             )
         return
-    known = _targets(context, found.path)
+    known = _targets(context, found.path, fresh=call.site.caller in (Caller.WORKFLOW, Caller.PIPELINE))
     if known is None:
         return
     for word in target.names:
@@ -102,8 +102,10 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
         )
 
 
-def _targets(context: Context, path: str) -> Targets | None:
-    """Targets of a makefile and of what it includes; None where nobody can tell."""
+def _targets(context: Context, path: str, *, fresh: bool = False) -> Targets | None:
+    """Targets of a makefile and of what it includes; None where nobody can tell.
+
+    In a `fresh` checkout nobody has put files of their own that git ignores."""
     if path not in context.makefiles:
         return None
     made = context.making.whole(path)
@@ -111,7 +113,14 @@ def _targets(context: Context, path: str) -> Targets | None:
         return None
     for each in made.includes:
         beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), each.name))
-        if not each.tolerated or not is_known(each.name) or context.finder.is_made(beside):
+        if not each.tolerated or not is_known(each.name):
+            return None
+        own = (
+            fresh
+            and context.repository.is_ignored(beside)
+            and posixpath.basename(beside) not in context.finder.made_names
+        )
+        if not own and context.finder.is_made(beside):
             return None
     return context.making.targets(path)
 
