@@ -588,7 +588,7 @@ class _Follower:
                 made.append(UNKNOWN if is_placeholder(char) else char)
                 continue
             assumed |= put.assumed
-            made.append(MANY if put.value == UNKNOWN and not quoted else put.value)
+            made.append(MANY if put.value == UNKNOWN and not (quoted or put.single) else put.value)
         return "".join(made), assumed
 
     def variable(self, part: Variable) -> Held:

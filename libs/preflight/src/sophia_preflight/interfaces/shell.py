@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sophia_preflight.calls.options import part
 from sophia_preflight.interfaces.insisting import insist
@@ -56,7 +57,8 @@ def interface_of(commands: list[Command], text: str) -> Interface:
     if (options := _getopts(commands, functions)) is not None:
         if options.known:
             insist(options.parser, commands, text, lambda commands: _leaves(commands, functions))
-        return options
+        chosen = _after_options(commands, functions, text)
+        return _together(options, chosen) if chosen is not None and chosen.known else options
     firsts = _firsts(reached, body)
     for each in reached:
         if isinstance(each, Case) and (_is_parameter(each.subject, "1") or _is_one_of(each.subject, firsts)):
@@ -287,19 +289,69 @@ def _getopts(commands: list[Command], functions: dict[str, Command]) -> Interfac
             continue
         letters = _pattern(words[1]).lstrip(":")
         cases = [each for each in loop.body if isinstance(each, Case)]
+        if letters.endswith("-:") and "*" not in letters:
+            return _spelled_options(letters.removesuffix("-:"), cases, functions, words[0].line)
         refuses = any(
             _leaves(body, functions)
             for case in cases
             for patterns, body in case.arms
             if {_pattern(pattern) for pattern in patterns} & {"?", "*", "\\?"}
         )
+        parser = _lettered(letters, words[0].line)
         if not refuses or "*" in letters or "-" in letters:
-            return Interface("unknown")
-        parser = Parser(abbreviations=False, open_operands=True, line=words[0].line)
-        for letter, value in re.findall(r"(\w)(:*)", letters):
-            parser.options.append(Option((f"-{letter}",), len(value), len(value), line=words[0].line))
+            return Interface("unknown", parser)
         return Interface("getopts", parser, words[0].line)
     return None
+
+
+def _lettered(letters: str, line: int) -> Parser:
+    parser = Parser(abbreviations=False, open_operands=True, line=line)
+    for letter, value in re.findall(r"(\w)(:*)", letters):
+        parser.options.append(Option((f"-{letter}",), len(value), len(value), line=line))
+    return parser
+
+
+def _spelled_options(letters: str, cases: list[Case], functions: dict[str, Command], line: int) -> Interface:
+    """`getopts "ab:-:"`: what follows `--` is the value of `-`, and a `case` has its name, mostly beside a letter."""
+    parser = _lettered(letters, line)
+    refuses = False
+    for case in cases:
+        for patterns, body in case.arms:
+            names = [_pattern(pattern) for pattern in patterns]
+            refuses |= bool({"??*", "*", "-*", "--*"} & set(names)) and _leaves(body, functions)
+            long = [name.removesuffix("=*").lstrip("-") for name in names if len(name) > 1 and "?" not in name]
+            parser.open_options |= any(_GLOB.search(name) for name in long)
+            parser.options += [Option((f"--{name}",), 0, 1, line=line) for name in long if name]
+    return Interface("getopts", parser, line) if refuses and not parser.open_options else Interface("unknown")
+
+
+def _after_options(commands: list[Command], functions: dict[str, Command], text: str) -> Interface | None:
+    """`shift $((OPTIND - 1))`, then a `case` about the first word that is left."""
+    for index, each in enumerate(commands):
+        if isinstance(each, Simple) and each.words and each.words[0].bare == "shift":
+            rest = commands[index + 1 :]
+            said, *lines = text.split("\n")[each.words[0].line - 1 :]
+            if "OPTIND" not in said or len(each.words) != 2:
+                return None
+            firsts = _firsts(rest, "\n".join(line for line in lines if not line.lstrip().startswith("#")))
+            ending = _Counted(functions)
+            for case in rest:
+                if isinstance(case, Case):
+                    if _is_parameter(case.subject, "1") or _is_one_of(case.subject, firsts):
+                        return _chosen(case, functions, optional=firsts.get(_only(case.subject), False))
+                    return None
+                if not isinstance(case, (Simple, Function)) and ending.may_end(case):
+                    return None
+            return None
+    return None
+
+
+def _together(options: Interface, chosen: Interface) -> Interface:
+    """Options with `getopts`, and the choice of the first word behind them."""
+    parser = chosen.parser
+    parser.options += options.parser.options
+    parser.open_options = not options.known or options.parser.open_options
+    return Interface("case", parser, chosen.line)
 
 
 def _pattern(word: shell.ShellWord) -> str:
@@ -382,6 +434,7 @@ class _Counted:
         self.functions = functions
         self.least, self.most, self.line = 0, ANY, 1
         self.over = False
+        self.depth = 0
         self.strict = strict
         """A variable that is not set ends the script: `set -u`."""
         self.copies: dict[str, int] = {}
@@ -397,6 +450,8 @@ class _Counted:
                 self.refused(left)
             case Logic(operator="||", left=left, right=right) if _leaves([right], self.functions):
                 self.insisted(left)
+            case Simple(words=[first, only]) if first.bare in self.functions and _is_parameter(only, "@"):
+                self.called(self.functions[str(first.bare)])
             case Simple(words=words, assignments=assignments):
                 self.over |= bool(words) and (words[0].bare in ("shift", "getopts") or _sets_words(words))
                 self.strict |= bool(words) and words[0].bare == "set" and _is_strict(words)
@@ -412,6 +467,16 @@ class _Counted:
                 pass
             case _:
                 self.over |= isinstance(command, (Loop, Case)) or "shift" in repr(command) or self.may_end(command)
+
+    def called(self, function: Command) -> None:
+        """A function that is given all of the script's words: they are its own."""
+        self.depth += 1
+        body = function.body if isinstance(function, Group) else [function]
+        for each in body if self.depth < _DEEPEST else ():
+            if not self.over:
+                self.look(each)
+        self.over |= self.depth >= _DEEPEST
+        self.depth -= 1
 
     def may_end(self, command: Command) -> bool:
         """Whether a script may end here, and not with a failure."""
@@ -431,6 +496,8 @@ class _Counted:
         elif isinstance(condition, Logic) and condition.operator == "||":
             self.refused(condition.left)
             self.refused(condition.right)
+        elif isinstance(condition, Simple) and (plain := _turned(condition)) is not None:
+            self.insisted(plain)
         elif isinstance(condition, Simple):
             for test in _alternatives(condition):
                 self.compared(test, refused=True)
@@ -470,6 +537,8 @@ _OPPOSITE = {"-ne": "-eq", "!=": "==", "-lt": "-ge", "-le": "-gt", "-gt": "-le",
              "==": "!=", "=": "!="}  # fmt: skip
 
 
+_DEEPEST = 4
+"""How many functions deep the script's words are followed."""
 _STRICT = re.compile(r"(^|\s)-[a-z]*u|-o nounset")
 _STRICT_PROGRAM = re.compile(r"#![^\n]*sh\s+-[a-z]*u")
 
@@ -484,6 +553,17 @@ def _sets_words(words: list[shell.ShellWord]) -> bool:
 
 def _is_strict(words: list[shell.ShellWord]) -> bool:
     return _STRICT.search(" ".join(map(_pattern, words))) is not None
+
+
+def _turned(test: Simple) -> Simple | None:
+    """What `[ ! one -eq other ]` denies; None for a test that denies nothing, or says more."""
+    match test.words:
+        case [bracket, no, *rest] if bracket.bare in ("[", "[[", "test") and no.bare == "!":
+            if any(each.bare in ("-a", "-o", "&&", "||", "(") for each in rest):
+                return None
+            return replace(test, words=[bracket, *rest])
+        case _:
+            return None
 
 
 def _alternatives(test: Simple) -> Iterator[list[shell.ShellWord]]:

@@ -19,6 +19,8 @@ class Put:
 
     value: str
     assumed: bool = False
+    single: bool = False
+    """It is one word, whatever it is."""
 
 
 @dataclass
@@ -38,12 +40,12 @@ class Snippet:
             return Place(self.path, self.line, self.column + column - 1)
         return Place(self.path, self.line + line - 1, self.indent + column)
 
-    def put(self, start: int, end: int, value: str, *, assumed: bool = False) -> None:
+    def put(self, start: int, end: int, value: str, *, assumed: bool = False, single: bool = False) -> None:
         """Let one placeholder, padded to the same length, take the place of `text[start:end]`."""
         code = FIRST_PLACEHOLDER + len(self.placeholders)
         char = chr(code) if code <= LAST_PLACEHOLDER else UNKNOWN
         if char != UNKNOWN:
-            self.placeholders[char] = Put(value, assumed)
+            self.placeholders[char] = Put(value, assumed, single)
         dropped = self.text[start:end]
         padding = "".join(each if each == "\n" else PAD for each in dropped[1:])
         self.text = self.text[:start] + char + padding + self.text[end:]

@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 
 from sophia_preflight.readers import yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
@@ -14,7 +14,16 @@ from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.text import ROOT, UNKNOWN, is_known
 
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-MOST_VARIANTS = 12
+MOST_VARIANTS = 24
+_SEVERAL = re.compile(r"[^\s]\s+[^\s]")
+"""A value of several words: a shell sees each of them, and what they are to it."""
+_SINGLE = re.compile(
+    r"github\.(sha|ref|ref_name|run_id|run_number|run_attempt|repository|repository_owner|actor|event_name|job)"
+    r"|runner\.(os|arch|temp)"
+)
+"""What is one word wherever it is used."""
+_MANY = re.compile(r"args?\b|arguments|flags|opts|options|params|command|extra|list|s$", re.IGNORECASE)
+"""Names of inputs that may be several words."""
 _COMPARED = re.compile(r"matrix\.([\w.-]+)\s*(==|!=)\s*'([^']*)'")
 
 
@@ -23,10 +32,20 @@ class Scope:
     """What `env.…`, `matrix.…` and a few others stand for; a missing name is unknown."""
 
     values: dict[str, str] = field(default_factory=dict)
+    single: frozenset[str] = frozenset()
+    """Names of what is one word, though nobody can tell which."""
 
     def with_env(self, node: Node) -> Scope:
         added = {f"env.{name.lower()}": self.text(value.text) for name, value in node.items() if value.is_scalar}
-        return Scope({**self.values, **added})
+        return self.and_of(added)
+
+    def and_of(self, values: Mapping[str, str]) -> Scope:
+        return Scope({**self.values, **values}, self.single)
+
+    def is_single(self, text: str) -> bool:
+        """Whether an expression is one word for certain."""
+        name = text.strip().lower()
+        return _SINGLE.fullmatch(name) is not None or name.removeprefix("github.event.") in self.single
 
     def text(self, text: str) -> str:
         """Text with its expressions evaluated."""
@@ -155,7 +174,7 @@ def variants(workflow: Workflow, job: Job, texts: str, condition: str = "") -> I
     Where the condition asks the matrix what cannot be answered here, its values are unknown.
     """
     inputs = {f"inputs.{name.lower()}": value for name, value in workflow.given.items()}
-    scope = Scope(inputs).with_env(workflow.env).with_env(job.env)
+    scope = Scope(inputs, _single_inputs(workflow)).with_env(workflow.env).with_env(job.env)
     if "matrix." not in condition:
         yield from _variants(job, texts, scope)
     elif "matrix." in _COMPARED.sub("", condition):
@@ -189,8 +208,13 @@ def _variants(job: Job, texts: str, scope: Scope) -> Iterator[Scope]:
                     axes.setdefault(inner, []).append(text)
     objects = _objects(job.matrix, used)
     if objects:
-        for each in objects[:MOST_VARIANTS]:
-            yield Scope({**scope.values, **each})
+        plain = [[(name, value) for value in axes[name]] for name in sorted(axes) if name.count(".") == 1]
+        several = (
+            {**dict(chosen), **each}
+            for each, included in objects
+            for chosen in (product(*plain) if not included else [()])
+        )
+        yield from (scope.and_of(each) for each in islice(several, MOST_VARIANTS))
         return
     names = sorted(axes)
     excluded = [dict(_flat("matrix", each)) for each in job.matrix["exclude"].elements()]
@@ -199,12 +223,23 @@ def _variants(job: Job, texts: str, scope: Scope) -> Iterator[Scope]:
             return
         entry = dict(zip(names, chosen, strict=True))
         if not any(each and all(entry.get(name) == value for name, value in each.items()) for each in excluded):
-            yield Scope({**scope.values, **entry})
+            yield scope.and_of(entry)
 
 
-def _objects(matrix: Node, used: set[str]) -> list[dict[str, str]]:
-    """Values that belong together: entries of `include`, and of an axis whose entries are mappings."""
-    found: list[dict[str, str]] = []
+def _single_inputs(workflow: Workflow) -> frozenset[str]:
+    """Inputs that a caller has to give, and that by their names and types are one word."""
+    found: set[str] = set()
+    for event in ("workflow_dispatch", "workflow_call"):
+        for name, node in workflow.root["on"].at(event, "inputs").items():
+            kind = node["type"].text or "string"
+            if node["required"].text == "true" and kind in ("string", "choice", "number", "environment"):
+                found |= {f"inputs.{name.lower()}"} if not _MANY.search(name) else set()
+    return frozenset(found)
+
+
+def _objects(matrix: Node, used: set[str]) -> list[tuple[dict[str, str], bool]]:
+    """Values that belong together: entries of `include`, which is said beside them, and mappings of an axis."""
+    found: list[tuple[dict[str, str], bool]] = []
     for name, values in matrix.items():
         for each in values.elements():
             if not each.is_map:
@@ -212,7 +247,7 @@ def _objects(matrix: Node, used: set[str]) -> list[dict[str, str]]:
             base = "matrix" if name == "include" else f"matrix.{name.lower()}"
             entry = dict(_flat(base, each))
             if any(key.removeprefix("matrix.") in used for key in entry):
-                found.append(entry)
+                found.append((entry, name == "include"))
     return found
 
 
@@ -229,7 +264,11 @@ def snippet(workflow: Workflow, node: Node, scope: Scope) -> Snippet:
     made = of_node(workflow.path, node, workflow.lines)
     for found in reversed(list(EXPRESSION.finditer(made.text))):
         value, assumed = scope.expression(found[1])
-        made.put(found.start(), found.end(), value if "\n" not in value else UNKNOWN, assumed=assumed)
+        if _SEVERAL.search(value) and "\n" not in value and not assumed:
+            made.text = made.text[: found.start()] + value + made.text[found.end() :]
+            continue
+        value = value if "\n" not in value else UNKNOWN
+        made.put(found.start(), found.end(), value, assumed=assumed, single=scope.is_single(found[1]))
     return made
 
 
