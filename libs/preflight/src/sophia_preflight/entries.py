@@ -16,6 +16,9 @@ _SCRIPTS = re.compile(r"^\s*(?:scripts|script-files)\s*=\s*\[([^\]]*)\]|\bscript
 """Files that a project installs as they are, in its `setup.py` or `pyproject.toml`."""
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_]\w*)")
 
+_TESTS = re.compile(r"(^|/)tests?/")
+"""Where tests lie, which often mirror the packages that they are about."""
+
 
 class Entries:
     """The commands by name. One that two projects bring, or that other files may add to, is not known."""
@@ -67,6 +70,8 @@ class Entries:
         roots = self.context.module_roots(match[1].partition(".")[0])
         inside = {each for each in roots if not directory or each == directory or each.startswith(directory + "/")}
         found = {file for each in inside if (file := self.context.finder.module_file(each, match[1].replace(".", "/")))}
+        if len(found) > 1:
+            found = {each for each in found if not _TESTS.search(each.removeprefix(directory))}
         if len(found) != 1:
             return None
         (path,) = found

@@ -323,7 +323,7 @@ class Images:
         elif each.name in ("COPY", "ADD"):
             self._copy(made, each, found)
         elif each.name == "RUN":
-            found.installs_project |= bool(_INSTALLS.search(each.flat))
+            found.installs_project |= any(_INSTALLS.search(text) for text in (each.flat, *_documents(each)))
             found.opaque |= "mount" in each.flags or bool(each.heredocs) or _is_opaque(each)
             self._run(made, found)
         elif each.name == "VOLUME":
@@ -412,6 +412,12 @@ class Images:
                 found.unknown.append(target)
                 found.put.append(target)
                 found.installs_project |= inner.installs()
+
+
+def _documents(run: Instruction) -> Iterator[str]:
+    """What heredocs of a RUN say, each command on a line of its own that ends there."""
+    for _, text, _ in run.heredocs:
+        yield re.sub(r"\n", "\n;", re.sub(r"\\\n", " ", text))
 
 
 def _is_opaque(run: Instruction) -> bool:

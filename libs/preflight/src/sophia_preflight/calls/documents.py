@@ -53,6 +53,10 @@ _BARE = re.compile(
     r"\s*(make|npm run|yarn|pnpm|docker([ -]compose| build| buildx build)|kubectl (apply|create|replace)|"
     r"helm (install|upgrade)|python3? [\w./-]+\.py|bash [\w./-]+|sh [\w./-]+|\.{1,2}/[\w./-]+)\b"
 )
+_INVOKED = re.compile(r"(?:[A-Z][A-Z0-9_]*=\S+\s+)*([a-z][a-z0-9]*(?:[-_][a-z0-9]+)*)\s")
+"""How a line begins that only gives a program its arguments."""
+_GIVEN = re.compile(r"\s--?[A-Za-z](?:[\w-]*[^\s.:,;])?(=|\s|$)(?!.*[^.][.:,;]$)")
+"""An option, in a line that does not end like a sentence."""
 _HOLE = re.compile(
     r"<[A-Za-z][^<>\n]*>|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
@@ -128,6 +132,7 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
             continue
         script = _script(block)
         if not script.strip():
+            _programs(path, block, found)
             continue
         for match in re.finditer(r"\bgit clone\s+(?:-\S+\s+(?:\d+\s+)?)*(\S+)(?:[ \t]+([\w.-]+))?", script):
             name = match[2] or posixpath.basename(match[1].rstrip("/")).removesuffix(".git")
@@ -149,6 +154,27 @@ def _follow(path: str, script: str, block: pages.Block, carried: str, found: Tra
     if len(fresh.calls) == len(after.calls):
         found.calls += [_either(one, other) for one, other in zip(fresh.calls, after.calls, strict=True)]
     return later
+
+
+def _programs(path: str, block: pages.Block, found: Trace) -> None:
+    """Programs with options that a block shows without saying that it is a shell's: only what they are given counts."""
+    lines = [_HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line))) for line in block.lines]
+    commands = [each for each in _joined(block.lines) if each and not each.startswith("#")]
+    names = {match[1] if (match := _INVOKED.match(each)) else "" for each in commands}
+    if block.language not in _PLAIN or "" in names or not (block.sure or len(names) == 1):
+        return
+    if any(_USAGE.search(each) or _ROW.match(each) or not _GIVEN.search(each) for each in commands):
+        return
+    shown = Trace()
+    follow(
+        Snippet(path, "\n".join(lines), block.line, block.indent + 1, block.indent), Site(path, Caller.DOCUMENT), shown
+    )
+    found.calls += [call for call in shown.calls if isinstance(call.target, Program)]
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Lines with what continues them."""
+    return [each.strip() for each in re.sub(r"\\[ \t]*\n", " ", "\n".join(lines)).split("\n")]
 
 
 def _tools(path: str, block: pages.Block, found: Trace) -> None:

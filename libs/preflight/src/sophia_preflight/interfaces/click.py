@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from sophia_preflight.interfaces.literals import Constants, functions_of, keyword_of, literal, name_of, written_name
@@ -10,6 +11,13 @@ from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, P
 
 _SHARED = 4
 """How deep decorators that add options may lie in each other."""
+
+
+_BRINGS = re.compile(r"option|opts?\b|flag|params|^pass_|config|logging|verbos")
+
+_OWN = frozenset({"option", "argument", "command", "group", "version_option", "help_option", "password_option",
+                  "confirmation_option", "pass_context", "pass_obj"})  # fmt: skip
+"""What click itself decorates with."""
 
 
 def _is_option(call: ast.Call) -> bool:
@@ -116,9 +124,31 @@ class Click:
             else:
                 self.decorated(made, decorator)
         made.operands.reverse()
+        foreign = [each for each in function.decorator_list if self.is_foreign(each)]
+        if foreign and function.args.kwarg is None and not self.is_set_open(function):
+            made.accounted = frozenset(
+                each.arg for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+            )
         if is_command:
             self.parsers[function.name] = made
         return group
+
+    def is_foreign(self, decorator: ast.expr) -> bool:
+        """Whether a decorator is of another package, and by its name brings an option or hands something on."""
+        name = name_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        known = name in self.constants.values or name in self.functions or name.startswith("click.") or name in _OWN
+        return not known and _BRINGS.search(name.rpartition(".")[2]) is not None
+
+    def is_set_open(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether anything but decorators of other packages leaves open what a command accepts."""
+        made = Parser()
+        for each in function.decorator_list:
+            call = each if isinstance(each, ast.Call) else None
+            if name_of(call.func if call else each).rpartition(".")[2] in ("command", "group"):
+                self.settings(made, call)
+            elif not self.is_foreign(each):
+                self.decorated(made, each)
+        return made.open_options
 
     def decorated(self, made: Parser, decorator: ast.expr, depth: int = 0) -> None:
         """What a decorator, or a function that decorates, adds to a command."""
@@ -151,12 +181,13 @@ class Click:
             found = self.known_added[function.name] = []
             for node in (each for statement in function.body for each in ast.walk(statement)):
                 if isinstance(node, ast.Call) and node.args and _is_option(node):
-                    found.append(node)
+                    found += [node] if node not in found else []
                 elif isinstance(node, ast.Name) and (other := self.functions.get(node.id)) and not other.decorator_list:
                     found += [each for each in self.added(other) if each not in found]
                 elif isinstance(node, ast.Name) and (value := self.constants.values.get(node.id)) is not None:
                     listed = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
-                    found += [each for each in listed if isinstance(each, ast.Call) and _is_option(each)]
+                    options = [each for each in listed if isinstance(each, ast.Call) and _is_option(each)]
+                    found += [each for each in options if each not in found]
         return self.known_added[function.name]
 
     def names(self, function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call | None) -> list[str]:
@@ -203,6 +234,9 @@ class Click:
         name, nargs = literal(call.args[0]) if call.args else None, literal(keyword_of(call, "nargs"))
         if not isinstance(name, str):
             made.open_operands = True
+            return
+        if keyword_of(call, "nargs") is not None and not isinstance(nargs, int):
+            made.operands.append(Operand(name, 0, ANY))
             return
         count = nargs if isinstance(nargs, int) else 1
         optional = literal(keyword_of(call, "required")) is False or keyword_of(call, "default") is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
@@ -87,6 +87,8 @@ class Parser:
     one_of: list[tuple[list[str], bool]] = field(default_factory=list)
     """Groups of which at most one option may be given, and whether one must be."""
     wraps_anything: bool = False
+    accounted: frozenset[str] | None = None
+    """Where some options come from elsewhere: names of all that are handed to the program's function."""
 
     def names(self) -> list[str]:
         return [name for option in self.options for name in option.names]
@@ -219,9 +221,9 @@ class _Match:
             like = [each for each in exact if each.startswith(name)] if self.parser.abbreviations else []
             if like and len({id(exact[each]) for each in like}) == 1:
                 return exact[like[0]], attached
-            if name in ("--help", "-h") or self.parser.open_options:
+            if name in ("--help", "-h") or (self.parser.open_options and not self.is_a_slip(name)):
                 return None
-            return self.unknown(name, word)
+            return self.unknown(name, replace(word, assumed=True) if self.parser.open_options else word)
         short = exact.get(name[:2])
         if short is not None:
             if short.most == 0 and all(exact.get(f"-{char}") for char in name[1:]):
@@ -232,6 +234,18 @@ class _Match:
         if self.parser.abbreviations and (longer := [each for each in exact if each.startswith(name)]):
             return exact[longer[0]], attached
         return self.unknown(name, word)
+
+    def is_a_slip(self, name: str) -> bool:
+        """Whether an option that may come from elsewhere is handed to nobody, and named much like one of those here."""
+        bare, accounted = name.lstrip("-").removeprefix("no-"), self.parser.accounted
+        if accounted is None or len(bare) < 3 or bare.replace("-", "_") in accounted:
+            return False
+        words = bare.split("-")
+        for each in (option[2:].removeprefix("no-").split("-") for option in self.parser.names() if option[:2] == "--"):
+            alike = len(words) > 1 and (each[0] == words[0] or each[-1] == words[-1])
+            if len(each) > 1 and (alike or each[: len(words)] == words):
+                return True
+        return bool(get_close_matches(name, self.parser.names(), n=1, cutoff=0.8))
 
     def unknown(self, name: str, word: Word) -> Mismatch:
         known = sorted(self.parser.names())

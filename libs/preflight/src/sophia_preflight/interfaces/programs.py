@@ -85,6 +85,8 @@ class Programs:
         if main is None:
             return Interface("unknown")
         files = [path, *self._others(path)]
+        plugged = list(self._plugged(files))
+        files += [file for file in dict.fromkeys(file for _, _, file, _ in plugged) if file not in files]
         self._taken = set(files)
         units = [unit for each in files if (unit := self._unit(each)) is not None]
         for number, unit in enumerate(units):
@@ -92,11 +94,37 @@ class Programs:
         for unit in units:
             _Renamed(self, unit).visit(unit.tree)
         nodes = [node for unit in units for node in nodes_of(unit.tree)]
+        for group, name, file, inner in plugged:
+            unit = next((each for each in units if each.path == file), None)
+            if unit is not None:
+                adds = ast.Attribute(ast.Name(self.symbol(main, group)), "add_command")
+                nodes.append(ast.Call(adds, [ast.Name(self.symbol(unit, inner)), ast.Constant(name)], []))
         text = "\n".join(self.context.repository.text(unit.path) for unit in units)
         own = self.context.repository.text(path)
         if entry:
             return entry_interface(main.tree, text, nodes, entry, own)
         return interface_of(main.tree, text, nodes, own)
+
+    def _plugged(self, files: list[str]) -> Iterator[tuple[str, str, str, str]]:
+        """Commands that projects give a group of the first file as entry points: group, name, file and function."""
+        unit = self._unit(files[0])
+        text = self.context.repository.text(files[0])
+        if unit is None or "entry_points" not in text:
+            return
+        points = [
+            point
+            for project in self.context.modules.projects.by_directory.values()
+            for point in project.entry_points
+            if not point.is_command and re.search(rf"[\"']{re.escape(point.group)}[\"']", text)
+        ]
+        groups = [each for each in unit.tree.body if isinstance(each, ast.FunctionDef) and _loads_points(each)]
+        for point in points if len(groups) == 1 else ():
+            module, _, inner = point.value.partition(":")
+            file = self._module(files[0], module.strip(), 0)
+            if file and inner.strip().isidentifier():
+                file, inner = self._defined(file, inner.strip())
+                if (file, inner) != (files[0], groups[0].name):
+                    yield groups[0].name, point.name, file, inner
 
     # --- which files -------------------------------------------------------------------------------------------------
 
@@ -220,6 +248,11 @@ class Programs:
         if found is None or (path == unit.path and inner not in unit.own) or (found.path != unit.path and not inner):
             return name
         return inner + found.suffix if inner in found.own else name
+
+
+def _loads_points(function: ast.FunctionDef) -> bool:
+    """Whether a decorator gives a group what entry points name."""
+    return any("entry_points" in ast.unparse(each) for each in function.decorator_list)
 
 
 def _holds(root: str, path: str) -> bool:

@@ -37,6 +37,10 @@ _ASKS_FOR_HELP = re.compile(
     r"""["'](--?h(elp)?|--version)["']\s+(not\s+)?in\s+(sys\.)?argv\b"""
     r"""|\bin\s+sys\.argv\S*\s+for\s+\w+\s+in\s+[\w.]*help_option_names"""
 )
+_ENDS_OR_CHANGES = re.compile(
+    r"\bexit\(|\braise\b|\bargv\s*(\[[^\]]*\]\s*)?=(?!=)|\bargv\.(insert|pop|append|remove|extend|clear)|\bdel argv"
+    r"|\breturn argv\b"
+)
 _BUILTINS = frozenset(dir(builtins))
 _PARSES = re.compile(r"argparse|ArgumentParser|\b(import|from)\s+(typer|(rich_|async)?click)\b")
 _TYPER = re.compile(r"\b(import|from)\s+typer\b")
@@ -53,7 +57,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
     if not _PARSES.search(text):
         return plain.interface_of(tree, own, nodes)
-    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", own))):
+    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", _without_looks(tree, own)))):
         return Interface("unknown")
     for said in dict.fromkeys((own, text)):
         if "argparse" in said or "ArgumentParser" in said:
@@ -68,7 +72,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
 def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str = "") -> Interface:
     """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
     own = own or text
-    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", own))):
+    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", _without_looks(tree, own)))):
         return Interface("unknown")
     functions = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
     function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == entry), None)
@@ -81,6 +85,23 @@ def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry
         if _CLICK.search(said):
             return Click(nodes, start).interface()
     return Interface("unknown")
+
+
+def _without_looks(tree: ast.Module, text: str) -> str:
+    """A program's text without functions that are given the arguments and only say something about them.
+
+    What they say is kept in a variable, and none of them ends the program or changes what a parser sees.
+    """
+    lines = text.split("\n")
+    for function in (each for each in tree.body if isinstance(each, ast.FunctionDef)):
+        inner = "\n".join(lines[function.lineno - 1 : function.end_lineno])
+        given = any(each.arg == "argv" for each in function.args.args)
+        if not given or "sys.argv" in inner or _ENDS_OR_CHANGES.search(inner):
+            continue
+        uses = re.findall(rf"^.*\b{function.name}\(.*$", text, re.MULTILINE)
+        if all(re.match(rf"\s*(def {function.name}|[\w ,]+ = {function.name})\(", use) for use in uses):
+            lines[function.lineno - 1 : function.end_lineno] = [""] * len(inner.split("\n"))
+    return "\n".join(lines)
 
 
 def _parses_within(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sophia_preflight.interfaces.literals import Constants, functions_of, keyword_of, literal, name_of, written_name
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
+from sophia_preflight.interfaces.reaching import Reaching
 
 
 def is_app(call: ast.Call) -> bool:
@@ -20,6 +21,8 @@ _CHANGES = re.compile(r"commands|add_command|resolve_command|list_commands")
 
 _TYPES = frozenset({"bool", "bytes", "datetime", "float", "int", "list", "Path", "str", "tuple", "UUID", "Any"})
 _MOST_ALIASES = 5
+_COMPLETION = Option(("--install-completion", "--show-completion"), 0, 1)
+"""What every app has by itself."""
 
 
 def _open_options(parser: Parser) -> None:
@@ -95,7 +98,7 @@ class Typer:
     def app(self, name: str, call: ast.Call) -> None:
         made = Parser(abbreviations=False, has_commands=True, line=call.lineno)
         made.open_options = made.open_operands = self.is_open(call)
-        made.options.append(Option(("--install-completion", "--show-completion"), 0, 1))
+        made.options.append(_COMPLETION)
         self.apps[name] = made
         said = literal(keyword_of(call, "name"))
         if isinstance(said, str):
@@ -160,10 +163,17 @@ class Typer:
         return not isinstance(settings, dict) or bool(settings.keys() & {"ignore_unknown_options", "allow_extra_args"})
 
     def chosen(self, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]) -> Interface:
-        calls = [node for each in self.start for node in ast.walk(each) if isinstance(node, ast.Call)]
-        for each in self.start:
+        found = self.begun(self.start, functions)
+        return found if found.known else self.begun(Reaching(self.nodes).from_start(self.start), functions)
+
+    def begun(
+        self, start: Sequence[ast.stmt], functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]
+    ) -> Interface:
+        """What the app accepts that these statements start."""
+        calls = [node for each in start for node in ast.walk(each) if isinstance(node, ast.Call)]
+        for each in start:
             if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call):
-                made_by = functions.get(name_of(each.value.func))
+                made_by = functions.get(name_of(each.value.func).removeprefix("self."))
                 for node in ast.walk(made_by) if made_by is not None else ():
                     if isinstance(node, ast.Return) and node.value is not None and name_of(node.value) in self.apps:
                         self.apps[name_of(each.targets[0])] = self.apps[name_of(node.value)]
@@ -176,6 +186,7 @@ class Typer:
             if name in self.apps and name not in self.nested:
                 commands = self.own.get(name, [])
                 if len(commands) == 1 and name not in self.callbacks and not self.apps[name].open_operands:
+                    commands[0].options.append(_COMPLETION)
                     return Interface("typer", commands[0], commands[0].line)
                 return Interface("typer", self.apps[name], self.apps[name].line)
         return Interface("unknown")

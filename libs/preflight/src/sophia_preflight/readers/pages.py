@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([^`]*)$")
 _ONE_LINE = re.compile(
@@ -79,10 +79,11 @@ class _Headings:
 
 
 def _markdown(lines: list[str]) -> Iterator[Block]:
-    headings, lead, index = _Headings(), "", 0
+    headings, lead, index, top = _Headings(), "", 0, ""
     while index < len(lines):
         line = lines[index]
         index += 1
+        top = line if line[:1].strip() else top
         if whole := _ONE_LINE.match(line):
             yield Block(whole[3] or "", "", index, whole.start(4), [whole[4]], lead, headings.past)
             lead = ""
@@ -103,12 +104,20 @@ def _markdown(lines: list[str]) -> Iterator[Block]:
                 index += 1
             width = 1 if line.startswith("\t") else 4
             inner = _dedented(lines[start:index], width)
-            yield Block("", "", start + 1, width, inner, lead, headings.past, sure=False)
+            if _ITEM.match(top) and any(_FENCE.match(each) for each in inner):
+                yield from (_within(each, start, width, headings.past) for each in _markdown(inner))
+            else:
+                yield Block("", "", start + 1, width, inner, lead, headings.past, sure=False)
         elif heading := _HEADING.match(line):
             headings.pass_by(len(heading[1]), line)
             lead = line
         elif line.strip():
             lead = line
+
+
+def _within(block: Block, before: int, width: int, past: bool) -> Block:
+    """A block of a list's paragraph, as one of the page."""
+    return replace(block, line=block.line + before, indent=block.indent + width, past=block.past or past)
 
 
 def _asciidoc(lines: list[str]) -> Iterator[Block]:
