@@ -10,6 +10,46 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a program that tells a shell what can be typed": (
+        """
+        === complete.sh
+        reply=$(env WORDS="$*" _SHOP_COMPLETE=complete_zsh python shop.py)
+        === shop.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("inventory")
+        parser.parse_args()
+        """,
+        """
+        === complete.sh
+        reply=$(env WORDS="$*" python shop.py)
+        === shop.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("inventory")
+        parser.parse_args()
+        """,
+    ),
+    "a branch of a makefile that is never taken": (
+        """
+        === Makefile
+        USE_PGXS = true
+        ifdef USE_PGXS
+        include $(PGXS)
+        else
+        include gone/Makefile.global
+        endif
+        """,
+        """
+        === Makefile
+        USE_PGXS =
+        ifdef USE_PGXS
+        include $(PGXS)
+        else
+        include gone/Makefile.global
+        endif
+        """,
+    ),
     "words behind the two dashes that end the options": (
         """
         === box.sh
@@ -52,34 +92,6 @@ PAIRS = {
         LIB="${self/shop-cli/}"
         exec php -q "${LIB}till.php" "$@"
         === scripts/shop.php
-        """,
-    ),
-    "what a fetched installer brings": (
-        """
-        === .github/workflows/lint.yml
-        on: push
-        jobs:
-          lint:
-            runs-on: ubuntu-24.04
-            steps:
-              - uses: actions/checkout@v5
-              - run: |
-                  curl -sLO https://example.com/script/install-kondo
-                  chmod +x install-kondo
-                  ./install-kondo --dir .
-              - run: ./kondo --lint src
-        """,
-        """
-        === .github/workflows/lint.yml
-        on: push
-        jobs:
-          lint:
-            runs-on: ubuntu-24.04
-            steps:
-              - uses: actions/checkout@v5
-              - run: |
-                  curl -sLO https://example.com/script/told.txt
-              - run: ./kondo --lint src
         """,
     ),
     "a program that tools of Go put into a directory of theirs": (

@@ -10,6 +10,68 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "files that a stage brings to those that begin with it": (
+        """
+        === Dockerfile
+        ARG REMOTE=0
+        FROM debian:13 AS base
+        WORKDIR /app
+        FROM base AS fetch_0
+        ONBUILD COPY ./ shop/
+        FROM fetch_0 AS fetch
+        FROM fetch AS built
+        COPY wheels/ /tmp/wheels/
+        RUN cd shop && bash tools/check.sh
+        === tools/check.sh
+        === wheels/told.txt
+        """,
+        """
+        === Dockerfile
+        ARG REMOTE=0
+        FROM debian:13 AS base
+        WORKDIR /app
+        FROM base AS fetch_0
+        ONBUILD COPY ./ shop/
+        FROM fetch_0 AS fetch
+        FROM fetch AS built
+        COPY wheels/ /tmp/wheels/
+        RUN cd shop && bash tools/checks.sh
+        === tools/check.sh
+        === wheels/told.txt
+        """,
+    ),
+    "a port that a module of the service listens to": (
+        """
+        === compose.yaml
+        services:
+          shop: {build: ., ports: ["44505:44505"]}
+          prometheus: {image: prom/prometheus, volumes: ["./prometheus.yml:/etc/prometheus/prometheus.yml"]}
+        === prometheus.yml
+        scrape_configs:
+          - job_name: shop
+            static_configs: [{targets: ["shop:8002"]}]
+        === modules/exporter.py
+        port = 8002
+        === Dockerfile
+        FROM debian:13
+        EXPOSE 44505
+        CMD ["shop"]
+        """,
+        """
+        === compose.yaml
+        services:
+          shop: {build: ., ports: ["44505:44505"]}
+          prometheus: {image: prom/prometheus, volumes: ["./prometheus.yml:/etc/prometheus/prometheus.yml"]}
+        === prometheus.yml
+        scrape_configs:
+          - job_name: shop
+            static_configs: [{targets: ["shop:8002"]}]
+        === Dockerfile
+        FROM debian:13
+        EXPOSE 44505
+        CMD ["shop"]
+        """,
+    ),
     "a compose file that is put together elsewhere with what it mounts": (
         """
         === pack.sh

@@ -10,6 +10,92 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "what a command puts where it is told": (
+        """
+        === tools/SWEEPING.md
+        ```bash
+        python3 tools/make.py --sweep-out-dir sweep
+        ./sweep/run.sh
+        ```
+        === tools/make.py
+        import sys
+        === tools/sweep/__init__.py
+        """,
+        """
+        === tools/SWEEPING.md
+        ```bash
+        python3 tools/make.py --sweep-of sweep
+        ./sweep/run.sh
+        ```
+        === tools/make.py
+        import sys
+        === tools/sweep/__init__.py
+        """,
+    ),
+    "what is in a file that the reader makes": (
+        """
+        === README.md
+        Make a `requirements.txt` file with something like this:
+
+        ```sh
+        ./shop
+        ```
+        === till.sh
+        """,
+        """
+        === README.md
+        Make it with something like this:
+
+        ```sh
+        ./shop
+        ```
+        === till.sh
+        """,
+    ),
+    "a Dockerfile that the reader writes": (
+        """
+        === README.md
+        Create `Dockerfile.nginx`:
+
+        ```bash
+        docker build . -f Dockerfile.nginx -t lb
+        ```
+        === shop.py
+        """,
+        """
+        === README.md
+        Run it:
+
+        ```bash
+        docker build . -f Dockerfile.nginx -t lb
+        ```
+        === shop.py
+        """,
+    ),
+    "a project that is installed from above the repository": (
+        """
+        === README.md
+        ```bash
+        pip install -e ./shop
+        ```
+        === setup.cfg
+        [metadata]
+        name = shop
+        === setup.py
+        === shop/__init__.py
+        """,
+        """
+        === README.md
+        ```bash
+        pip install -e ./till
+        ```
+        === setup.cfg
+        [metadata]
+        name = shop
+        === setup.py
+        === till/__init__.py
+        """,
+    ),
     "a page about how everything was made modern": (
         """
         === MODERNIZATION.md

@@ -15,6 +15,27 @@ _RANDOM = "Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"
 _WEBHOOK = "https://hooks.slack.com/services/" + "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
 PAIRS = {
+    "a package whose directory is called otherwise": (
+        """
+        === setup.py
+        from setuptools import setup
+        NAME = "shop"
+        setup(name="shops", packages=[NAME], package_dir={NAME: "src"},
+              entry_points={"console_scripts": ["shop = shop.main:main"]})
+        === src/__init__.py
+        === src/main.py
+        def main(): ...
+        """,
+        """
+        === setup.py
+        from setuptools import setup
+        setup(name="shops", packages=["till"], package_dir={"": "src"},
+              entry_points={"console_scripts": ["shop = shop.main:main"]})
+        === src/__init__.py
+        === src/main.py
+        def main(): ...
+        """,
+    ),
     "a program of a host that is installed under the name of the package": (
         """
         === shop.service

@@ -175,18 +175,27 @@ class _Placing:
         for directory in directories:
             if self.context.finder.path(word, self._at(call, directory).site, directory=is_directory).found:
                 return self._at(call, directory)
-        first, _, rest = value.partition("/")
-        if first.lower() in self.names and self.context.repository.exists(posixpath.normpath(rest or ".")):
-            return None  # from above the repository
+        others = call.target.either if isinstance(call.target, Needed) else ()
+        if any(map(self._is_from_above, (value, *others))):
+            return None
         name, folder = posixpath.basename(value.rstrip("/")), posixpath.dirname(posixpath.normpath(value))
         if name in self.made or name in self.page.written or name.partition(".")[0] in self.made:
             return None
-        if self.unpacks or value.split("/")[0] in self.made or (not folder and not self._is_said_plainly(call, value)):
+        if (
+            self.unpacks
+            or value.removeprefix("./").split("/")[0] in self.made
+            or (not folder and not self._is_said_plainly(call, value))
+        ):
             return None
         there = [each for each in directories if not folder or self.repository.is_directory(_below(each, folder))]
         if not there and (not self.front or isinstance(call.target, Needed)):
             return None
         return self._nowhere(call)
+
+    def _is_from_above(self, value: str) -> bool:
+        """Whether a path is there for a reader who is in the directory that the repository was cloned into."""
+        first, _, rest = value.removeprefix("./").partition("/")
+        return first.lower() in self.names and self.repository.exists(posixpath.normpath(rest or "."))
 
     def _has_of_its_kind(self, value: str) -> bool:
         """Whether files like it lie beside the page; else it is one that the reader has."""
@@ -295,9 +304,9 @@ class _Placing:
         assert isinstance(target, ImageBuild)
         if target.dockerfile is None or not there or not target.dockerfile.known:
             return None
-        if "Dockerfile" in self.page.written or posixpath.basename(target.dockerfile.value) in self.made:
-            return None
         name = target.dockerfile.value
+        if {"Dockerfile", posixpath.basename(name)} & self.page.written or posixpath.basename(name) in self.made:
+            return None
         holds = [each for each in there if self.repository.is_file(_below(each, name))]
         deeper = [posixpath.dirname(each) for each in self.repository.by_name.get(name, [])]
         if not holds and any(f"{each}/".startswith(f"{base}/") for each in deeper for base in there):

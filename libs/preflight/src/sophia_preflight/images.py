@@ -307,6 +307,9 @@ class Images:
             found.below = self.filesystem(made, base, context)
             found.workdir = found.below.workdir
             found.owned = set(found.below.owned)
+            for each in base.instructions:
+                if each.onbuild:
+                    self._effect(made, each, found)
         else:
             found.base = stage.base
             found.workdir = begins_in(stage.base)

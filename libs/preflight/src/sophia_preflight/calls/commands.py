@@ -121,6 +121,8 @@ def _wrapped(program: str, words: Sequence[Word], run: Run) -> bool:
         if program == "tox" and rest and not (PYTHON.fullmatch(rest[0].value) or rest[0].value in SHELLS):
             return False  # arguments of the commands that the environment has
         while wrapper.assignments and rest and re.match(r"[A-Za-z_]\w*=", rest[0].value):
+            if re.match(r"_\w+_COMPLETE=", rest[0].value):
+                return True  # the program only tells a shell what could be typed
             rest = rest[1:]
         if wrapper.more:
             rest = [*rest, Word(MANY, words[0].line, words[0].column)] if rest else rest
@@ -269,11 +271,14 @@ def _texts(words: Sequence[Word], run: Run) -> None:
         run.shell(word, run.deeper())
 
 
+_OUTPUT = re.compile(r"--([\w-]+-)?out(put)?([-_]?(dir|directory|file|path|folder))?")
+
+
 def _outputs(words: Sequence[Word], run: Run) -> None:
     """`-o FILE` and its kin, whatever the program."""
     for index, word in enumerate(words[1:], 1):
         name, equals, value = word.value.partition("=")
-        if name in ("-o", "--output", "-out", "--out", "--output-file", "--outfile", "-O", "--outdir", "--out-dir"):
+        if name in ("-o", "-out", "-O") or _OUTPUT.fullmatch(name):
             target = replace(word, value=value) if equals else (words[index + 1] if index + 1 < len(words) else None)
             if target is not None:
                 run.produces(target, tree=True)

@@ -89,6 +89,11 @@ _TOLD_AGAINST = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
+_CONTENT = re.compile(
+    r"\b(creat|writ|add|put|mak)\w*\b.*`[\w./-]+\.(txt|toml|ya?ml|cfg|ini|py|json|in)`.*\b(with|like|contain\w*)\b",
+    re.IGNORECASE,
+)
+"""What is said before a block that shows what is in a file, whatever its language."""
 _CREATED = re.compile(r"\b(creat|writ|sav|add|put|nam|call|past|mak|edit|follow|content|fill)\w*", re.IGNORECASE)
 
 
@@ -130,7 +135,7 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
         if block.language in _DATA and "ervers" in "".join(block.lines):
             _tools(path, block, found)
             continue
-        script = _script(block)
+        script = _script(block) if not _CONTENT.search(block.lead) else ""
         if not script.strip():
             _programs(path, block, found)
             continue

@@ -18,7 +18,7 @@ from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers import json, yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, joined
+from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, joined
 
 _EXPRESSION = re.compile(r"<<[^>]*>>|\$\{\{.*?\}\}|\{\{.*?\}\}|\$\([A-Za-z_][\w.]*\)")
 """What the system puts in before a shell sees it."""
@@ -82,6 +82,8 @@ _SYSTEMS = (
     _System(re.compile(r"(^|/)\.?devcontainer\.json$"), files=(("dockerfile", _DOCKERFILE), ("dockerFile", _DOCKERFILE),
             ("dockerComposeFile", "the compose file of the container")), beside=True),
 )  # fmt: skip
+_PLACED = ("working_dir", "workdir", "device", "mirror_hardwares")
+"""Keys of steps that no pipeline knows: they are read by a program that makes the pipeline."""
 _CREATED = ("postCreateCommand", "postStartCommand", "onCreateCommand", "updateContentCommand", "initializeCommand")
 
 
@@ -122,6 +124,8 @@ def _beside(path: str, caller: Caller) -> Site:
 def _of_system(path: str, system: _System, root: Node, lines: list[str], found: Trace) -> None:
     name = posixpath.basename(path)
     site = _beside(path, system.caller) if system.beside else Site(path, system.caller, ROOT, owner=name)
+    if any(key in _PLACED for step in root["steps"].elements() for key, _ in step.items()):
+        site = replace(site, directory=UNKNOWN)  # what makes the steps of these says where they begin
     for owner, is_elsewhere, node in _under(root, system.commands):
         if isinstance(node.value, str) and not _is_windows(node.text):
             at = replace(site, directory=CWD if is_elsewhere else site.directory, owner=owner or name)
@@ -198,7 +202,8 @@ def _hooks(path: str, root: Node, found: Trace) -> None:
                 site = Site(path, Caller.SHELL, ROOT, owner=hook["id"].text or path)
                 text = entry.text if language != "script" or entry.text.startswith("./") else f"./{entry.text}"
                 column = entry.column + (1 if entry.style else 0) - (len(text) - len(entry.text))
-                follow(Snippet(path, text, entry.line, column), site, found)
+                names = "" if hook["pass_filenames"].value is False else f" {MANY}"
+                follow(Snippet(path, text + names, entry.line, column), site, found)
 
 
 def _builders(path: str, root: Node, found: Trace) -> None:

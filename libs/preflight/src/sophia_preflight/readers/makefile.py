@@ -304,8 +304,12 @@ class _Reader:
         if found[1] and self.asking:
             self.asking.pop()
         self.asking.append("wildcard" in found[3])
-        other_system = _OTHER_SYSTEM.search(found[3]) is not None
-        self.branches.append(found[2] in ("ifneq", "ifndef") if other_system else None)
+        if _OTHER_SYSTEM.search(found[3]):
+            self.branches.append(found[2] in ("ifneq", "ifndef"))
+        elif found[2] in ("ifdef", "ifndef") and is_known(value := self.found.variables.get(found[3].strip(), "")):
+            self.branches.append(found[2] == "ifdef" if value and not self.branches else None)
+        else:
+            self.branches.append(None)
 
     def turn(self, directive: str) -> None:
         """`else` and `endif`."""

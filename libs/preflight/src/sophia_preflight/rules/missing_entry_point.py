@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,9 @@ RULE = Rule(
     family="python",
 )
 _REFERENCE = re.compile(r"^([A-Za-z_][\w.]*)(?:\s*:\s*([A-Za-z_][\w.]*))?\s*(?:\[.*\])?$")
+
+
+_RENAMED = re.compile(r"\bpackage_dir\s*=\s*\{?\s*(?![\"'\s]{2}|=)[\w\"'.]+\s*[:=]")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -72,10 +76,17 @@ def _nowhere(context: Context, project: PythonProject, point: EntryPoint, module
         or context.module_roots(top)
         or project.is_compiled
         or _is_made(context.modules, project, top)
+        or _is_called_otherwise(context, project)
     ):
         return
     if any(path.endswith(".py") for path in context.repository.inside(project.directory)):
         yield _finding(point, f"there is no module `{top}`", Confidence.LIKELY, [])
+
+
+def _is_called_otherwise(context: Context, project: PythonProject) -> bool:
+    """Whether directories of the project's packages have other names than these."""
+    texts = (context.repository.text(posixpath.join(project.directory, each)) for each in ("setup.py", "setup.cfg"))
+    return any(_RENAMED.search(text) for text in texts)
 
 
 def _is_made(modules: Modules, project: PythonProject, top: str) -> bool:

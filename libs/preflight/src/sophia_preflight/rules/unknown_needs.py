@@ -41,17 +41,17 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _wrong(workflow: Workflow) -> Iterator[tuple[Node, str, str]]:
-    names = {job.name for job in workflow.jobs}
-    needs = {job.name: {each.text for each in job.needs} for job in workflow.jobs}
+    names = {job.name.lower() for job in workflow.jobs}  # GitHub does not tell small letters from capital ones
+    needs = {job.name.lower(): {each.text.lower() for each in job.needs} for job in workflow.jobs}
     for job in workflow.jobs:
         for each in job.needs:
-            if each.text not in names:
+            if each.text.lower() not in names:
                 yield (
                     each,
                     f"`{job.name}` needs `{each.text}`, which is no job of this workflow",
                     f"{job.name} {each.text}",
                 )
-            elif job.name in _reached(each.text, needs):
+            elif job.name.lower() in _reached(each.text.lower(), needs):
                 yield (
                     each,
                     f"`{job.name}` waits for `{each.text}`, which waits for it",

@@ -71,7 +71,9 @@ def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) 
     if ports.mentions(one.port) or target.service.has("network_mode"):
         return
     sure = bool(ports.started or ports.usual) or one.port in ports.published
-    if not sure and not (ports.built and (one.kind != "word" or not is_said(context, one.port, one.place))):
+    if not sure and not (
+        ports.built and (one.kind not in ("word", "scrape") or not is_said(context, one.port, one.place))
+    ):
         return
     there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.declared))
     said = f"{one.by} asks `{one.host}` on port `{one.port}`, and it listens to {there or 'another'}"

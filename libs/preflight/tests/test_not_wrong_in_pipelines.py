@@ -1,0 +1,119 @@
+"""What looks like a defect of a pipeline, a workflow or a hook and is none, beside what is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Tree
+
+PAIRS = {
+    "steps of which a pipeline is made, elsewhere": (
+        """
+        === .buildkite/test.yaml
+        steps:
+          - label: one
+            working_dir: /shop/tests
+            commands: [pytest -v tools/test_one.py]
+        === tests/tools/test_two.py
+        === tools/start.sh
+        """,
+        """
+        === .buildkite/test.yaml
+        steps:
+          - label: one
+            commands: [pytest -v tools/test_one.py]
+        === tests/tools/test_two.py
+        === tools/start.sh
+        """,
+    ),
+    "a hook that is given the names of files": (
+        """
+        === .pre-commit-config.yaml
+        repos:
+          - repo: local
+            hooks:
+              - {id: look, name: look, entry: python tools/look.py, language: python}
+        === tools/look.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("files", nargs="+")
+        parser.parse_args()
+        """,
+        """
+        === .pre-commit-config.yaml
+        repos:
+          - repo: local
+            hooks:
+              - {id: look, name: look, entry: python tools/look.py, language: python, pass_filenames: false}
+        === tools/look.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("files", nargs="+")
+        parser.parse_args()
+        """,
+    ),
+    "jobs whose names differ in capital letters": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          unit-tests: {runs-on: ubuntu-24.04, steps: [{run: "true"}]}
+          all: {needs: [Unit-Tests], runs-on: ubuntu-24.04, steps: [{run: "true"}]}
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          unit-tests: {runs-on: ubuntu-24.04, steps: [{run: "true"}]}
+          all: {needs: [Unit_Tests], runs-on: ubuntu-24.04, steps: [{run: "true"}]}
+        """,
+    ),
+    "what a fetched installer brings": (
+        """
+        === .github/workflows/lint.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v5
+              - run: |
+                  curl -sLO https://example.com/script/install-kondo
+                  chmod +x install-kondo
+                  ./install-kondo --dir .
+              - run: ./kondo --lint src
+        """,
+        """
+        === .github/workflows/lint.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v5
+              - run: |
+                  curl -sLO https://example.com/script/told.txt
+              - run: ./kondo --lint src
+        """,
+    ),
+}
+
+
+def _blocking(root: Path, example: Tree) -> list[str]:
+    for path, text in example.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return [f"{each.place}: {each.message}" for each in engine.check(root).blocking]
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_what_is_no_defect_does_not_block(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][0])) == []
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, tree(PAIRS[what][1]))
