@@ -139,17 +139,6 @@ PAIRS = {
         \t@$(MAKE) -Rrn every -f $(MAKEFILE_LIST) | sort
         """,
     ),
-    "a kustomization of another repository": (
-        """
-        === deploy.sh
-        kubectl apply -k "github.com/shop/till/manifests?ref=1.8"
-        kustomize build example.com/shop/till//manifests
-        """,
-        """
-        === deploy.sh
-        kubectl apply -k "manifests/till"
-        """,
-    ),
     "options that patterns of a case begin with": (
         """
         === .github/workflows/ci.yml

@@ -10,6 +10,17 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a kustomization of another repository": (
+        """
+        === deploy.sh
+        kubectl apply -k "github.com/shop/till/manifests?ref=1.8"
+        kustomize build example.com/shop/till//manifests
+        """,
+        """
+        === deploy.sh
+        kubectl apply -k "manifests/till"
+        """,
+    ),
     "files that a stage brings to those that begin with it": (
         """
         === Dockerfile
