@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sophia_preflight.defaults import told_port
 from sophia_preflight.engine import check
 from sophia_preflight.examples import tree
 
@@ -214,3 +215,62 @@ services:
 )
 def test_the_source_of_a_program_in_go_tells_its_port(listen: str, port: str, tmp_path: Path) -> None:
     assert published(tmp_path, GO.replace("LISTEN", listen)) == ([f"and listens to `{port}`"] if port else [])
+
+
+LISTENERS = """
+=== compose.yaml
+services:
+  broker:
+    image: bitnami/kafka:3.7
+    environment:
+      - KAFKA_LISTENERS=INTERNAL://0.0.0.0:9092,OUTSIDE://:9094
+      - KAFKA_ADVERTISED_LISTENERS=INTERNAL://broker:9092,OUTSIDE://localhost:29094
+    ports: ["9092:9092"]
+  daemon:
+    image: docker:28-dind-rootless
+    privileged: true
+    environment: [SETTINGS]
+  work:
+    image: registry.example.com/work:1.4
+    environment: ["WORK_BROKERS=broker:BROKER", "DOCKER_HOST=tcp://daemon:DAEMON"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("broker", "daemon", "settings", "wrong"),
+    [
+        ("9092", "2375", "DOCKER_TLS_CERTDIR=", []),
+        ("9094", "2376", "LEVEL=info", []),
+        ("9094", "2376", "DOCKER_TLS_CERTDIR=${DIRECTORY}", []),
+        ("9093", "2375", "DOCKER_TLS_CERTDIR=", ["broker"]),
+        ("9092", "2376", "DOCKER_TLS_CERTDIR=", ["daemon"]),
+        ("9092", "2375", "LEVEL=info", ["daemon"]),
+    ],
+)
+def test_brokers_and_daemons_listen_where_their_variables_say(
+    broker: str, daemon: str, settings: str, wrong: list[str], tmp_path: Path
+) -> None:
+    text = LISTENERS.replace("SETTINGS", settings)
+    text = text.replace('BROKER"', f'{broker}"').replace("DAEMON", daemon)
+    (tmp_path / "compose.yaml").write_text(tree(text)["compose.yaml"])
+    found = [each.message for each in check(tmp_path).findings if each.rule == "wrong-host-or-port"]
+    assert [each.split("asks `")[1].split("`")[0] for each in found] == wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port"),
+    [
+        ("-port=8081 -log-level=info", "8081"),
+        ("--http-addr :8081", "8081"),
+        ('--web.listen-address="0.0.0.0:8081"', "8081"),
+        ("-server.http-listen-port=8081 -server.grpc-listen-port=9001", "8081"),
+        ("--bind 8081", "8081"),
+        ("--port=8081 --http-port=8082", ""),
+        ("--address=10.0.0.1:8081", ""),
+        ("--host store --port 5432", ""),
+        ("--host 0.0.0.0 --port 8081", "8081"),
+        ("--metrics-port=8081", ""),
+    ],
+)
+def test_an_option_tells_a_program_its_port(arguments: str, port: str) -> None:
+    assert told_port(f"shopd {arguments}") == port

@@ -1,4 +1,4 @@
-"""The ports that servers listen to when nobody tells them any, and the variables that tell them one."""
+"""The ports that servers listen to when nobody tells them any, and the variables and options that tell them one."""
 
 from __future__ import annotations
 
@@ -95,3 +95,36 @@ def variable_port(
     ((variable, value),) = found.items()
     inside = repository.inside(directory)
     return value if any(_CODE.search(path) and variable in repository.glimpse(path) for path in inside) else ""
+
+
+_TOLD = re.compile(
+    r"(?:^|\s)--?(?:server\.|http\.|web\.)?"
+    r"(?:(?:http[.-]?|server[.-]?|listen[.-]?|api[.-]?)?port|http[.-]listen[.-]port"
+    r"|(?:(?:http[.-]?|web[.-]?|server[.-]?)?(?:listen|bind|listen[.-]?addr(?:ess)?|bind[.-]?addr(?:ess)?)"
+    r"|(?:http[.-]?)?addr(?:ess)?))"
+    r"(?:=|\s+)[\"']?(?:(?:0\.0\.0\.0|\[::\]|\*)?:)?(?P<port>\d{2,5})(?![\w.:])"
+)
+_FOREIGN = re.compile(r"(?:^|\s)--?(?:\w+[.-])*host(?:name)?(?:=|\s+)(?!0\.0\.0\.0|\[?::|\*)\S")
+
+
+def told_port(text: str) -> str:
+    """The one port that an option tells a program to listen to; empty where none does, or it names another host too."""
+    ports = {match["port"] for match in _TOLD.finditer(text)}
+    return ports.pop() if len(ports) == 1 and not _FOREIGN.search(text) else ""
+
+
+_LISTENERS = re.compile(r"KAFKA_(?:CFG_)?LISTENERS|ETCD_LISTEN_(?:CLIENT|PEER|METRICS)_URLS")
+
+
+def listeners(environment: Mapping[str, str], image: str, command: str) -> set[str]:
+    """All ports that variables name as the listeners of Kafka or etcd; or the one of a Docker daemon in a container."""
+    name, _, tag = image.rpartition("/")[2].partition(":")
+    if name == "docker" and re.search(r"(^|-)dind", tag) and not command and "DOCKER_HOST" not in environment:
+        secured = environment.get("DOCKER_TLS_CERTDIR", "/certs")
+        return {"2376" if secured else "2375"} if is_known(secured) and not re.match(r"1[78]\.", tag) else set()
+    said = {variable: value for variable, value in environment.items() if _LISTENERS.fullmatch(variable)}
+    found = [
+        re.fullmatch(r"(?:\w+://)?[\w.*\[\]-]*:(\d{2,5})", each) for text in said.values() for each in text.split(",")
+    ]
+    usual = {"2380"} if any(variable.startswith("ETCD") for variable in said) else set()
+    return {match[1] for match in found if match} | usual if all(found) else set()

@@ -15,7 +15,7 @@ from sophia_preflight.calls.docker import final_environment, start_words
 from sophia_preflight.coded import Coded, coded, served
 from sophia_preflight.composing import Used
 from sophia_preflight.context import BuildContext, Context
-from sophia_preflight.defaults import default_port, variable_port
+from sophia_preflight.defaults import default_port, listeners, variable_port
 from sophia_preflight.model import Place
 from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
@@ -175,6 +175,9 @@ def of_service(context: Context, each: Used) -> Ports:
             found.place = _line_of(command, ports)
     if not found.started:
         found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
+    if not found.started and built is None and (image := service.get("image")) is not None:
+        text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
+        found.started |= listeners(environment, image.text, text)
     if not found.started:
         written = {key: part.text for key, part in service.environment.items() if "$" not in part.node.text}
         image = service.get("image")

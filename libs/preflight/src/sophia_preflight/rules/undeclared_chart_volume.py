@@ -42,7 +42,7 @@ def _mounts(context: Context, directory: str, each: Template) -> Iterator[Findin
             continue
         near = idle if len(idle) == 1 else get_close_matches(name, sorted(declared), n=1)
         yield RULE.found(
-            f"a container of the {each.kind} of `{each.path}` mounts the volume `{name}`, which its pod does not declare",
+            f"a container of the {each.kind} of `{each.path}` mounts `{name}`, a volume that its pod does not declare",
             each.place(at),
             anchor=f"volume {name}",
             severity=limited(RULE.severity, each.path.replace("/templates/", "/")),

@@ -11,7 +11,7 @@ from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.clusters.cluster import Scope, equal_labels
 from sophia_preflight.clusters.objects import Item, Pod, literal
 from sophia_preflight.context import Context
-from sophia_preflight.defaults import default_port
+from sophia_preflight.defaults import default_port, told_port
 from sophia_preflight.examples import tree
 from sophia_preflight.listening import Ports, is_said, of_image, started
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -35,6 +35,7 @@ _PLAIN = re.compile(
     r":(?P<port>\d{2,5})(?=[/,)\s]|$)"
 )
 """An address without a scheme, as of a database or of what is waited for."""
+_HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{2,5})(?!\d)")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -42,6 +43,8 @@ def check(context: Context) -> Iterable[Finding]:
     programs = _Programs(context)
     for item, scope in context.cluster.whole:
         if item.pod is not None:
+            if not programs.ports(item.pod).started:
+                yield from _untold(item, item.pod, scope)
             yield from _unanswered(programs, item, item.pod, scope)
             yield from _probes(programs, item, item.pod, scope)
         if item.kind == "Service" and item.api == "v1":
@@ -90,6 +93,40 @@ class _Programs:
     def is_nowhere(self, port: Node, path: str) -> bool:
         """Whether nothing else in the repository speaks of a port."""
         return port.text.isdigit() and not is_said(self.context, port.text, port.place(path))
+
+
+def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+    """The one port that a pod declares, and is asked for, where an option tells its program another."""
+    if len(pod.containers) != 1 or len(pod.port_numbers) != 1:
+        return
+    node, (declared,) = pod.containers[0].node, pod.port_numbers
+    words = [word for key in ("command", "args") for word in node[key].elements()]
+    texts = [word.text for word in words]
+    told = told_port(" ".join(texts))
+    settings = " ".join([*texts, *(each["value"].text for each in node["env"].elements())])
+    if not told or not declared.isdigit() or told == declared or re.search(rf"(?<!\d){declared}(?!\d)", settings):
+        return
+    if node["envFrom"].elements() or scope.changed(item, "ports", "containerPort", "args", "command", "env"):
+        return
+    probes = [node[name] for name in _PROBES]
+    asked = {probe[kind]["port"].text for probe in probes for kind in ("httpGet", "tcpSocket", "grpc")}
+    asked |= {
+        match[1]
+        for probe in probes
+        for word in probe["exec"]["command"].elements()
+        for match in _HERE.finditer(word.text)
+    }
+    if told in asked or not asked & {declared, *pod.port_names}:
+        return
+    word = next(each for each in reversed(words) if told in each.text)
+    yield _found(
+        item,
+        f"the program of {item.said} is told the port `{told}`, and its probes ask `{declared}`, which it declares",
+        [Involved(word.place(item.path), "option"), _declared(item, pod)],
+        f"{told} of {item.said}",
+        confidence=Confidence.LIKELY,
+        why="the probes never succeed: the container is restarted, or gets no requests",
+    )
 
 
 def _unanswered(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
@@ -395,6 +432,9 @@ _SHOP = """
     app = None
 """
 _TOLD = 'command: [uvicorn, "app:app", --host, 0.0.0.0, --port, "8000"]'
+_OPTION = """args: ["%s"]
+              ports: [{name: web, containerPort: %d}]
+              livenessProbe: {%s}"""
 _WAITING = """
     ---
     apiVersion: v1
@@ -433,6 +473,9 @@ BAD = [
         + _CALLER % ("api.shop.svc.cluster.local", "81")
     ),
     tree(_SERVER % ("8001", _TOLD)),
+    tree(_SERVER % ("8001", _OPTION % ("-port=8081", 8001, "httpGet: {path: /, port: 8001}"))),
+    tree(_SERVER % ("8001", _OPTION % ("--http-addr=:8081", 8001, "httpGet: {path: /, port: web}"))),
+    tree(_SERVER % ("8001", _OPTION % ("-port=8081", 8001, 'exec: {command: [wget, "http://localhost:8001/"]}'))),
     tree(_SERVER % ("8000", _TOLD + "\n              livenessProbe: {httpGet: {path: /, port: 8001}}")),
     tree(_SHOP + _SERVER % ("8080", "ports: [{containerPort: 8080}]")),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("8000", "api:80")),
@@ -440,6 +483,10 @@ BAD = [
     tree(_MINE + "    === k8s/api.yaml" + _DEPLOYMENT % "8082" + _SERVICE % "http"),
 ]
 GOOD = [
+    tree(_SERVER % ("8001", _OPTION % ("-port=8001", 8001, "httpGet: {path: /, port: 8001}"))),
+    tree(_SERVER % ("8001", _OPTION % ("--port=8081 --probes=:8001", 8001, "httpGet: {path: /, port: 8001}"))),
+    tree(_SERVER % ("8001", _OPTION % ("--host=store --port=5432", 8001, "httpGet: {path: /, port: 8001}"))),
+    tree(_SERVER % ("8001", _OPTION % ("--metrics-port=8081", 8001, "httpGet: {path: /, port: 8001}"))),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("80", "api:80")),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "8000"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "http"),

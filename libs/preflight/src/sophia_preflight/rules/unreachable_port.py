@@ -9,6 +9,7 @@ from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.calls.model import Started
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
+from sophia_preflight.defaults import told_port
 from sophia_preflight.examples import tree
 from sophia_preflight.listening import Ports, by_source, is_said, of_image, of_service, take
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -33,6 +34,7 @@ def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
         ports = of_service(context, each)
         yield from _published(context, each, ports)
+        yield from _told(context, each, ports)
         yield from _probe(context, each, ports)
         yield from _labelled(each, ports)
     yield from _run(context)
@@ -145,6 +147,34 @@ def _published(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
         )
 
 
+def _told(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+    """A published port, where an option tells the program another of which nothing else in the repository speaks."""
+    part = each.service.get("command")
+    if part is None or ports.started or ports.usual or each.service.has("network_mode"):
+        return
+    words = command_words(part.node)
+    told = told_port(" ".join(word.value for word in words))
+    published = [(one, port_of(one.node)) for one in each.service.listed("ports")]
+    if not told or not published or any(port is None or not port.container.isdigit() for _, port in published):
+        return
+    word = next((each for each in reversed(words) if told in each.value), words[0])
+    place = Place(part.file.path, word.line, word.column)
+    containers = {port.container for _, port in published if port}
+    if told in containers or any(ports.mentions(each) for each in containers) or is_said(context, told, place):
+        return
+    one, _ = published[0]
+    severity, blocks = each.consequence
+    yield RULE.found(
+        f"`{each.service.name}` publishes {_list(containers)}, and its program is told to listen to `{told}`",
+        Involved(one.node.place(one.file.path), "published"),
+        Involved(place, "option"),
+        anchor=f"{each.service.name} {told}",
+        severity=severity,
+        confidence=Confidence.LIKELY,
+        blocks=blocks,
+    )
+
+
 def _probe(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
     part = each.service.get("healthcheck", "test")
     known = ports.started or ports.usual or (ports.declared if ports.built else set())
@@ -208,7 +238,16 @@ _APPLICATION = """
     EXPOSE 8000
     CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
 """
+_SHOPD = """
+    === compose.yaml
+    services:
+      shop:
+        image: registry.example.com/shop:1.4
+        command: ["sh", "-c", "sleep 3 && exec shopd -target=all -server.http-listen-port=%s -grpc-port=9001"]
+        ports: [%s]
+"""
 BAD = [
+    tree(_SHOPD % (8011, "8001:8001")),
     tree(
         _APPLICATION
         + """
@@ -399,6 +438,9 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_SHOPD % (8011, "8001:8011")),
+    tree(_SHOPD % (8011, "8001:8001") + "    === shop.yaml\n    scrape: shop:8011\n"),
+    tree(_SHOPD % ("8011 -admin=:8001", "8001:8001")),
     tree(
         _APPLICATION
         + """

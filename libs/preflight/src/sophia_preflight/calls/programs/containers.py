@@ -16,7 +16,7 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import URL, Reader, Run
-from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, joined, named
+from sophia_preflight.text import CWD, MANY, UNKNOWN, Word, is_known, joined, named
 
 _COMPOSE = named(
     "-f --file -p --project-name --project-directory --env-file --profile --ansi --progress --parallel --context "
@@ -121,7 +121,7 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     )
     operands = tail.rest if inside_of else tail.operands
     services = tuple(operands[:1] if inside_of else operands)
-    partial = bool(services)
+    partial = any(word.value != MANY for word in services)  # `up "$@"` without an argument starts all
     if any(not word.known for word in services):
         services = ()
     composed = Composition(
