@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sophia_preflight.calls.docker import working_directory
+from sophia_preflight.calls.model import Script
 from sophia_preflight.composing import Used
 from sophia_preflight.context import Context
 from sophia_preflight.listening import PORT, names_of, said
@@ -25,7 +26,7 @@ class Asked:
     place: Place
     by: str
     kind: str
-    """`variable`, `proxy`, `scrape`; or `word` where a host is only meant if there is one of that name."""
+    """`variable`, `proxy`, `scrape`, `wait`; or `word` where a host is only meant if there is one of that name."""
     scheme: str = ""
     assumed: bool = False
     tolerant: bool = False
@@ -43,13 +44,15 @@ _NO_ADDRESS = re.compile(r"(chown|chgrp|install|--?(user|image|volume)|-[uv])\b[
 """What stands before words that look like an address and are an owner, an image or a mount."""
 _ADDRESSED = re.compile(r"(ADDR(ESS(ES)?)?|SERVERS?|BROKERS?|ENDPOINTS?|HOSTS?|UPSTREAMS?|BACKENDS?|TARGETS?|NODES?)$")
 _TRIED = re.compile(
-    r"\bnc\s+(?:-\w+\s+(?:\d+\s+)?)*([a-z][a-z0-9_-]*)\s+(\d{2,5})\b|/dev/tcp/([a-z][a-z0-9_-]*)/(\d{2,5})\b"
+    r"\b(?:nc|wait[-_]for(?:[-_]it)?(?:\.sh)?)\s+(?:-\w+\s+(?:\d+\s+)?)*(?P<host>[a-z][a-z0-9_-]*)\s+(?P<port>\d{2,5})\b"
+    r"|/dev/tcp/(?P<other>[a-z][a-z0-9_-]*)/(?P<number>\d{2,5})\b"
 )
 _CLIENT = re.compile(
     r"\b(?:(?:pg_isready|psql|redis-cli|valkey-cli)\s(?=[^&|;\n]*\s-p[ =]?(?P<port>\d{2,5})\b)"
     r"|(?:mysqladmin|mysql|mariadb|mariadb-admin)\s(?=[^&|;\n]*\s(?:-P[ =]?|--port[ =])(?P<other>\d{2,5})\b))"
     r"[^&|;\n]*?(?:-h[ =]?|--host[ =])(?P<host>[a-z][a-z0-9_-]*)\b"
 )
+_WAITS = re.compile(r"\b(?:wait[-_]for(?:[-_]it)?(?:\.sh)?|dockerize\s[^&|;\n]*-wait)\s+(?:-\S+\s+)*(?:tcp://)?$")
 _LENIENT = re.compile(r"\bwait[-_]for[-_]it(\.sh)?\b(?![^&|;\n]*?\s(--strict|-\w*s)\b)[^&|;\n]*$")
 """A program that gives up waiting, and then starts what it was told to start."""
 _STARTED = re.compile(
@@ -143,10 +146,10 @@ def _by_words(each: Used) -> Iterator[Asked]:
         if part is None:
             continue
         for first, text, assumed in _texts(part):
-            for start, host, port, tolerant in waited(text):
+            for start, host, port, kind, tolerant in waited(text):
                 if host not in own:
                     place = Place(part.file.path, first + text.count("\n", 0, start), part.node.column)
-                    yield Asked(host, port, place, f"the {key} of `{each.service.name}`", "word", "", assumed, tolerant)
+                    yield Asked(host, port, place, f"the {key} of `{each.service.name}`", kind, "", assumed, tolerant)
 
 
 def _texts(part: Part) -> Iterator[tuple[int, str, bool]]:
@@ -158,39 +161,51 @@ def _texts(part: Part) -> Iterator[tuple[int, str, bool]]:
         yield (words[0].line, *interpolated(" ".join(word.text for word in words)))
 
 
-def waited(text: str) -> Iterator[tuple[int, str, str, bool]]:
-    """Hosts and ports that commands name: where, and whether the command goes on without an answer."""
+def waited(text: str) -> Iterator[tuple[int, str, str, str, bool]]:
+    """Hosts and ports that commands name: where, of which kind, and whether the command goes on without an answer."""
     for match in _NAMED.finditer(text):
         before = text[: match.start()]
         if not _NO_ADDRESS.search(before):
-            yield match.start(), match[1], match[2], _LENIENT.search(before) is not None
+            kind = "wait" if _WAITS.search(before) else "word"
+            yield match.start(), match[1], match[2], kind, _LENIENT.search(before) is not None
     for match in _TRIED.finditer(text):
-        yield match.start(), match[1] or match[3], match[2] or match[4], False
+        yield match.start(), match["host"] or match["other"], match["port"] or match["number"], "wait", False
     for match in _CLIENT.finditer(text):
-        yield match.start(), match["host"], match["port"] or match["other"], False
+        yield match.start(), match["host"], match["port"] or match["other"], "wait", False
 
 
 def _by_script(context: Context, each: Used) -> Iterator[Asked]:
-    """By what the script waits for that its image starts with."""
+    """By the scripts that wait for others: those that it starts itself, or that its image starts with."""
+    own = names_of(each)
+    for path in sorted(_scripts(context, each)):
+        text = re.sub(r"(?m)^\s*#.*$", lambda comment: " " * len(comment[0]), context.repository.text(path))
+        for position, host, port, kind, tolerant in waited(text):
+            if host not in own:
+                line = text.count("\n", 0, position) + 1
+                yield Asked(host, port, Place(path, line), f"`{path}`", kind, "", False, tolerant)
+
+
+def _scripts(context: Context, each: Used) -> set[str]:
+    found: set[str] = set()
+    site = each.site
+    for call in context.traces[site.path].calls if site.path in context.traces else ():
+        if call.site.image == site.image and isinstance(call.target, Script):
+            location = context.script(call)
+            if location.found and re.search(r"\.(ba)?sh$|(^|/)[\w-]+$", location.path):
+                found.add(location.path)
     built = context.service_build(each.project, each.service)
     if built is None or each.service.has("entrypoint"):
-        return
+        return found
     made = context.dockerfiles[built[0]]
     stage = context.stage_of(made, built[1])
     start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
     match = _STARTED.search(said(start)) if start is not None else None
-    if stage is None or match is None:
-        return
-    files = context.images.filesystem(made, stage, built[1].directory)
-    path = files.find(joined(working_directory(made, stage), match[1] or match[2]))
-    if path is None or not context.repository.is_file(path):
-        return
-    own = names_of(each)
-    text = re.sub(r"(?m)^\s*#.*$", lambda comment: " " * len(comment[0]), context.repository.text(path))
-    for position, host, port, tolerant in waited(text):
-        if host not in own:
-            line = text.count("\n", 0, position) + 1
-            yield Asked(host, port, Place(path, line), f"`{path}`", "word", "", False, tolerant)
+    if stage is not None and match is not None:
+        files = context.images.filesystem(made, stage, built[1].directory)
+        path = files.find(joined(working_directory(made, stage), match[1] or match[2]))
+        if path is not None and context.repository.is_file(path):
+            found.add(path)
+    return found
 
 
 _SETTINGS = re.compile(r"\.(conf|cfg|ya?ml|toml|ini|json|properties|hcl|alloy|river|xml)(\.\w+)?$")

@@ -313,11 +313,13 @@ _PROSE = re.compile(
 _MOST_BYTES = 400_000
 
 
-def is_said(context: Context, port: str, asker: Place) -> bool:
-    """Whether the number stands anywhere else in what programs read: whoever listens may have it from there."""
+def is_said(context: Context, port: str, asker: Place, *, below: str = "") -> bool:
+    """Whether the number stands anywhere else in what programs read: whoever listens may have it from there.
+
+    `below` is a directory, where only what lies in it counts."""
     number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
     for path, entry in context.repository.entries.items():
-        if entry.size > _MOST_BYTES or _PROSE.search(path):
+        if entry.size > _MOST_BYTES or _PROSE.search(path) or (below and not path.startswith(f"{below}/")):
             continue
         text = context.repository.glimpse(path)
         if port in text and any(

@@ -317,7 +317,7 @@ def _asked(text: str, *, waits: bool) -> Iterator[tuple[str, str, str]]:
         for found in pattern.finditer(text):
             yield found["host"], found["space"] or "", found["port"]
     if waits:
-        yield from ((host, "", port) for _, host, port, _ in waited(text))
+        yield from ((host, "", port) for _, host, port, *_ in waited(text))
 
 
 def _settings(item: Item) -> Iterator[tuple[str, Node]]:

@@ -148,7 +148,7 @@ def _published(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
 
 
 def _told(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
-    """A published port, where an option tells the program another of which nothing else in the repository speaks."""
+    """A published port, where an option tells the program another of which nothing else beside the project speaks."""
     part = each.service.get("command")
     if part is None or ports.started or ports.usual or each.service.has("network_mode"):
         return
@@ -160,7 +160,9 @@ def _told(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
     word = next((each for each in reversed(words) if told in each.value), words[0])
     place = Place(part.file.path, word.line, word.column)
     containers = {port.container for _, port in published if port}
-    if told in containers or any(ports.mentions(each) for each in containers) or is_said(context, told, place):
+    if told in containers or any(ports.mentions(each) for each in containers):
+        return
+    if is_said(context, told, place, below="" if each.project.base == "." else each.project.base):
         return
     one, _ = published[0]
     severity, blocks = each.consequence

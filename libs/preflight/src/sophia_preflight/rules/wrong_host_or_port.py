@@ -102,7 +102,7 @@ def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Ite
     if meant is None and one.kind != "proxy":
         return
     severity, blocks = each.consequence
-    limit = {"scrape": Severity.HIGH, "variable": Severity.HIGH, "proxy": Severity.CRITICAL}[one.kind]
+    limit = Severity.CRITICAL if one.kind == "proxy" else Severity.MEDIUM if one.tolerant else Severity.HIGH
     places = [Involved(one.place, "call")]
     if meant is not None:
         places.append(Involved(meant.service.first.node.place(meant.service.first.file.path), "the one that is there"))
@@ -151,10 +151,11 @@ def _given(each: Used) -> set[str]:
 
 def _meant(one: Asked, services: list[Used]) -> Used | None:
     """The service that was meant: of a similar name, or of the image that the name or the address speaks of."""
-    by_name = {other.service.name: other for other in services}
+    by_name = {name: other for other in services for name in names_of(other)}
     near = get_close_matches(one.host, by_name, n=1, cutoff=0.75)
-    if near:
-        return by_name[near[0]]
+    ending = [name for name in by_name if name.endswith((f"-{one.host}", f"_{one.host}"))]
+    if near or len(ending) == 1:
+        return by_name[(near or ending)[0]]
     scheme = one.scheme.partition("+")[0].removesuffix("ql")
     for other in services:
         image = other.service.get("image")
@@ -166,7 +167,32 @@ def _meant(one: Asked, services: list[Used]) -> Used | None:
     return None
 
 
+_WAITING = """
+    === compose.yaml
+    services:
+      shop:
+        image: registry.example.com/shop:1.4
+        entrypoint: scripts/start.sh
+        working_dir: /src
+        volumes: [".:/src"]
+      database:
+        image: mariadb:11
+        networks:
+          default: {aliases: [%s]}
+      example-prices:
+        image: registry.example.com/prices:1.4
+    === scripts/start.sh
+    #!/bin/bash
+    set -e
+    %s
+    exec shopd
+    === wait-for-it.sh
+    #!/bin/bash
+    until nc -z "$1" "$2"; do sleep 1; done
+"""
 BAD = [
+    tree(_WAITING % ("shop-db", "./wait-for-it.sh shop-store 3306")),
+    tree(_WAITING % ("shop-db", "nc -z -w 2 prices 8080")),
     tree("""
         === compose.yaml
         services:
@@ -365,6 +391,8 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_WAITING % ("shop-store", "./wait-for-it.sh shop-store 3306")),
+    tree(_WAITING % ("shop-store", "./wait-for-it.sh somewhere 3306")),
     tree("""
         === compose.yaml
         services:
