@@ -72,7 +72,7 @@ def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) 
         return
     sure = bool(ports.started or ports.usual) or one.port in ports.published
     if not sure and not (
-        ports.built and (one.kind not in ("word", "scrape") or not is_said(context, one.port, one.place))
+        ports.built and (one.kind not in ("word", "wait", "scrape") or not is_said(context, one.port, one.place))
     ):
         return
     there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.declared))
@@ -191,7 +191,7 @@ _WAITING = """
     until nc -z "$1" "$2"; do sleep 1; done
 """
 BAD = [
-    tree(_WAITING % ("shop-db", "./wait-for-it.sh shop-store 3306")),
+    tree(_WAITING % ("shop-stores", "./wait-for-it.sh shop-store 3306")),
     tree(_WAITING % ("shop-db", "nc -z -w 2 prices 8080")),
     tree("""
         === compose.yaml
