@@ -55,6 +55,8 @@ class Import:
     conditional: bool = False
     guarded: bool = False
     """Its failure is caught."""
+    fallback: bool = False
+    """It is what is done where something else failed."""
 
     @property
     def shown(self) -> str:
@@ -85,6 +87,7 @@ class _Under:
     lazy: bool = False
     conditional: bool = False
     guarded: bool = False
+    fallback: bool = False
 
 
 @dataclass
@@ -169,15 +172,15 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
 
 
 def _imports(node: ast.Import | ast.ImportFrom, under: _Under) -> Iterator[Import]:
-    lazy, conditional, guarded = under.lazy, under.conditional, under.guarded
+    how = (under.lazy, under.conditional, under.guarded, under.fallback)
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield Import(alias.name, 0, alias.lineno, alias.col_offset + 1, (), False, lazy, conditional, guarded)
+            yield Import(alias.name, 0, alias.lineno, alias.col_offset + 1, (), False, *how)
         return
     names = tuple(Imported(each.name, each.lineno, each.col_offset + 1) for each in node.names if each.name != "*")
     star = len(names) < len(node.names)
     place = (node.lineno, node.col_offset + 1)
-    yield Import(node.module or "", node.level, *place, names, star, lazy, conditional, guarded)
+    yield Import(node.module or "", node.level, *place, names, star, *how)
 
 
 def _bound(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -240,7 +243,7 @@ def _attempt(node: ast.Try | ast.TryStar, under: _Under, out: _Reading) -> None:
     for handler in node.handlers:
         if handler.name and not under.lazy:
             out.names.add(handler.name)
-        _statements(handler.body, replace(under, conditional=True), out)
+        _statements(handler.body, replace(under, conditional=True, fallback=True), out)
     _statements(node.orelse, replace(under, conditional=under.conditional or caught), out)
     _statements(node.finalbody, under, out)
 

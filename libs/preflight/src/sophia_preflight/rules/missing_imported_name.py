@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from sophia_preflight.context import Context
@@ -40,9 +41,11 @@ def _is_set_from_elsewhere(context: Context, path: str) -> bool:
 
 def _finding(context: Context, lack: Lack, name: str) -> Finding:
     assert lack.name is not None
-    severity, blocks = context.modules.severity(lack.importer, lack.imported)
     facts = context.python(lack.path)
     near = get_close_matches(name, facts.names if facts else (), n=1, cutoff=0.7)
+    renamed = bool(near) and not lack.imported.fallback  # then it is no name that only some other branch would have
+    imported = replace(lack.imported, conditional=lack.imported.conditional and not renamed)
+    severity, blocks = context.modules.severity(lack.importer, imported)
     there = [Involved(Place(lack.path), "module")] if facts else []
     return RULE.found(
         f"`{name}` is imported from `{lack.module}` here, which has no such name",
@@ -63,6 +66,19 @@ BAD = [
         from app.settings import DEBUGGING
         === app/settings.py
         DEBUG = False
+    """),
+    tree("""
+        === app/__init__.py
+        === app/main.py
+        def begin(quick):
+            if quick:
+                from .settings import Fast
+            else:
+                from .settings import Settings
+            return Settings
+        === app/settings.py
+        class SlowSettings: ...
+        class Fast: ...
     """),
     tree("""
         === jobs/__init__.py
