@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from sophia_preflight.calls.model import Call, Caller, Composition, Module, PackageScript, Program, Script, Started
+from sophia_preflight.calls.model import (
+    Call,
+    Caller,
+    Composition,
+    MakeTarget,
+    Module,
+    PackageScript,
+    Program,
+    Script,
+    Started,
+)
 from sophia_preflight.context import STARTING, Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.compose import port_of
+from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import is_known, named
+from sophia_preflight.text import Word, is_known, named
 
 RULE = Rule(
     id="unanswered-request",
@@ -21,12 +32,14 @@ RULE = Rule(
     fix="ask the port that the container is published on",
     family="contradictions",
 )
-_ASKED = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d{2,5})(?=[/?#\s'\"]|$)")
+_ASKED = re.compile(r"(?:https?://)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d{2,5})(?=[/?#\s'\"]|$)")
+_COMMENT = re.compile(r"(?m)(^|\s)#.*$")
 _CALLERS = (Caller.SHELL, Caller.WORKFLOW, Caller.MAKE, Caller.PIPELINE, Caller.TASK)
 _ASKING = named("curl wget http")
 _HARMLESS = named(
     "curl wget http docker docker-compose podman sleep cat echo grep jq git apt-get apt pip npm test ls rm mkdir cp mv "
-    "chmod sed awk head tail tee printf date seq true false kill wait xargs timeout tar unzip find sort"
+    "chmod sed awk head tail tee printf date seq true false kill wait xargs timeout tar unzip find sort id cut tr uniq "
+    "wc mktemp dirname basename hostname whoami nc"
 )
 """Programs that start nothing that answers."""
 
@@ -75,7 +88,7 @@ def _group(context: Context, calls: list[Call]) -> Iterator[Finding]:
             )
 
 
-def _started(context: Context, call: Call) -> set[str] | None:
+def _started(context: Context, call: Call, depth: int = 0) -> set[str] | None:
     """Ports of the machine that a call brings; None where nobody can tell."""
     match call.target:
         case Started(published=words):
@@ -94,10 +107,37 @@ def _started(context: Context, call: Call) -> set[str] | None:
             return found if projects else None
         case Program(name=name) if name.value not in _HARMLESS:
             return None
+        case MakeTarget():
+            return _made(context, call, call.target, depth)
         case Script() | Module() | PackageScript():
             return None
         case _:
             return set()
+
+
+def _made(context: Context, call: Call, target: MakeTarget, depth: int) -> set[str] | None:
+    """What targets of a makefile bring, with those that they need."""
+    words = [target.file] if target.file is not None else [Word(name) for name in MAKEFILE_NAMES]
+    path = next((place.path for word in words if (place := context.path_of(word, call)).found), "")
+    if path not in context.makefiles or depth > 3:
+        return None
+    rules = {each.name: each for each in context.makefiles[path].targets}
+    waiting, wanted = [word.value for word in target.names], set()
+    while waiting:
+        name = waiting.pop()
+        if name in rules and name not in wanted:
+            wanted.add(name)
+            waiting += rules[name].needs
+    inner = [each for each in context.traces[path].calls if each.site.owner in wanted and each.site.inside is None]
+    found: set[str] = set()
+    for each in inner:
+        ports = _started(context, each, depth + 1)
+        if ports is None:
+            return None
+        found |= ports
+    return (
+        found if wanted or not any(context.making.targets(path).may_make(word.value) for word in target.names) else None
+    )
 
 
 def _is_said(context: Context, call: Call, port: str) -> bool:
@@ -105,7 +145,8 @@ def _is_said(context: Context, call: Call, port: str) -> bool:
     number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
     text = _ASKED.sub("", context.repository.text(call.site.path))
     others = [*context.composes, *context.dockerfiles]
-    return number.search(text) is not None or any(number.search(context.repository.text(each)) for each in others)
+    texts = (_COMMENT.sub("", context.repository.text(each)) for each in others)
+    return number.search(text) is not None or any(number.search(each) for each in texts)
 
 
 _TEST = """
@@ -133,8 +174,22 @@ _SCRIPT = """
     docker compose up -d
     curl -f "http://127.0.0.1:%s/health"
 """
-BAD = [tree(_TEST % "8001"), tree(_SCRIPT % "8001")]
+_MADE = """
+    === Makefile
+    up: prepare
+    \tdocker compose up -d
+    prepare:
+    \t%s
+"""
+BAD = [
+    tree(_TEST % "8001"),
+    tree(_SCRIPT % "8001"),
+    tree(
+        _SCRIPT.replace("docker compose up -d", "make up").replace('"http://', '"') % "8001" + _MADE % "mkdir -p data"
+    ),
+]
 GOOD = [
+    tree(_SCRIPT.replace("docker compose up -d", "make up") % "8001" + _MADE % "./more.sh &" + "    === more.sh\n"),
     tree(_TEST % "8080"),
     tree(_SCRIPT % "8080"),
     tree(
