@@ -231,3 +231,37 @@ def test_an_option_in_the_page_of_an_example_blocks(tmp_path: Path) -> None:
 def test_what_only_the_past_others_or_invented_pages_tell_does_not_block(page: str, tmp_path: Path) -> None:
     caller = f"    === {page}\n    ```sh\n    docker compose -f examples/shop/compose.yaml up\n    ```"
     assert _blocking(tmp_path, _EXAMPLE_COMPOSE + caller) == []
+
+
+_APPS = """
+    === tests/apps/car/Dockerfile
+    FROM python:3.13-slim
+    WORKDIR /app
+    COPY . .
+    CMD ["python", "service.py"]
+    === tests/apps/car/service.py
+    from car import Car
+    === tests/apps/car/car.py
+    class FastCar: ...
+    === Makefile
+    APPS = NAMES
+    apps: $(addprefix app-,$(APPS))
+    app-%:
+    \tdocker build -t app-$* -f tests/apps/$*/Dockerfile tests/apps/$*
+"""
+
+
+@pytest.mark.parametrize(("names", "blocks"), [("bus car", 1), ("bus", 0)])
+def test_images_of_tests_that_are_built_by_name_block(names: str, blocks: int, tmp_path: Path) -> None:
+    assert _blocking(tmp_path, _APPS.replace("NAMES", names)) == ["missing-imported-name"] * blocks
+
+
+@pytest.mark.parametrize(
+    ("before", "blocks"), [("if quick:", 1), ("try:\n        import shop\n    except OSError:", 0)]
+)
+def test_a_renamed_name_blocks_in_a_branch_and_not_where_something_else_failed(
+    before: str, blocks: int, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(f"def begin(quick):\n    {before}\n        from settings import Fast\n")
+    (tmp_path / "settings.py").write_text("class FastSettings: ...\nclass Faster: ...\n")
+    assert [each.rule for each in engine.check(tmp_path).blocking] == ["missing-imported-name"] * blocks

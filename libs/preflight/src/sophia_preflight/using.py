@@ -13,11 +13,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.documents import Page
-from sophia_preflight.calls.model import Call, Caller, Composition, MakeTarget, Needed, PackageScript, Script
+from sophia_preflight.calls.model import (
+    Call,
+    Caller,
+    Composition,
+    ImageBuild,
+    MakeTarget,
+    Needed,
+    PackageScript,
+    Script,
+)
 from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import Standing, standing
-from sophia_preflight.text import CWD, Word, upward
+from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, upward
 from sophia_preflight.told import MATERIAL, Told, is_ours
 
 if TYPE_CHECKING:
@@ -54,6 +63,7 @@ def in_use(context: Context) -> frozenset[str]:
         found |= {path for builder in builders if not _is_light(builder)}
         for builder in builders:
             callers.setdefault(builder, set()).add(path)
+    found |= set(_built_by_name(context))
     light = {path for path in context.facts if _is_light(path) and not MATERIAL.search(path)}
     found |= Told(context.repository, light, context.composes).read()
     found |= {*_given(context), *_told_to_make(context), *_shipped(context), *_imported(context)}
@@ -109,6 +119,26 @@ def _called(context: Context, call: Call) -> Iterator[str]:
                 for service in project.services(context.composes).values():
                     if (made := context.service_build(project, service)) is not None:
                         yield made[0]
+
+
+def _built_by_name(context: Context) -> Iterator[str]:
+    """Dockerfiles that a call builds which is given the name of their directory, where its file has that name."""
+    light = [path for path in context.dockerfiles if _is_light(path)]
+    for call in context.calls if light else ():
+        if not isinstance(call.target, ImageBuild) or _is_light(call.site.path):
+            continue
+        word = call.target.dockerfile or call.target.context
+        before, mark, after = word.value.partition(UNKNOWN)
+        if not mark or not before.endswith("/") or not is_known(before + after) or len(before) < 5:
+            continue
+        after = after if call.target.dockerfile is not None else posixpath.join(after or "/", "Dockerfile")
+        one = re.compile(rf"(?:^|/){re.escape(before.lstrip('./'))}([^/]+){re.escape(after)}")
+        text = context.repository.glimpse(call.site.path)
+        for path in light:
+            match = one.search(path)
+            if match and match.end() == len(path):
+                named = rf"(?<![\w-]){re.escape(match[1])}(?![\w-])|{re.escape(before)}\*"
+                yield from [path] if re.search(named, text) else []
 
 
 def _told_to_make(context: Context) -> Iterator[str]:
