@@ -1,4 +1,4 @@
-"""Commands that a framework runs for a project: Django's management commands, tasks of invoke."""
+"""Commands that a framework runs for a project: Django's management commands, tasks of invoke, commands of Flask."""
 
 from __future__ import annotations
 
@@ -207,3 +207,73 @@ def run(names, **more):
 
 def test_what_code_tells_a_command_counts_as_typed(tmp_path: Path) -> None:
     assert said(tmp_path, DJANGO + CODE) == ["it does not accept `--cost`"]
+
+
+FLASK = """
+=== shop/__init__.py
+=== shop/web.py
+import click
+from flask import Blueprint, Flask
+from flask.cli import AppGroup, with_appcontext
+
+app = Flask(__name__)
+users = AppGroup("user")
+prices = Blueprint("prices", __name__)
+
+
+@app.cli.command("fill")
+@click.option("--limit", type=int)
+@click.argument("source")
+def fill_shelves(limit, source): ...
+
+
+@users.command()
+@click.option("--admin", is_flag=True)
+@click.argument("name")
+def create(admin, name): ...
+
+
+@prices.cli.command("load")
+@click.option("--file", required=True)
+def load_prices(file): ...
+
+
+@click.command("forget")
+@with_appcontext
+def forget(): ...
+
+
+app.cli.add_command(users)
+app.cli.add_command(forget)
+=== run.sh
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "flask --app shop.web fill --limit 3 erp",
+        "flask -A shop.web user create --admin one",
+        "flask prices load --file a.csv",
+        "flask forget",
+        "flask run --anything",
+        "flask db upgrade",
+        "flask user remove --anything",
+    ],
+)
+def test_what_commands_of_flask_take(line: str, tmp_path: Path) -> None:
+    assert said(tmp_path, FLASK + line) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("flask --app shop.web fill --max 3 erp", "it does not accept `--max`"),
+        ("flask fill --limit 3", "it needs `source`"),
+        ("python -m flask user create --owner one", "it does not accept `--owner`"),
+        ("flask prices load", "it needs `--file`"),
+        ("flask forget all", "it has no place for `all`"),
+    ],
+)
+def test_what_commands_of_flask_refuse(line: str, wrong: str, tmp_path: Path) -> None:
+    assert said(tmp_path, FLASK + line) == [wrong]

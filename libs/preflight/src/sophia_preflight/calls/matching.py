@@ -12,6 +12,7 @@ from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
+from sophia_preflight.interfaces.flask import FlaskCommands
 from sophia_preflight.interfaces.invoke import Tasks
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.interfaces.shell import READS
@@ -49,12 +50,12 @@ class Misfit:
 
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
-    built, spoken, tasks = context.built, Spoken(context), Tasks(context)
+    built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
     for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
         if (task := tasks.told(call)) is not None:
             yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
             continue
-        found = _callee(context, call)
+        found = flask.told(call) or _callee(context, call)
         if found is None:
             yield from _strange(context, built, call)
             continue

@@ -77,6 +77,7 @@ def _celery(words: Sequence[Word], run: Run) -> None:
 
 
 def _flask(words: Sequence[Word], run: Run) -> None:
+    run.call(Program(words[0], tuple(words[1:])), words)
     app = part(words[1:], frozenset(("--app", "-A", "--env-file", "-e"))).first("--app", "-A")
     if app and is_known(app.value):
         if app.value.endswith(".py"):
