@@ -12,8 +12,9 @@ from sophia_preflight.asking import Asked, asked
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, is_said, names_of, of_service
-from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
+from sophia_preflight.listening import Ports, is_said, names_of, of_service, started
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import named
 from sophia_preflight.together import is_another_way
 
@@ -27,6 +28,12 @@ RULE = Rule(
 )
 _EVERYWHERE = named("localhost host gateway user username password example changeme metadata dummy foo test your")
 
+_PROXY = re.compile(
+    r"(^|/)[\w.-]*nginx[\w.-]*(/[\w./-]*)?\.conf(\.\w+)?$|(^|/)(sites-(available|enabled)|conf\.d)/[\w.-]+$"
+)
+_LOCAL = re.compile(r"(?:\bproxy_pass\s+https?://|^\s*server\s+)(?:localhost|127\.0\.0\.1):(\d{2,5})\b", re.MULTILINE)
+_REMARK = re.compile(r"#[^\n]*")
+_STARTING = re.compile(r"^\s*(ExecStart=|command\s*=|[a-z]+:\s|CMD\b|ENTRYPOINT\b|exec\s|gunicorn|uvicorn)")
 _ROLES = {
     r"(\w+_)?(DB|DATABASE|SQL|PG|POSTGRES)_?(HOST|URL|DSN|URI)": "postgres postgis pgvector mysql mariadb",
     r"(\w+_)?(PG|POSTGRES(QL)?)_?(HOST|URL|DSN|URI)": "postgres postgis pgvector timescaledb",
@@ -54,6 +61,48 @@ def check(context: Context) -> Iterable[Finding]:
                 elif one.port:
                     _add(found, (one.host, one.port), _port(context, each, one, target, ports[id(target)]))
         yield from found.values()
+    yield from _local(context)
+
+
+def _local(context: Context) -> Iterator[Finding]:
+    """Proxies of their own machine: to a port that none of the programs listens to which units and images start."""
+    asked = [
+        (path, match)
+        for path in context.repository.entries
+        if _PROXY.search(path) and standing(path) is Standing.PRODUCT
+        for match in _LOCAL.finditer(_REMARK.sub(_blank, context.repository.glimpse(path)))
+    ]
+    listening = _started(context) if asked else {}
+    for path, match in asked:
+        line = context.repository.glimpse(path).count("\n", 0, match.start(1)) + 1
+        place = Place(path, line)
+        if not listening or match[1] in listening or is_said(context, match[1], place):
+            continue
+        there = ", ".join(f"`{port}`" for port in sorted(listening))
+        yield RULE.found(
+            f"`{path}` hands on to port `{match[1]}` of its own machine, and what is started here listens to {there}",
+            Involved(place, "call"),
+            Involved(next(iter(listening.values())), "declaration"),
+            anchor=f"{path} {match[1]}",
+            confidence=Confidence.LIKELY,
+            blocks=f"the site of `{path}`",
+        )
+
+
+def _started(context: Context) -> dict[str, Place]:
+    """Ports that programs are told which units, supervisors and images start, and where."""
+    found: dict[str, Place] = {}
+    for path, facts in context.facts.items():
+        if facts.kind in ("systemd", "supervisor", "procfile", "dockerfile", "shell"):
+            for number, line in enumerate(context.repository.glimpse(path).replace("\\\n", "  ").split("\n"), 1):
+                if _STARTING.search(line):
+                    for port in started(line.replace('", "', " "), {}):
+                        found.setdefault(port, Place(path, number))
+    return found
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iterable[Finding]) -> None:
@@ -389,6 +438,24 @@ BAD = [
           - name: Prometheus
             url: http://prometheus:9091
     """),
+    tree("""
+        === deploy/nginx/shop.conf
+        server {
+          location / { proxy_pass http://127.0.0.1:8001; }
+        }
+        === deploy/shop.service
+        [Service]
+        ExecStart=/srv/shop/bin/gunicorn shop:app --bind 127.0.0.1:8000
+    """),
+    tree("""
+        === docker/nginx.conf
+        http { upstream app {
+          server localhost:9000;
+        } }
+        === docker/supervisord.conf
+        [program:app]
+        command=uvicorn shop:app --host 127.0.0.1 --port 8000
+    """),
 ]
 GOOD = [
     tree(_WAITING % ("shop-store", "./wait-for-it.sh shop-store 3306")),
@@ -511,5 +578,18 @@ GOOD = [
           - {name: Prometheus, url: "http://prometheus:9090", other: "grafana:1234", web: "http://web:9000"}
         === other.yaml
         url: http://prometheus:9091
+    """),
+    tree("""
+        === deploy/nginx/shop.conf
+        server {
+          # proxy_pass http://127.0.0.1:8002;
+          location / { proxy_pass http://127.0.0.1:8000; }
+          location /feed { proxy_pass http://127.0.0.1:8001; }
+        }
+        === deploy/shop.service
+        [Service]
+        ExecStart=/srv/shop/bin/gunicorn shop:app --bind 127.0.0.1:8000
+        === feed.py
+        PORT = 8001
     """),
 ]
