@@ -43,6 +43,7 @@ _NAMED = re.compile(r"(?<![\w./:@$-])([a-z][a-z0-9_-]*):(80|443|\d{3,5})(?![\w.:
 _NO_ADDRESS = re.compile(r"(chown|chgrp|install|--?(user|image|volume)|-[uv])\b[^&|;\n]*$")
 """What stands before words that look like an address and are an owner, an image or a mount."""
 _ADDRESSED = re.compile(r"(ADDR(ESS(ES)?)?|SERVERS?|BROKERS?|ENDPOINTS?|HOSTS?|UPSTREAMS?|BACKENDS?|TARGETS?|NODES?)$")
+_HOST_OF = re.compile(r"_(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$")
 _TRIED = re.compile(
     r"\b(?:nc|wait[-_]for(?:[-_]it)?(?:\.sh)?)\s+(?:-\w+\s+(?:\d+\s+)?)*(?P<host>[a-z][a-z0-9_-]*)\s+(?P<port>\d{2,5})\b"
     r"|/dev/tcp/(?P<other>[a-z][a-z0-9_-]*)/(?P<number>\d{2,5})\b"
@@ -99,10 +100,21 @@ def _by_variables(each: Used) -> Iterator[Asked]:
         for address in filter(None, map(_NAMED.fullmatch, pieces)):
             if address[1] not in own:  # of several, a client takes those that answer
                 yield Asked(address[1], address[2], place, f"`{name}`", kind, "", assumed, len(pieces) > 1)
-        if name.endswith(("_HOST", "_HOSTNAME")) and _HOST.fullmatch(text):
-            other = environment.get(re.sub(r"_HOST(NAME)?$", "_PORT", name))
+        if (named_by := _HOST_OF.search(name)) and _HOST.fullmatch(text):
+            kind = "variable" if named_by[1].startswith("HOST") else "word"
+            yield Asked(text, "", place, f"`{name}`", kind, "", assumed)
+            other = environment.get(f"{name[: named_by.start()]}_PORT")
             port = interpolated(other.node.text)[0] if other is not None else ""
-            yield Asked(text, port if PORT.fullmatch(port) else "", place, f"`{name}`", "variable", "", assumed)
+            if other is not None and PORT.fullmatch(port):
+                yield Asked(
+                    text,
+                    port,
+                    other.node.place(other.file.path),
+                    f"`{name[: named_by.start()]}_PORT`",
+                    "word",
+                    "",
+                    assumed,
+                )
 
 
 def _by_variable_files(context: Context, each: Used) -> Iterator[Asked]:
@@ -113,14 +125,24 @@ def _by_variable_files(context: Context, each: Used) -> Iterator[Asked]:
         path = posixpath.normpath(posixpath.join(each.project.base_of(part.file), told))
         if not told or not is_known(told) or not context.repository.is_file(path):
             continue
-        for number, line in enumerate(context.repository.text(path).split("\n"), 1):
-            match = _SET.match(line)
-            if match is None or match[1] in own or _BROWSER.search(match[1]) or "$" in match[2]:
+        lines = enumerate(context.repository.text(path).split("\n"), 1)
+        told_here = {match[1]: (number, match) for number, line in lines if (match := _SET.match(line)) is not None}
+        for name, (number, match) in told_here.items():
+            if name in own or _BROWSER.search(name) or "$" in match[2]:
                 continue
+            place = Place(path, number, match.start(1) + 1)
             for found in _URL.finditer(match[2]):
                 if _HOST.fullmatch(found[2]):
-                    place = Place(path, number, match.start(1) + 1)
-                    yield Asked(found[2], found[3] or "", place, f"`{match[1]}`", "variable", found[1])
+                    yield Asked(found[2], found[3] or "", place, f"`{name}`", "variable", found[1])
+            value = match[2].strip().strip("\"'")
+            if (address := _NAMED.fullmatch(value)) is not None:
+                yield Asked(address[1], address[2], place, f"`{name}`", "word")
+            named_by = _HOST_OF.search(name)
+            other = f"{name[: named_by.start()]}_PORT" if named_by else ""
+            if other in told_here and other not in own and _HOST.fullmatch(value):
+                line, port = told_here[other][0], told_here[other][1][2].strip().strip("\"'")
+                if PORT.fullmatch(port):
+                    yield Asked(value, port, Place(path, line), f"`{other}`", "word")
 
 
 def _by_command(each: Used) -> Iterator[Asked]:

@@ -456,6 +456,29 @@ BAD = [
         [program:app]
         command=uvicorn shop:app --host 127.0.0.1 --port 8000
     """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: registry.example.com/web:1.4
+            env_file: web.env
+          store:
+            image: postgres:17
+        === web.env
+        DB_HOST=store
+        DB_PORT=5433
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          web:
+            image: registry.example.com/web:1.4
+            environment:
+              POSTGRES_SERVER: store
+              POSTGRES_PORT: "5433"
+          store:
+            image: postgres:17
+    """),
 ]
 GOOD = [
     tree(_WAITING % ("shop-store", "./wait-for-it.sh shop-store 3306")),
