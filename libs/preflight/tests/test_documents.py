@@ -80,6 +80,7 @@ def test_a_heading_of_the_same_level_ends_what_is_told_as_past() -> None:
         ".. code::\n   :number-lines:\n\n   ./x.sh",
         ".. note::\n\n   .. prompt:: bash $\n\n      ./x.sh",
         "Do this::\n\n    $ ./x.sh\n    ./printed.sh\n\n./prose.sh",
+        "1. Do this::\n\n   $ ./x.sh\n\n2. And rest.",
         "Old\n===\n\nFirst\n-----\n\n::\n\n  $ ./a.sh\n\nNew\n===\n\n::\n\n  $ ./x.sh",
     ],
 )

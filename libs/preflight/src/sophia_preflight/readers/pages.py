@@ -161,6 +161,8 @@ def _restructured(lines: list[str]) -> Iterator[Block]:
         if directive or literal:
             item = _ITEM.match(line)
             start, end = _body(lines, index, item.end() if item else _width(line))
+            if start == end:  # indented less than it has to be, and meant all the same
+                start, end = _body(lines, index, _width(line))
             if directive:
                 while start < end and re.match(r"\s*:[\w-]+:|\s*$", lines[start]):
                     start += 1
