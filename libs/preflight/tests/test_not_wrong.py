@@ -10,6 +10,36 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "a list of words on lines of their own": (
+        """
+        === build.sh
+        tools="cmd/one
+        cmd/two"
+        for tool in ${tools}; do
+          go build -o "out/${tool}" "./${tool}"
+        done
+        === go.mod
+        module example.com/shop
+        === cmd/one/main.go
+        package main
+        === cmd/two/main.go
+        package main
+        """,
+        """
+        === build.sh
+        tools="cmd/one
+        cmd/three"
+        for tool in ${tools}; do
+          go build -o "out/${tool}" "./${tool}"
+        done
+        === go.mod
+        module example.com/shop
+        === cmd/one/main.go
+        package main
+        === cmd/two/main.go
+        package main
+        """,
+    ),
     "a Dockerfile that m4 makes": (
         """
         === docker/Dockerfile.deb.m4

@@ -529,7 +529,7 @@ class _Follower:
         if word.bare and "{" in value:
             return [replace(made, value=each) for each in braces(value)]
         only = word.parts[0] if len(word.parts) == 1 else None
-        if " " in value and isinstance(only, Variable) and not only.quoted:
+        if re.search(r"[ \t\n]", value) and isinstance(only, Variable) and not only.quoted:
             return [
                 replace(made, value=each if each == MANY else each.replace(MANY, UNKNOWN)) for each in value.split()
             ]
