@@ -29,7 +29,7 @@ _OTHERS = re.compile(
     r"|gflags|absl|jsonargparse|hydra|defopt|argh|pyrallis|datargs|clize|invoke|tap|click_plugins|duty|nubia)\b"
     r"|\b(?:HfArgumentParser|LightningCLI|add_argparse_args|CliApp|cli_parse_args|CliSettingsSource|FlaskGroup"
     r"|BaseCommand|execute_from_command_line|load_entry_point|with_plugins|MultiCommand|prefix_chars)\b"
-    r"|\bsys\.argv\b(?!\[0\]|\[1:\]|\))",
+    r"|\bsys\.argv\b(?!\[0\]|\[\w+:\]|\))",
     re.MULTILINE,
 )
 """What makes options of names that are none in the source, or brings commands of others."""

@@ -13,6 +13,7 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.readers.dockerfile import KNOWN, Dockerfile, Instruction
 from sophia_preflight.standing import consequence
+from sophia_preflight.text import named
 
 RULE = Rule(
     id="dockerfile-syntax",
@@ -22,6 +23,13 @@ RULE = Rule(
     fix="correct the instruction",
     family="dockerfiles",
 )
+_FLAGS = {
+    "RUN": named("mount network security device"),
+    "COPY": named("from chown chmod link parents exclude"),
+    "ADD": named("chown chmod link keep-git-dir checksum exclude unpack"),
+    "HEALTHCHECK": named("interval timeout start-period start-interval retries"),
+}
+"""Flags of instructions; builders of others know a few more, of which none is nearly one of these."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -37,6 +45,15 @@ def check(context: Context) -> Iterable[Finding]:
                 severity=severity,
                 confidence=Confidence.CERTAIN if context.repository.text(path).strip() else Confidence.LIKELY,
                 fix=f"did you mean `{near[0]}`?" if near else RULE.fix,
+                blocks=blocks,
+            )
+        for each, flag, meant in _flags(made):
+            yield RULE.found(
+                f"`{each.name}` has no flag `--{flag}`",
+                Place(path, each.line, 1),
+                anchor=f"{each.name} --{flag}",
+                severity=severity,
+                fix=f"did you mean `--{meant}`?",
                 blocks=blocks,
             )
         for each, message in _wrong(made):
@@ -61,6 +78,17 @@ def _wrong(made: Dockerfile) -> Iterator[tuple[Instruction, str]]:
                 yield each, f"`{each.name}` says nothing"
 
 
+def _flags(made: Dockerfile) -> Iterator[tuple[Instruction, str, str]]:
+    """Flags that an instruction does not have: with the one that was meant."""
+    for stage in made.stages:
+        for each in stage.instructions:
+            for flag in each.flags if not each.onbuild else ():
+                if flag not in _FLAGS.get(each.name, ()) and (
+                    near := get_close_matches(flag, _FLAGS.get(each.name, ()), n=1)
+                ):
+                    yield each, flag, near[0]
+
+
 def _nearly_json(text: str) -> bool:
     """A list in single quotes, or with a comma too many: not what `[` as a command would look like."""
     if not re.fullmatch(r"\[\s*['\"].*\]?", text, re.DOTALL) or "]]" in text or text.startswith("[["):
@@ -73,6 +101,13 @@ def _nearly_json(text: str) -> bool:
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.13 AS build
+        RUN true
+        FROM python:3.13-slim
+        COPY --form=build /srv /srv
+    """),
     tree("""
         === Dockerfile
         FROM python:3.12-slim
