@@ -60,6 +60,13 @@ def test_a_key_that_only_tests_use_does_not_block_be_it_through_settings(
     assert bool(_all_blocking(tmp_path, texts)) is blocks
 
 
+def test_a_key_that_an_example_has_by_where_it_is_installed_does_not_block(tmp_path: Path) -> None:
+    key = json.loads(_KEY)["private_key"]
+    texts = {"misc/ca/user/user-privkey.pem": key, "misc/examples/one.cfg": 'key = "/etc/shop/user-privkey.pem"\n'}
+    assert _all_blocking(tmp_path, texts) == []
+    assert _all_blocking(tmp_path / "two", {"misc/ca/user/user-privkey.pem": key})
+
+
 @pytest.mark.parametrize(("user", "blocks"), [("server/a_test.go", False), ("tests/a_test.go", True)])
 def test_a_password_in_settings_below_the_tests_that_use_them_does_not_block(
     user: str, blocks: bool, tmp_path: Path

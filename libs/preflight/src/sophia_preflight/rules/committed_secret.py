@@ -108,14 +108,15 @@ def _users(context: Context, wanted: set[str]) -> dict[str, set[str]]:
     for path in wanted:
         by_name.setdefault(posixpath.basename(path), []).append(path)
     names = "|".join(map(re.escape, sorted(by_name, key=len, reverse=True)))
-    pattern = re.compile(rf"((?:[\w.-]+/)*)(?<![\w.-])({names})(?![\w-])")
+    pattern = re.compile(rf"(/?(?:[\w.-]+/)*)(?<![\w.-])({names})(?![\w-])")
     users: dict[str, set[str]] = {}
     for path, entry in context.repository.entries.items():
         if entry.size < _MOST_BYTES and not _TELLING.search(path) and not _DOCUMENTS.search(path):
             for folder, name in set(pattern.findall(context.repository.glimpse(path))):
                 inner = re.sub(r"^(\.{1,2}/)+", "", folder)
                 for each in by_name[name]:
-                    if each != path and f"/{each}".endswith(f"/{inner}{name}"):
+                    # an absolute one says where it is installed
+                    if each != path and (inner.startswith("/") or f"/{each}".endswith(f"/{inner}{name}")):
                         users.setdefault(each, set()).add(path)
     return users
 
