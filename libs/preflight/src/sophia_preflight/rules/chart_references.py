@@ -13,6 +13,7 @@ from difflib import get_close_matches
 
 from sophia_preflight.clusters.templates import BLOCK, NAME, WORKLOADS, Template, templates
 from sophia_preflight.context import Context
+from sophia_preflight.defaults import told_port
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers import yaml
@@ -49,6 +50,7 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _references(objects)
             yield from _bindings(context, objects)
             yield from _probes(objects)
+            yield from _options(objects)
             yield from _selectors(objects)
             yield from _ports(context, directory, objects)
 
@@ -196,6 +198,7 @@ def _is_brought(context: Context, kind: str, name: str) -> bool:
 # --- labels ----------------------------------------------------------------------------------------------------------
 
 _SELECTOR = re.compile(r"^  selector:[ \t]*\n((?:    +\S.*\n)+)", re.MULTILINE)
+_OWN = re.compile(r"^  selector:[ \t]*\n    matchLabels:[ \t]*\n((?:      +\S.*\n)+)", re.MULTILINE)
 _LABELS = re.compile(
     r"^ {4,8}metadata:[ \t]*\n(?: {6,}\S.*\n)*?(?P<indent> +)labels:[ \t]*\n(?P<body>(?:(?P=indent) +\S.*\n)+)",
     re.MULTILINE,
@@ -204,22 +207,31 @@ _PAIR = re.compile(r"[\w./-]+:\s+\S.*")
 
 
 def _selectors(objects: list[Template]) -> Iterator[Finding]:
-    """Services whose selector, as it is written, is not among the labels of any pod that the chart makes."""
-    pods = [
-        _pairs(found["body"]) for each in objects if each.kind in WORKLOADS for found in _LABELS.finditer(each.text)
-    ]
+    """Services, and workloads, whose selector as it is written is not among the labels of the pods that are meant."""
     workloads = [each for each in objects if each.kind in WORKLOADS or each.kind in ("Job", "CronJob")]
-    if not pods or len(pods) < len(workloads):
-        return
+    pods = [(each, _pairs(found["body"])) for each in workloads for found in _LABELS.finditer(each.text)]
     for each in objects:
+        own = [labels for one, labels in pods if one is each]
         found = _SELECTOR.search(each.text) if each.kind == "Service" else None
+        found = found or (_OWN.search(each.text) if own else None)
         wanted, is_open = _pairs(found[1]) if found is not None else ({}, True)
-        if found is None or is_open or not wanted or any(_may_match(wanted, *labels) for labels in pods):
+        if found is None or not wanted:
             continue
-        if not any(wanted.keys() <= labels.keys() for labels, _ in pods):
+        meant = own or [
+            labels for one, labels in pods if one.path == each.path or (each.name and one.name == each.name)
+        ]
+        if not meant and (is_open or len(pods) < len(workloads)):
+            continue
+        among = meant or [labels for _, labels in pods]
+        if any(_may_match(wanted, labels, is_open or more) for labels, more in among):
+            continue
+        if not among or (not meant and not any(wanted.keys() <= labels.keys() for labels, _ in among)):
             continue
         shown = "`, `".join(sorted(f"{key}: {value}" for key, value in wanted.items()))
-        said = f"{_said(each)} selects `{shown}`, and no pods of the chart have these labels"
+        whose = (
+            "its own pods do not" if own else "no pods of the chart" if not meant else "the pods that it is for do not"
+        )
+        said = f"{_said(each)} selects `{shown}`, and {whose} have these labels"
         yield _found(each.path, each.place(found.start(1) + 4), said, "selector", "", None)
 
 
@@ -263,6 +275,26 @@ def _probes(objects: list[Template]) -> Iterator[Finding]:
                     f"the {probe[2]}Probe of {_said(each)} asks port `{probe[3]}`, and its program answers on `{there}`"
                 )
                 yield _found(each.path, each.place(probe.start(3)), said, f"probe {probe[3]}", there, None)
+
+
+_WORD = re.compile(r"^[ \t]*-[ \t]+[\"']?(--?[\w.-]+(?:[= ]\S*?)?|:?\d{2,5})[\"']?[ \t]*$", re.MULTILINE)
+_CONTAINER_PORT = re.compile(r"^[ \t]*(?:-[ \t]+)?containerPort:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
+
+
+def _options(objects: list[Template]) -> Iterator[Finding]:
+    """The one port that a container declares and its probes ask, where an option tells its program another."""
+    for each in objects:
+        declared = _CONTAINER_PORT.findall(each.text) if each.kind in WORKLOADS else []
+        told = told_port(" ".join(_WORD.findall(each.text))) if len(declared) == 1 else ""
+        asked = {probe[3] for probe in _PROBE_PORT.finditer(each.text)}
+        if not told or not declared[0].isdigit() or told == declared[0] or declared[0] not in asked:
+            continue
+        shown = _PROBE_PORT.sub("", _CONTAINER_PORT.sub("", each.text))
+        if re.search(rf"(?<!\d){declared[0]}(?!\d)", shown):
+            continue
+        at = next(word.start(1) for word in _WORD.finditer(each.text) if told in word[1])
+        said = f"the program of {_said(each)} is told the port `{told}`, and its probes ask `{declared[0]}`"
+        yield _found(each.path, each.place(at), said, f"option {told}", declared[0], None)
 
 
 def _ports(context: Context, directory: str, objects: list[Template]) -> Iterator[Finding]:
@@ -440,7 +472,8 @@ _ROLES = """
           serviceAccountName: %s
           containers:
             - name: watcher
-              args: ["--liveness=http://0.0.0.0:%s/healthz"]
+              args:
+                - "--liveness=http://0.0.0.0:%s/healthz"
               livenessProbe:
                 httpGet:
                   path: /healthz
@@ -461,6 +494,9 @@ _SELECTED = """
     metadata:
       name: {{ .Release.Name }}
     spec:
+      selector:
+        matchLabels:
+          tier: %s
       template:
         metadata:
           labels:
@@ -495,7 +531,36 @@ _MORE = """
             {{- range $key, $value := .Values.labels }}
             {{ $key }}: {{ $value }}
             {{- end }}"""
+_TOLD = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: web
+    version: 1.0.0
+    === chart/templates/web.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: web
+    spec:
+      template:
+        spec:
+          containers:
+            - name: web
+              image: registry.example.com/web:1.4
+              args:
+                - -level={{ .Values.level }}
+                - "%s"
+              ports:
+                - name: http
+                  containerPort: 8080
+              livenessProbe:
+                httpGet:
+                  path: /healthz
+                  port: 8080
+"""
 BAD = [
+    tree(_TOLD % "-port=8081"),
+    tree(_TOLD % "--listen-address=:8081"),
     tree(_CHART % ("http", "level", "config", "http")),
     tree(_CHART % ("http", "log-level", "settings", "http")),
     tree(_CHART % ("http", "level", "settings", "web")),
@@ -503,15 +568,18 @@ BAD = [
     tree(_ROLES % ("watcher", "watcher-account", "8080")),
     tree(_ROLES % ("watcher-role", "watcher", "8080")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8081")),
-    tree(_SELECTED % ("", "web-config", "frontend")),
-    tree(_SELECTED % (_MORE, "web-config", "frontend")),
-    tree(_SELECTED % ("", "web-configs", "front")),
+    tree(_SELECTED % ("front", "", "web-config", "frontend")),
+    tree(_SELECTED % ("front", _MORE, "web-config", "frontend")),
+    tree(_SELECTED % ("front", "", "web-configs", "front")),
+    tree(_SELECTED % ("frontend", _MORE, "web-config", "front")),
 ]
 GOOD = [
+    tree(_TOLD % "-port=8080"),
+    tree(_TOLD % "--metrics-port=8081"),
     tree(_CHART % ("http", "level", "settings", "http")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8080")),
     tree(_ROLES % ("cluster-admin", "default", "{{ .Values.port }}")),
-    tree(_SELECTED % ("", "web-config", "front")),
-    tree(_SELECTED % ("", "of-another-chart", "front")),
-    tree(_SELECTED % (_MORE, "web-config", "{{ .Values.tier }}")),
+    tree(_SELECTED % ("front", "", "web-config", "front")),
+    tree(_SELECTED % ("front", "", "of-another-chart", "front")),
+    tree(_SELECTED % ("front", _MORE, "web-config", "{{ .Values.tier }}")),
 ]

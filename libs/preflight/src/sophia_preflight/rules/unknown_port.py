@@ -96,7 +96,7 @@ class _Programs:
 
 
 def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
-    """The one port that a pod declares, and is asked for, where an option tells its program another."""
+    """The one port that a pod declares and is asked for, where an option tells its program another."""
     if len(pod.containers) != 1 or len(pod.port_numbers) != 1:
         return
     node, (declared,) = pod.containers[0].node, pod.port_numbers
@@ -116,16 +116,19 @@ def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
         for word in probe["exec"]["command"].elements()
         for match in _HERE.finditer(word.text)
     }
-    if told in asked or not asked & {declared, *pod.port_names}:
+    for service in scope.of("Service"):
+        selector = equal_labels(service.node["spec"]["selector"])
+        if selector and scope.matching(selector, service.namespace) == [pod]:
+            asked |= {entry["targetPort"].text for entry in service.node["spec"]["ports"].elements()}
+    if told in asked or not asked & {declared, *pod.port_names} or any("metrics" in name for name in pod.port_names):
         return
     word = next(each for each in reversed(words) if told in each.text)
     yield _found(
         item,
-        f"the program of {item.said} is told the port `{told}`, and its probes ask `{declared}`, which it declares",
+        f"the program of {item.said} is told the port `{told}`, and is asked on `{declared}`, which it declares",
         [Involved(word.place(item.path), "option"), _declared(item, pod)],
         f"{told} of {item.said}",
         confidence=Confidence.LIKELY,
-        why="the probes never succeed: the container is restarted, or gets no requests",
     )
 
 
@@ -474,6 +477,7 @@ BAD = [
     ),
     tree(_SERVER % ("8001", _TOLD)),
     tree(_SERVER % ("8001", _OPTION % ("-port=8081", 8001, "httpGet: {path: /, port: 8001}"))),
+    tree(_SERVER % ("web", _OPTION % ("--listen=0.0.0.0:8081", 8001, "httpGet: {path: /, port: 9000}"))),
     tree(_SERVER % ("8001", _OPTION % ("--http-addr=:8081", 8001, "httpGet: {path: /, port: web}"))),
     tree(_SERVER % ("8001", _OPTION % ("-port=8081", 8001, 'exec: {command: [wget, "http://localhost:8001/"]}'))),
     tree(_SERVER % ("8000", _TOLD + "\n              livenessProbe: {httpGet: {path: /, port: 8001}}")),
