@@ -30,6 +30,12 @@ _INSTALLS = re.compile(
     r"|\b(poetry\s+install|uv\s+sync|pdm\s+install|setup\.py\s+install|pipenv\s+install|hatch\s+build|-m\s+build)\b"
 )
 
+_FETCHES = re.compile(
+    r"\bgit\s+clone\s[^&|;\n]*\s\.[ \t]*($|[&|;\n])|\bgit\s+init[ \t]*($|[&|;\n]|\.[ \t]*($|[&|;\n]))"
+    r"|\btar\s(?![^&|;\n]*\s(-C|--directory|--one-top-level))(?=[^&|;\n]*--strip)-?-?\w*x",
+    re.MULTILINE,
+)
+"""What fills the directory that it works in with files of others."""
 
 _WRITTEN = re.compile(r"\.(sh|bash)$")
 """Files that people write, and commands of a build hardly ever do."""
@@ -327,6 +333,8 @@ class Images:
             self._copy(made, each, found)
         elif each.name == "RUN":
             found.installs_project |= any(_INSTALLS.search(text) for text in (each.flat, *_documents(each)))
+            if any(_FETCHES.search(text) for text in (each.flat, *_documents(each))):
+                found.unknown.append(found.workdir)
             found.opaque |= "mount" in each.flags or bool(each.heredocs) or _is_opaque(each)
             self._run(made, found)
         elif each.name == "VOLUME":

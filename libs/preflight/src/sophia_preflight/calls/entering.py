@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sophia_preflight.clusters.objects import Item
     from sophia_preflight.context import Context
 
+_EXAMPLE = re.compile(r"(^|/)(examples?|samples?|demos?|tutorials?|docs?)/")
 _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
 """What Kubernetes puts a variable's value for."""
 
@@ -90,6 +91,11 @@ def _current(image: str) -> str:
     """The name of an image that is the newest there is; one of a release may differ from what is here."""
     _, _, tag = image.rpartition("/")[2].partition(":")
     return "" if "@" in image or re.match(r"v?\d", tag) else _name(image)
+
+
+def _is_of_then(path: str, image: str) -> bool:
+    """Whether an example starts a release of an image, which may take other words than what is here."""
+    return _EXAMPLE.search(path) is not None and re.search(r":v?\d+\.\d", image) is not None
 
 
 def _entry(made: Dockerfile, stage: Stage) -> list[str]:
@@ -165,8 +171,10 @@ def _services(context: Context, images: NamedImages) -> Iterator[Call]:
                 continue
             path = command.file.path
             found = _image_of(context, images, project, service)
+            image = service.get("image")
+            if image is not None and not service.has("build") and _is_of_then(path, image.text):
+                continue
             if found is None:
-                image = service.get("image")
                 own = _current(image.text) if image is not None and not service.has("build") else ""
                 if own and words[0].value.startswith("-"):
                     key = service_key(path, name)

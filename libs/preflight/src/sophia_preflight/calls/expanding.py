@@ -53,6 +53,11 @@ def stripped(value: str, operator: str, pattern: str) -> str:
     return value
 
 
+def line(words: Sequence[Word]) -> str:
+    """Words as one text, which is the same words again where nothing quotes it: `command=$@; $command`."""
+    return " ".join(word.value for word in words)
+
+
 def braces(value: str) -> list[str]:
     found = re.search(r"\{([^{}]*,[^{}]*)\}", value)
     if not found:

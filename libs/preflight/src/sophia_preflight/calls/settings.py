@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sophia_preflight.calls.docker import interpreted
-from sophia_preflight.calls.model import Attribute, Call, Caller, ImageBuild, Needed, Site, Trace
+from sophia_preflight.calls.model import Attribute, Call, Caller, Composition, ImageBuild, Needed, Site, Trace
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.readers import json, yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
@@ -126,11 +126,20 @@ def _of_system(path: str, system: _System, root: Node, lines: list[str], found: 
     site = _beside(path, system.caller) if system.beside else Site(path, system.caller, ROOT, owner=name)
     if any(key in _PLACED for step in root["steps"].elements() for key, _ in step.items()):
         site = replace(site, directory=UNKNOWN)  # what makes the steps of these says where they begin
+    if name.startswith("config.") and any(each["path"].text not in ("", ".") for each in _under_key(root, "checkout")):
+        site = replace(site, directory=UNKNOWN)  # the repository lies somewhere below
     for owner, is_elsewhere, node in _under(root, system.commands):
         if isinstance(node.value, str) and not _is_windows(node.text):
-            at = replace(site, directory=CWD if is_elsewhere else site.directory, owner=owner or name)
+            base = CWD if is_elsewhere and site.directory != UNKNOWN else site.directory
+            at = replace(site, directory=base, owner=owner or name)
             _run(of_node(path, node, lines), at, found)
-    for key, purpose in system.files:
+    together = root["dockerComposeFile"].elements() if name.endswith("devcontainer.json") else []
+    if len(together) > 1:
+        composition = Composition(
+            tuple(Word(each.text, each.line, each.column) for each in together), verb="up", partial=True
+        )
+        found.calls.append(Call(composition, site, together[0].place(path), "dockerComposeFile"))
+    for key, purpose in system.files if len(together) < 2 else system.files[:-1]:
         for base, node in _files(root, key, system.base):
             _file(node, purpose, replace(site, directory=joined(site.directory, base)) if base else site, found)
     if name.endswith("devcontainer.json"):
@@ -150,6 +159,16 @@ def _files(node: Node, key: str, base: str) -> Iterator[tuple[str, Node]]:
             yield from _files(value, key, base)
     for each in node.elements():
         yield from _files(each, key, base)
+
+
+def _under_key(node: Node, key: str) -> Iterator[Node]:
+    """What stands under a key, anywhere below a node."""
+    for name, value in node.items():
+        if name == key:
+            yield value
+        yield from _under_key(value, key)
+    for each in node.elements():
+        yield from _under_key(each, key)
 
 
 def _under(node: Node, keys: tuple[str, ...], owner: str = "") -> Iterator[tuple[str, bool, Node]]:

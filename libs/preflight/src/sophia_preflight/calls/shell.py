@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
-from sophia_preflight.calls.expanding import braces, printed, stripped
+from sophia_preflight.calls.expanding import braces, line, printed, stripped
 from sophia_preflight.calls.marking import fatal_marks, marks, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
-from sophia_preflight.calls.states import Held, State, merged
+from sophia_preflight.calls.states import Held, State, asks_for_program, merged
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
     Assignment,
@@ -261,7 +261,9 @@ class _Follower:
         self.state.tested = knows
 
     def otherwise(self, command: If, knows: tuple[str, ...], outcomes: list[State]) -> None:
-        """Follow what is done where no branch is taken."""
+        """Follow what is done where no branch is taken; who has no program that the script asks for is none of ours."""
+        if outcomes and asks_for_program(command):
+            return
         otherwise = self.state.copy()
         if command.otherwise:
             failing_all = [path for condition, _ in command.branches for path in self.tests(condition)[1]]
@@ -624,7 +626,7 @@ class _Follower:
             index = int(name) - 1
             return Held(self.positional[index].value) if index < len(self.positional) else Held("")
         if name in ("@", "*") and self.positional and not any(re.search(r"\s", each.value) for each in self.positional):
-            return None if any(each.many for each in self.positional) else Held(_line(self.positional))
+            return None if any(each.many for each in self.positional) else Held(line(self.positional))
         held = self.state.variables.get(name)
         if held is not None:
             if part.index and part.index not in ("@", "*", "0") and held.items is not None:
@@ -681,8 +683,3 @@ class _Follower:
 
 def _last(path: str) -> str:
     return posixpath.basename(path.rstrip("/"))
-
-
-def _line(words: Sequence[Word]) -> str:
-    """Words as one text, which is the same words again where nothing quotes it: `command=$@; $command`."""
-    return " ".join(word.value for word in words)

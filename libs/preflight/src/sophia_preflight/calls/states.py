@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sophia_preflight.readers.shell import If, Pipeline, Simple
 from sophia_preflight.text import MANY, UNKNOWN, Word
 
 
@@ -53,6 +54,16 @@ def merged(states: Sequence[State]) -> State:
             if name not in other.variables and not held.assumed:
                 result.variables[name] = Held(held.value, True, held.items)
     return result
+
+
+def asks_for_program(command: If) -> bool:
+    """Whether a condition without another branch only asks for a program: `if type realpath; then …; fi`."""
+    condition, _ = command.branches[0]
+    asked = condition[0] if len(condition) == 1 and len(command.branches) == 1 and not command.otherwise else None
+    if isinstance(asked, Pipeline) and len(asked.commands) == 1 and not asked.negated:
+        asked = asked.commands[0]
+    words = [word.bare for word in asked.words] if isinstance(asked, Simple) else []
+    return bool(words) and (words[0] in ("type", "hash", "which") or words[:2] == ["command", "-v"])
 
 
 def _longer(one: str, two: str) -> str:

@@ -36,7 +36,14 @@ _SHELLS = re.compile(r"(bash|sh)\b")
 _PLAIN = re.compile(r"(& )?[\w.\\/-]+( +[\w.\\/:=@,-]+)*\s*")
 _OTHER_BRANCH = re.compile(r"(refs/heads/)?(gh-pages|pages|website|assets|badges|data|orphan[\w-]*|[\w-]*-pages)$")
 """Branches that by their names hold something else than the source."""
+_OWN_REPOSITORY = re.compile(r"github\.repository\b|\bpull_request\.head\.repo\.full_name")
+"""How a checkout names this repository, or a fork that asks to be merged into it."""
 _LOCAL = re.compile(r"(^|/)\.(github|gitea|forgejo)/")
+_REQUIRES = re.compile(
+    r"""\b(?:require\(\s*['"`]\./|(?:require|import)\(\s*['"`]"""
+    r"""(?:\$\{\{\s*github\.workspace\s*\}\}|\$\{process\.env\.GITHUB_WORKSPACE\})/)([\w./-]*\w)['"`]\s*\)"""
+)
+"""A module of the checkout, in a script of actions/github-script."""
 _MAKES_FILES = re.compile(r"actions/(download-artifact|cache)|dawidd6/action-download-artifact")
 
 
@@ -136,11 +143,16 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
     if file := step.with_["compose-file"] or step.with_["compose_file"]:
         _compose(workflow, job, step, file, workspace, owner, found)
     if name == "actions/checkout":
-        _checkout(step, workspace, found)
+        _checkout(workflow, job, step, workspace, found)
     elif name.startswith("./"):
         brought = not workspace.actions.isdisjoint(name.split("/"))
         if workspace.checked_out and workspace.base == ROOT and not workspace.opaque and not brought:
             _needed(workflow, step.uses, "the local action", owner, found, file=False)
+    elif name == "actions/download-artifact" and (only := _only_file(workflow, step)):
+        directory = workspace.directory(step.with_["path"].text or ".")
+        found.produced.append(Produced(joined(directory, posixpath.basename(only))))
+    elif name == "actions/github-script":
+        _required(workflow, step, workspace, owner, found)
     elif _MAKES_FILES.match(name):
         workspace.opaque |= not name.endswith("cache")
         if path := step.with_["path"].text:
@@ -155,6 +167,39 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
             follow(of_node(workflow.path, script, workflow.lines), site, found)
     elif workspace.checked_out:
         _inputs(workflow, step, name, workspace, owner, found)
+
+
+def _only_file(workflow: Workflow, step: Step) -> str:
+    """The file that an artifact of the same run consists of; empty where it may be others."""
+    name = step.with_["name"].text
+    paths = [
+        each.with_["path"].text.strip()
+        for job in workflow.jobs
+        for each in job.steps
+        if each.uses.text.startswith("actions/upload-artifact@") and each.with_["name"].text == name
+    ]
+    elsewhere = any(key in step.with_ for key in ("run-id", "repository", "pattern", "github-token"))
+    if not name or "${{" in name or elsewhere or len(set(paths)) != 1:
+        return ""
+    return paths[0] if re.fullmatch(r"[\w./-]*\w\.\w+", paths[0]) else ""
+
+
+def _required(workflow: Workflow, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    """Modules of the checkout that a script in a step requires; paths begin in the job's directory."""
+    script = step.with_["script"]
+    if not workspace.checked_out or re.search(r"\btry\s*\{|\bexistsSync\b|\bchdir\b", script.text):
+        return
+    site = Site(
+        workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque,
+        guard=Guard(step.tolerated),
+    )  # fmt: skip
+    for number, line in enumerate(script.text.split("\n"), 1):
+        if (match := _REQUIRES.search(line)) and not line.lstrip().startswith(("//", "*", "/*")):
+            at = of_node(workflow.path, script, workflow.lines).place(number, match.start(1) + 1)
+            path = match[1]
+            either = tuple(path + each for each in (".js", ".cjs", ".mjs", ".json", "/index.js", "/package.json"))
+            needed = Needed(Word(path, at.line, at.column), "the module that the script requires", either=either)
+            found.calls.append(Call(needed, site, at, line.strip()))
 
 
 def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, owner: str, found: Trace) -> None:
@@ -189,9 +234,12 @@ def _compose(
     found.calls.append(Call(composed, site, step.uses.place(workflow.path), f"docker compose -f {file.text} up"))
 
 
-def _checkout(step: Step, workspace: Workspace, found: Trace) -> None:
+def _checkout(workflow: Workflow, job: Job, step: Step, workspace: Workspace, found: Trace) -> None:
     path, repository = step.with_["path"].text.removeprefix("./").strip("/"), step.with_["repository"].text
-    foreign = (repository and "github.repository" not in repository) or _OTHER_BRANCH.match(step.with_["ref"].text)
+    if variable := re.fullmatch(r"\$\{\{\s*env\.(\w+)\s*\}\}", repository):
+        told = "\n".join(re.findall(rf"\b{variable[1]}=(.*)", "\n".join(each.run.text for each in job.steps)))
+        repository = job.env[variable[1]].text or workflow.env[variable[1]].text or told or repository
+    foreign = (repository and not _OWN_REPOSITORY.search(repository)) or _OTHER_BRANCH.match(step.with_["ref"].text)
     workspace.checked_out |= not foreign
     value = UNKNOWN if foreign else ROOT
     if path:

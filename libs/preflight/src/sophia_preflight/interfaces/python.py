@@ -37,6 +37,8 @@ _ASKS_FOR_HELP = re.compile(
     r"""["'](--?h(elp)?|--version)["']\s+(not\s+)?in\s+(sys\.)?argv\b"""
     r"""|\bin\s+sys\.argv\S*\s+for\s+\w+\s+in\s+[\w.]*help_option_names"""
 )
+_AFTERWARDS = re.compile(r"\.parse_args\(\s*\)\n(?:[ \t]+[^\n]*\n|\n|[ \t]*#[^\n]*\n)*")
+"""What a function does once its parser has accepted the arguments; there is nothing more to refuse."""
 _ENDS_OR_CHANGES = re.compile(
     r"\bexit\(|\braise\b|\bargv\s*(\[[^\]]*\]\s*)?=(?!=)|\bargv\.(insert|pop|append|remove|extend|clear)|\bdel argv"
     r"|\breturn argv\b"
@@ -57,7 +59,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
     if not _PARSES.search(text):
         return plain.interface_of(tree, own, nodes)
-    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", _without_looks(tree, own)))):
+    if _sees_first(tree, own):
         return Interface("unknown")
     for said in dict.fromkeys((own, text)):
         if "argparse" in said or "ArgumentParser" in said:
@@ -72,7 +74,7 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
 def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str = "") -> Interface:
     """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
     own = own or text
-    if _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", _without_looks(tree, own)))):
+    if _sees_first(tree, own):
         return Interface("unknown")
     functions = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
     function = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == entry), None)
@@ -85,6 +87,12 @@ def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry
         if _CLICK.search(said):
             return Click(nodes, start).interface()
     return Interface("unknown")
+
+
+def _sees_first(tree: ast.Module, text: str) -> bool:
+    """Whether a program looks at its arguments, or changes them, before its parser does."""
+    before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, text))
+    return _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", before))) is not None
 
 
 def _without_looks(tree: ast.Module, text: str) -> str:

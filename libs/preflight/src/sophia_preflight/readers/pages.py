@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([^`]*)$")
+_OF_PAGES = re.compile(r"(md|mdx|markdown|myst|rst)\b")
+"""The language of a block that shows how a page is written, with blocks of its own."""
 _ONE_LINE = re.compile(
     r"(\s*)(`{3,})[ \t]*(?:(bash|sh|shell|console|zsh)[ \t]+(?![\w./-]+\.sh\b))?([a-z.$][^`]* [^`]*?)[ \t]*\2\s*$"
 )
@@ -88,15 +91,22 @@ def _markdown(lines: list[str]) -> Iterator[Block]:
             yield Block(whole[3] or "", "", index, whole.start(4), [whole[4]], lead, headings.past)
             lead = ""
         elif fence := _FENCE.match(line):
-            start, closing = index, re.compile(rf"\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
-            while index < len(lines) and not closing.match(lines[index]):
+            start, closing = index, re.compile(rf"\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*($|[A-Za-z{{])")
+            while index < len(lines) and not (end := closing.match(lines[index])):
                 index += 1
+            forgotten = index < len(lines) and end is not None and bool(end[1])
+            if forgotten and _OF_PAGES.match(fence[3]):
+                forgotten = False
+                while index < len(lines) and lines[index].strip() != fence[2]:
+                    index += 1
             language, _, title = re.sub(r"[{}.]", " ", fence[3]).strip().partition(" ")
             inner = _dedented(lines[start:index], len(fence[1]))
+            if forgotten:  # another block begins: this one ended with its paragraph
+                inner = list(takewhile(str.strip, inner))
             yield Block(
                 language.lower(), fence[3] if title else "", start + 1, len(fence[1]), inner, lead, headings.past
             )
-            index += 1
+            index += not forgotten
             lead = ""
         elif line.startswith(("    ", "\t")) and not lines[index - 2].strip():
             start = index - 1
