@@ -32,12 +32,13 @@ from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
 from sophia_preflight.pipelines import Whole, wholes
 from sophia_preflight.readers.compose import COMPOSE_NAMES, ComposeFile, Project, Service, build_of
-from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
+from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.tree import Documents
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.repository import Repository
+from sophia_preflight.seeing import Seeing
 from sophia_preflight.settings import Settings
 from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
 from sophia_preflight.together import bodies, is_another_way, lacking, offered
@@ -333,47 +334,17 @@ class Context:
         named = dockerfile.stage(build.stage) if build.stage and is_known(build.stage) else None
         return named or dockerfile.final
 
+    @cached_property
+    def seeing(self) -> Seeing:
+        return Seeing(self)
+
     def filesystems(self, site: Site) -> Iterator[ImageView]:
         """The file systems that a call in an image may see."""
-        if site.inside is not None or "::" in site.image:
-            yield from self._service_filesystems(site)
-            return
-        path, _, rest = site.image.partition("#")
-        stage_text, _, instruction = rest.partition("@")
-        made = self.dockerfiles.get(path)
-        if made is None or not stage_text.isdigit():
-            return
-        stage = made.stages[int(stage_text)]
-        index = int(instruction)
-        if index < len(stage.instructions) and _brings_files(stage.instructions[index]):
-            return
-        for build in self.builds(path):
-            files = self.images.filesystem(made, stage, build.directory, index)
-            yield ImageView(files, build.certain)
+        return self.seeing.filesystems(site)
 
     def services_at(self, site: Site) -> Iterator[tuple[Project, Service]]:
         """The services whose containers a call may run in."""
-        if site.inside is not None:
-            name = site.inside.service
-            projects = list(self._project_at(site.path, site.inside.directory, site.inside.composition))
-        else:
-            file, _, name = site.image.partition("::")
-            projects = self.projects_with(file)
-        for project in projects:
-            service = project.services(self.composes).get(name)
-            if service is not None:
-                yield project, service
-
-    def _service_filesystems(self, site: Site) -> Iterator[ImageView]:
-        for project, service in self.services_at(site):
-            made = self.service_build(project, service)
-            if made is None:
-                continue
-            path, build = made
-            dockerfile = self.dockerfiles[path]
-            stage = self.stage_of(dockerfile, build)
-            if stage is not None:
-                yield ImageView(self.images.filesystem(dockerfile, stage, build.directory), True)
+        return self.seeing.services_at(site)
 
     # --- compose projects --------------------------------------------------------------------------------------------
 
@@ -527,9 +498,9 @@ class Context:
         return bool(re.search(r"stack|swarm", posixpath.basename(file.path), re.IGNORECASE))
 
     def _called_project(self, call: Call, target: Composition) -> Iterator[Project]:
-        yield from self._project_at(call.site.path, call.site.directory, target)
+        yield from self.project_at(call.site.path, call.site.directory, target)
 
-    def _project_at(self, path: str, directory: str, target: Composition) -> Iterator[Project]:
+    def project_at(self, path: str, directory: str, target: Composition) -> Iterator[Project]:
         paths: list[str] = []
         for word in target.files:
             if not word.known:
@@ -588,12 +559,6 @@ class Context:
 
     def path_of(self, word: Word, call: Call, *, directory: bool = False, written: bool = False) -> Location:
         return self.finder.path(word, call.site, directory=directory, written=written)
-
-
-def _brings_files(instruction: Instruction) -> bool:
-    """Whether something is mounted while an instruction runs that may bring files: anything but a cache or secret."""
-    mounts = instruction.flags.get("mount", "").split()
-    return any(not re.search(r"\btype=(cache|secret|ssh|tmpfs)\b", each) for each in mounts)
 
 
 def _below(start: str, value: str) -> str | None:

@@ -23,7 +23,7 @@ from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, joined
 
 if TYPE_CHECKING:
     from sophia_preflight.clusters.objects import Item
-    from sophia_preflight.context import Context
+    from sophia_preflight.context import BuildContext, Context
 
 _EXAMPLE = re.compile(r"(^|/)(examples?|samples?|demos?|tutorials?|docs?)/")
 _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
@@ -54,22 +54,32 @@ class NamedImages:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._named: dict[str, set[tuple[str, int]]] = {}
+        self._whole: dict[str, set[tuple[str, int, str]]] = {}
         told = (call for each in context.facts.values() if isinstance(each.data, Page) for call in each.trace.calls)
         for call in (*context.typed, *told):
             if isinstance(call.target, ImageBuild) and (made := context.called_build(call, call.target)) is not None:
                 for tag in call.target.tags:
-                    self._add(tag.value, made[0], made[1].stage)
+                    self._add(tag.value, made[0], made[1])
         for project in context.projects:
             for service in project.services(context.composes).values():
                 image = service.get("image")
                 if image is not None and service.has("build") and (made := context.service_build(project, service)):
-                    self._add(image.text, made[0], made[1].stage)
+                    self._add(image.text, made[0], made[1])
 
-    def _add(self, tag: str, path: str, stage_name: str) -> None:
-        made = self.context.dockerfiles[path]
-        stage = (made.stage(stage_name) if stage_name and is_known(stage_name) else None) or made.final
+    def _add(self, tag: str, path: str, build: BuildContext) -> None:
+        stage = self.context.stage_of(self.context.dockerfiles[path], build)
         if stage is not None and (name := _name(tag)):
             self._named.setdefault(name, set()).add((path, stage.index))
+            self._whole.setdefault(tag.removesuffix(":latest"), set()).add((path, stage.index, build.directory))
+
+    def exactly(self, image: str) -> tuple[Dockerfile, Stage, str] | None:
+        """The Dockerfile, the stage and the context of an image that a build gives this very name and tag."""
+        found = self._whole.get(image.removesuffix(":latest"), set())
+        if len(found) != 1 or not is_known(image):
+            return None
+        path, index, directory = next(iter(found))
+        made = self.context.dockerfiles[path]
+        return made, made.stages[index], directory
 
     def find(self, image: str) -> tuple[Dockerfile, Stage] | None:
         """The Dockerfile and the stage of an image; None where several go by its name."""
