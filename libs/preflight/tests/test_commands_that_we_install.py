@@ -152,6 +152,71 @@ _MIRRORED = (
         === tests/shop/cli/__init__.py
 """
 )
+_LOADED = """
+        === setup.cfg
+        [metadata]
+        name = shop
+        [options.entry_points]
+        console_scripts =
+            shop = shop.cli:main
+        shop.plugins =
+            sell = shop.sell:sell
+        === shop/__init__.py
+        === shop/cli.py
+        import click
+        from importlib.metadata import entry_points
+
+
+        @click.group()
+        def main(): ...
+
+
+        for point in entry_points(group="shop.plugins"):
+            main.add_command(point.load(), point.name)
+        === shop/sell.py
+        import click
+
+
+        @click.command()
+        @click.option("--all-shops", is_flag=True)
+        def sell(all_shops): ...
+"""
+_GIVEN = (
+    _CLICK
+    + """
+        === shop/cli.py
+        import click
+
+
+        @click.command()
+        @click.option("--all-shops", is_flag=True)
+        def sell(all_shops): ...
+
+
+        @click.group(commands={"sell": sell})
+        def main(): ...
+"""
+)
+_MADE = (
+    _CLICK
+    + """
+        === shop/cli.py
+        import typer
+
+
+        def make():
+            app = typer.Typer()
+
+            @app.command()
+            def sell(all_shops: bool = False): ...
+
+            return app
+
+
+        def main():
+            make()()
+"""
+)
 
 CALLS = {
     "a group of plug-ins behind the entrypoint of an image": (
@@ -169,6 +234,62 @@ CALLS = {
           shop:
             build: .
             command: --mongo mongodb://db
+        """,
+    ),
+    "plug-ins that a loop adds": (
+        _LOADED,
+        """
+        === run.sh
+        shop sell --all-shops
+        shop other --every-shop
+        """,
+        """
+        === run.sh
+        shop sell --every-shop
+        """,
+    ),
+    "commands that a group is given as it is made": (
+        _GIVEN,
+        """
+        === README.md
+        ```
+        docker compose exec shop \\
+            shop sell --all-shops
+        ```
+        === docker-compose.yml
+        services:
+          shop:
+            build: .
+        === Dockerfile
+        FROM python:3.12
+        COPY . .
+        RUN pip install .
+        """,
+        """
+        === README.md
+        ```
+        docker compose exec shop \\
+            shop --sell
+        ```
+        === docker-compose.yml
+        services:
+          shop:
+            build: .
+        === Dockerfile
+        FROM python:3.12
+        COPY . .
+        RUN pip install .
+        """,
+    ),
+    "an app of one command that a function makes": (
+        _MADE,
+        """
+        === run.sh
+        shop --all-shops
+        """,
+        """
+        === run.sh
+        shop --every-shop
         """,
     ),
     "a plug-in of another package": (

@@ -22,6 +22,18 @@ _COMPOSED = """
           shop:
             command: sleep infinity
 """
+_BUILT = """
+        === docker/Dockerfile
+        FROM python:3.12
+        WORKDIR /app
+        COPY . .
+        CMD ["python", "shop.py"]
+        === shop.py
+        print()
+        === build.sh
+        docker build -f docker/Dockerfile -t shop/shop:latest .
+        docker build -f docker/Dockerfile -t shop .
+"""
 
 PAIRS = {
     "a clone into the directory of an image": (
@@ -128,8 +140,8 @@ PAIRS = {
         import "flag"
 
         func main() {
-        	metrics := flag.String("metrics", "", "")
-        	flag.Parse()
+            metrics := flag.String("metrics", "", "")
+            flag.Parse()
         }
         === go.mod
         module example.com/shop
@@ -157,8 +169,8 @@ PAIRS = {
         import "flag"
 
         func main() {
-        	metrics := flag.String("metrics", "", "")
-        	flag.Parse()
+            metrics := flag.String("metrics", "", "")
+            flag.Parse()
         }
         === go.mod
         module example.com/shop
@@ -173,6 +185,65 @@ PAIRS = {
           shop:
             image: example.com/shop:latest
             command: ["-m", "prometheus"]
+        """,
+    ),
+    "an image of another name than the one that is built": (
+        _BUILT
+        + """
+        === docker-compose.yml
+        services:
+          shop:
+            image: others/shop
+            healthcheck:
+              test: ["CMD-SHELL", "python scripts/probe.py"]
+        """,
+        _BUILT
+        + """
+        === docker-compose.yml
+        services:
+          shop:
+            image: shop/shop
+            healthcheck:
+              test: ["CMD-SHELL", "python scripts/probe.py"]
+        """,
+    ),
+    "a script that a heredoc in a heredoc writes": (
+        """
+        === Dockerfile
+        FROM python:3.12-slim AS build
+        WORKDIR /app
+        COPY . .
+        FROM python:3.12-slim
+        COPY --from=build /app /app
+        RUN <<EOF
+          python -mvenv venv
+          cat >'/app/start.sh' <<EOENTRY
+        #!/bin/sh
+        exit 0
+        EOENTRY
+          chmod 755 /app/start.sh
+        EOF
+        ENTRYPOINT ["/app/start.sh"]
+        === shop.py
+        print()
+        """,
+        """
+        === Dockerfile
+        FROM python:3.12-slim AS build
+        WORKDIR /app
+        COPY . .
+        FROM python:3.12-slim
+        COPY --from=build /app /app
+        RUN <<EOF
+          cat >'/app/begin.sh' <<EOENTRY
+        #!/bin/sh
+        exit 0
+        EOENTRY
+          chmod 755 /app/begin.sh
+        EOF
+        ENTRYPOINT ["/app/start.sh"]
+        === shop.py
+        print()
         """,
     ),
     "a module that a script of a step requires": (

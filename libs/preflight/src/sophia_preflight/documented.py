@@ -62,6 +62,8 @@ def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterato
             placed = placing.placed(call)
             if placed is not None:
                 yield placed
+        elif call.site.inside is not None and isinstance(call.target, Program):
+            yield call
 
 
 class _Placing:

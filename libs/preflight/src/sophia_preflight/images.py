@@ -168,7 +168,7 @@ class Filesystem:
         directory, name = posixpath.split(path)
         return (
             _WRITTEN.search(name) is not None
-            and name not in self.made
+            and self.made.isdisjoint((name, path))
             and self._has(directory)
             and not self._brings(name)
         )

@@ -32,6 +32,8 @@ _NODE_VALUED = frozenset(
      "--ignore", "-i"}
 )  # fmt: skip
 _INSTALLER = re.compile(r"(install|setup|bootstrap|get)([-_.]|$)")
+_GLUED_MODULE = re.compile(r"-[bBdEiIOPqsSuvx]*m([A-Za-z_][\w.]*)")
+"""`-mvenv`: a module without a blank before it."""
 _PACKAGE = re.compile(r"([A-Za-z][\w.-]*?)(?:\[[\w,-]+\])?(?:(?:@|==)[\w.]+)?")
 """What uvx runs: the command of a package by its name, in some version."""
 
@@ -150,6 +152,9 @@ def _python(words: Sequence[Word], run: Run) -> None:
         if value in ("-", "-c") or (value.startswith("-") and not value.startswith("--") and value.endswith("c")):
             if value != "-" and index + 1 < len(words):
                 python_text(words[index + 1], words, run)
+            return
+        if glued := _GLUED_MODULE.fullmatch(value):
+            _module(replace(word, value=glued[1]), words[index + 1 :], words, run)
             return
         if value.startswith("-") and not value.startswith("--") and value.endswith("m"):
             if index + 1 < len(words):

@@ -213,7 +213,7 @@ def _script(block: pages.Block) -> str:
     if prompted or (block.language in _SESSIONS and not _is_bare(block)):
         lines = list(_typed(block.lines))
     elif block.language in _SHELLS | _SESSIONS or (
-        all(_COMMAND.match(line) for line in block.lines) and any(_BARE.match(line) for line in block.lines)
+        all(_COMMAND.match(line) for line in _begun(block.lines)) and any(_BARE.match(line) for line in block.lines)
     ):
         lines = block.lines
     else:
@@ -224,6 +224,11 @@ def _script(block: pages.Block) -> str:
         else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line.replace("\xa0", " ")))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
+
+
+def _begun(lines: list[str]) -> list[str]:
+    """Lines that begin a command, rather than continue the one above."""
+    return [line for before, line in zip(["", *lines], lines, strict=False) if not before.rstrip().endswith("\\")]
 
 
 def _ended(line: str) -> str:

@@ -120,6 +120,7 @@ class Click:
                 made.has_commands = kind == "group"
                 made.command_required = kind == "group" and not self.says(call, "invoke_without_command")
                 self.settings(made, call)
+                made.open_operands |= call is not None and keyword_of(call, "commands") is not None
                 self.own_names[function.name] = self.names(function, call)
             else:
                 self.decorated(made, decorator)

@@ -117,14 +117,15 @@ class Programs:
             for point in project.entry_points
             if not point.is_command and re.search(rf"[\"']{re.escape(point.group)}[\"']", text)
         ]
-        groups = [each for each in unit.tree.body if isinstance(each, ast.FunctionDef) and _loads_points(each)]
+        groups = set(_loading(unit.tree))
         for point in points if len(groups) == 1 else ():
             module, _, inner = point.value.partition(":")
             file = self._module(files[0], module.strip(), 0)
             if file and inner.strip().isidentifier():
                 file, inner = self._defined(file, inner.strip())
-                if (file, inner) != (files[0], groups[0].name):
-                    yield groups[0].name, point.name, file, inner
+                (group,) = groups
+                if (file, inner) != (files[0], group):
+                    yield group, point.name, file, inner
 
     # --- which files -------------------------------------------------------------------------------------------------
 
@@ -250,9 +251,16 @@ class Programs:
         return inner + found.suffix if inner in found.own else name
 
 
-def _loads_points(function: ast.FunctionDef) -> bool:
-    """Whether a decorator gives a group what entry points name."""
-    return any("entry_points" in ast.unparse(each) for each in function.decorator_list)
+def _loading(tree: ast.Module) -> Iterator[str]:
+    """Groups that a decorator, or a loop over entry points, gives the commands that those name."""
+    for node in nodes_of(tree):
+        if isinstance(node, ast.FunctionDef):
+            if any("entry_points" in ast.unparse(each) for each in node.decorator_list):
+                yield node.name
+        elif isinstance(node, ast.For) and "entry_points" in ast.unparse(node.iter):
+            for each in ast.walk(node):
+                if isinstance(each, ast.Attribute) and each.attr == "add_command" and isinstance(each.value, ast.Name):
+                    yield each.value.id
 
 
 def _holds(root: str, path: str) -> bool:

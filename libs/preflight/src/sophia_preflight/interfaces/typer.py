@@ -172,14 +172,12 @@ class Typer:
         """What the app accepts that these statements start."""
         calls = [node for each in start for node in ast.walk(each) if isinstance(node, ast.Call)]
         for each in start:
-            if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call):
-                made_by = functions.get(name_of(each.value.func).removeprefix("self."))
-                for node in ast.walk(made_by) if made_by is not None else ():
-                    if isinstance(node, ast.Return) and node.value is not None and name_of(node.value) in self.apps:
-                        self.apps[name_of(each.targets[0])] = self.apps[name_of(node.value)]
-                        self.callbacks.add(name_of(each.targets[0]))
+            if isinstance(each, ast.Assign) and (made_by := self.returned(each.value, functions)):
+                target = name_of(each.targets[0])
+                self.apps[target], self.own[target] = self.apps[made_by], self.own.get(made_by, [])
+                self.callbacks |= {target} if made_by in self.callbacks else set()
         for node in calls:
-            name = name_of(node.func)
+            name = name_of(node.func) or self.returned(node.func, functions)
             if name == "typer.run" and node.args and (function := functions.get(name_of(node.args[0]))):
                 made = self.parser(function)
                 return Interface("typer", made, made.line)
@@ -190,6 +188,16 @@ class Typer:
                     return Interface("typer", commands[0], commands[0].line)
                 return Interface("typer", self.apps[name], self.apps[name].line)
         return Interface("unknown")
+
+    def returned(self, value: ast.expr, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]) -> str:
+        """The app that a function returns which is called here; empty for anything else."""
+        made_by = functions.get(name_of(value.func)) if isinstance(value, ast.Call) else None
+        found = [
+            name_of(node.value)
+            for node in (ast.walk(made_by) if made_by is not None else ())
+            if isinstance(node, ast.Return) and node.value is not None
+        ]
+        return next((each for each in found if each in self.apps), "")
 
     def parser(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Parser:
         made = Parser(line=function.lineno, abbreviations=False)
