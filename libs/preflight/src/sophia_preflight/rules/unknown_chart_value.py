@@ -79,7 +79,8 @@ def _templates(context: Context, directory: str) -> Iterator[tuple[str, str]]:
 
 
 def _other_name(root: Node, name: str, names: set[str]) -> str:
-    """A value of nearly that name beside it that no template asks for; empty where the value is there, or may be."""
+    """A value of nearly that name beside it: one that no template asks for, or else one of almost the same letters.
+    Empty where the value is there, or may be."""
     *above, last = name[1:].split(".")
     node = root
     for part in above:
@@ -92,7 +93,11 @@ def _other_name(root: Node, name: str, names: set[str]) -> str:
     if base in names:
         return ""  # some template takes all of it
     idle = [key for key, _ in node.items() if not any(f"{each}.".startswith(f"{base}.{key}.") for each in names)]
-    near = get_close_matches(last, idle, n=1, cutoff=0.5)
+    near = get_close_matches(last, idle, n=1, cutoff=0.5) or [
+        each
+        for each in get_close_matches(last, [key for key, _ in node.items()], n=1, cutoff=0.85)
+        if each.rstrip("s") != last.rstrip("s")
+    ]
     return f"{base}.{near[0]}" if near else ""
 
 
@@ -113,7 +118,7 @@ def _found(path: str, text: str, at: int, name: str, other: str, values: str, ro
     place = Place(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
     *above, last = other[1:].split(".")
     return RULE.found(
-        f"`.Values{name}` is nowhere in `{values}`, which has `{other[1:]}` that no template asks for",
+        f"`.Values{name}` is nowhere in `{values}`, which has `{other[1:]}`",
         Involved(place, "use"),
         Involved(root.at(*above).key(last).place(values), "declaration"),
         anchor=name,
@@ -152,6 +157,13 @@ _CHART = """
               image: "{{ .Values.image.%s }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
 """
 BAD = [
+    tree(
+        _CHART % ("replicas", "api", "repository")
+        + """
+            - name: init
+              image: "{{ .Values.image.repositry }}:1"
+"""
+    ),
     tree(_CHART % ("replicaCount", "api", "repository")),
     tree(_CHART % ("replicas", "api", "repo")),
     tree(_CHART % ("replicas", "apis", "repository")),
