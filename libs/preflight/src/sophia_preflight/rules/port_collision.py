@@ -93,7 +93,30 @@ BAD = [
           admin: {image: "admin:1", ports: ["127.0.0.1:8080:9000"]}
     """),
 ]
+_UP = """
+    === dev/up.sh
+    #!/bin/bash
+    HERE=$(cd `dirname $0` && pwd)
+    docker-compose -f ${HERE}/docker-compose.yml build shop-1 && \\
+    docker-compose -f ${HERE}/docker-compose.yml up %s
+    === dev/docker-compose.yml
+    version: '3.4'
+    services:
+      shop-1:
+        image: shop
+        build: .
+        ports:
+          - 8001:8001
+      shop-2:
+        image: shop
+        ports:
+          - 8001:8002
+    === dev/Dockerfile
+    FROM debian:13-slim
+"""
+BAD.append(tree(_UP % "$@"))
 GOOD = [
+    tree(_UP % "shop-1"),
     tree("""
         === docker-compose.yml
         services:

@@ -251,6 +251,10 @@ _SHOPD = """
 BAD = [
     tree(_SHOPD % (8011, "8001:8001")),
     tree(
+        (_SHOPD % (8011, "8001:8001")).replace("compose.yaml", "shop/compose.yaml")
+        + "    === other/till.yaml\n    scrape: till:8011\n"
+    ),
+    tree(
         _APPLICATION
         + """
     === compose.yaml
