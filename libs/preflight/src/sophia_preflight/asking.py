@@ -53,7 +53,9 @@ _CLIENT = re.compile(
     r"|(?:mysqladmin|mysql|mariadb|mariadb-admin)\s(?=[^&|;\n]*\s(?:-P[ =]?|--port[ =])(?P<other>\d{2,5})\b))"
     r"[^&|;\n]*?(?:-h[ =]?|--host[ =])(?P<host>[a-z][a-z0-9_-]*)\b"
 )
-_WAITS = re.compile(r"\b(?:wait[-_]for(?:[-_]it)?(?:\.sh)?|dockerize\s[^&|;\n]*-wait)\s+(?:-\S+\s+)*(?:tcp://)?$")
+_WAITS = re.compile(
+    r"\b(?:wait[-_]for(?:[-_]it)?(?:\.sh)?|dockerize\s[^&|;\n]*-wait)\s+(?:-\S+\s+(?:\d+\s+)?)*(?:tcp://)?$"
+)
 _LENIENT = re.compile(r"\bwait[-_]for[-_]it(\.sh)?\b(?![^&|;\n]*?\s(--strict|-\w*s)\b)[^&|;\n]*$")
 """A program that gives up waiting, and then starts what it was told to start."""
 _STARTED = re.compile(

@@ -241,6 +241,7 @@ _WAITING = """
 """
 BAD = [
     tree(_WAITING % ("shop-stores", "./wait-for-it.sh shop-store 3306")),
+    tree(_WAITING % ("shop-stores", "wait-for-it --strict -t 30 shop-store:3306")),
     tree(_WAITING % ("shop-db", "nc -z -w 2 prices 8080")),
     tree("""
         === compose.yaml
