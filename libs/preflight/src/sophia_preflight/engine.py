@@ -62,7 +62,7 @@ def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters
     facts = _facts(repository, _wanted(repository, settings), cache)
     context = Context(repository, facts, settings)
     chosen = set(rules or settings.rules)
-    found, failed = _asked(context, chosen)
+    found, failed = _answers(context, chosen, cache)
     hidden = _hidden(context)
     if linters and not chosen:
         linting = lint(context, cache, hidden)
@@ -76,12 +76,24 @@ def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters
     return Report(
         str(repository.root),
         findings,
-        (*_too_new(context), *failed),
+        tuple(failed),
         files=len(repository.entries),
         seconds=time.monotonic() - started,
         cached=cache.complete,
         sources={path: _shown(context, path) for path in shown if repository.is_file(path)},
     )
+
+
+def _answers(context: Context, chosen: set[str], cache: Cache) -> tuple[list[Finding], list[NotAssessed]]:
+    """What the rules say of the tree: as it was remembered, where nothing at all has changed since."""
+    key = f"rules {context.repository.state} {sorted(chosen)} {context.settings!r}"
+    if cache.complete and (known := cache.recalled(key)) is not None:
+        return list(known[0]), list(known[1])
+    found, failed = _asked(context, chosen)
+    not_assessed = [*_too_new(context), *failed]
+    if not failed:
+        cache.remember(key, (tuple(found), tuple(not_assessed)))
+    return found, not_assessed
 
 
 def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotAssessed]]:

@@ -7,6 +7,7 @@ could not be read is a `Trouble`, which becomes a finding. Paths are relative to
 from __future__ import annotations
 
 import configparser
+import hashlib
 import os
 import posixpath
 import re
@@ -176,6 +177,17 @@ class Repository:
         except configparser.Error:
             return frozenset()
         return frozenset(parser[name]["path"].strip("/") for name in parser.sections() if "path" in parser[name])
+
+    @cached_property
+    def state(self) -> str:
+        """A digest of the tree as its directories, git's index and what it is told to ignore show it: with the same
+        one, every question about paths has the same answer, and every file the text that it had."""
+        shown = (
+            list(self.entries.values()), sorted(self.directories), sorted(self.linked_directories.items()),
+            sorted(self.broken_links), sorted(self.outside_links), sorted(self.tracked), self.troubles,
+            self._raw_text(".git/info/exclude"),
+        )  # fmt: skip
+        return hashlib.sha256(repr(shown).encode("utf-8", "surrogateescape")).hexdigest()
 
     # --- questions about paths ---------------------------------------------------------------------------------------
 
