@@ -100,7 +100,7 @@ def _nodes(workflow: Workflow) -> Iterator[tuple[Node, frozenset[str], bool]]:
                 for step in value.elements():
                     condition = step["if"]
                     yield from ((each, _ALL - {"secrets"}, True) for each in _below(condition))
-                    rest = (node for inner, node in step.items() if inner != "if")
+                    rest = (node for key, node in step.items() if key != "if")
                     yield from ((each, _ALL, False) for node in rest for each in _below(node))
             elif key in _JOB_PLACES:
                 yield from ((each, _JOB_PLACES[key], key == "if") for each in _below(value))
@@ -111,9 +111,8 @@ def _nodes(workflow: Workflow) -> Iterator[tuple[Node, frozenset[str], bool]]:
 def _below(node: Node) -> Iterator[Node]:
     if node.is_scalar:
         yield node
-    for _, value in node.items():
-        yield from _below(value)
-    for each in node.elements():
+    values = [value for _, value in node.items()]
+    for each in (*values, *node.elements()):
         yield from _below(each)
 
 
