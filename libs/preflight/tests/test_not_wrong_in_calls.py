@@ -10,6 +10,18 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "values of options that a conftest brings": (
+        """
+        === run.sh
+        pytest tests/speed --judge-model Qwen/Judge-1 --settings-file tests/speed/fast.json
+        === tests/speed/test_one.py
+        """,
+        """
+        === run.sh
+        pytest tests/speeds --judge-model Qwen/Judge-1
+        === tests/speed/test_one.py
+        """,
+    ),
     "a program that tells a shell what can be typed": (
         """
         === complete.sh

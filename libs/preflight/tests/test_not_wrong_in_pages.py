@@ -10,6 +10,35 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Tree
 
 PAIRS = {
+    "an ellipsis in a line that continues a command": (
+        """
+        === README.md
+        ```bash
+        python speak.py \\
+            --text "well… then?" \\
+            --output said.wav
+        ```
+        === speak.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--text", required=True)
+        parser.add_argument("--output")
+        parser.parse_args()
+        """,
+        """
+        === README.md
+        ```bash
+        python speak.py \\
+            --output said.wav
+        ```
+        === speak.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--text", required=True)
+        parser.add_argument("--output")
+        parser.parse_args()
+        """,
+    ),
     "what a command puts where it is told": (
         """
         === tools/SWEEPING.md

@@ -219,7 +219,7 @@ def _script(block: pages.Block) -> str:
     else:
         return ""
     return "\n".join(
-        ""
+        _anything(before, line)
         if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) or _goes_anywhere(line)
         else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line.replace("\xa0", " ")))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
@@ -258,6 +258,12 @@ def _continued(lines: list[str]) -> Iterator[str]:
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
         forgotten = _FLAG.match(after) and line.strip() and not line.rstrip().endswith(("\\", "|"))
         yield f" {MANY}" if forgotten else ""
+
+
+def _anything(before: str, line: str) -> str:
+    """What is read for a line that nobody types: nothing, or any words where it continues a command."""
+    more = " \\" if line.rstrip().endswith("\\") else ""
+    return f" {MANY}{more}" if before.rstrip().endswith("\\") else ""
 
 
 def _unknown(match: re.Match[str]) -> str:

@@ -109,10 +109,28 @@ _PYTEST = named(
 def _pytest(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:], _PYTEST)
     for word in parted.operands:
+        if _is_of_plugin(words, word):
+            continue
         path = word.value.partition("::")[0]
         if word.known and (path.endswith(".py") or ("/" in path and re.fullmatch(r"[\w./-]+", path))):
             directory = not path.endswith(".py")
             run.call(Needed(replace(word, value=path), "the tests that pytest runs", directory), words)
+
+
+_FLAGS = named(
+    "-v -vv -vvv -s -x -q -qq -l -ra -rA -rs -rf --verbose --quiet --exitfirst --lf --ff --nf --sw --no-header --strict"
+    " --no-summary --strict-markers --strict-config --showlocals --collect-only --doctest-modules --capture --pdb --cov"
+    " --disable-warnings --no-cov --runslow --benchmark-only --benchmark-skip --forked --setup-show --cov-append --tb"
+    " --cov-branch --headed --last-failed --failed-first --stepwise --full-trace --keep-duplicates --trace-config"
+)
+"""Options of pytest and of what many use with it that take no value, or one behind `=`."""
+
+
+def _is_of_plugin(words: Sequence[Word], word: Word) -> bool:
+    """Whether a word may be the value of an option that a plugin, or a conftest, has."""
+    index = next(index for index, each in enumerate(words) if each is word)
+    before = words[index - 1].value
+    return before.startswith("--") and "=" not in before and before not in _FLAGS and before not in _PYTEST
 
 
 def _alembic(words: Sequence[Word], run: Run) -> None:
