@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sophia_preflight.calls import ansible, docker, documents, make, projects, settings, starting, tox
 from sophia_preflight.calls import compose as compose_calls
-from sophia_preflight.calls import docker, documents, make, projects, settings, starting, tox
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
 from sophia_preflight.calls import workflow as workflow_calls
@@ -182,6 +182,11 @@ def read(kind: str, path: str, text: str) -> Facts:
     return _READERS[kind](path, text)
 
 
+def _plain_yaml(path: str, documents: Documents) -> Facts:
+    trace = ansible.trace_of(path, documents) if ansible.looks_like(path, documents) else Trace()
+    return Facts("yaml", trace, DataFacts(documents))
+
+
 def _python(path: str, text: str) -> Facts:
     try:
         with warnings.catch_warnings():
@@ -280,7 +285,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "compose": _compose,
     "dockerfile": _dockerfile,
     "document": _document,
-    "yaml": lambda _, text: Facts("yaml", data=DataFacts(yaml.parse(text))),
+    "yaml": lambda path, text: _plain_yaml(path, yaml.parse(text)),
     "procfile": lambda path, text: Facts("procfile", starting.procfile_trace(path, text)),
     "systemd": lambda path, text: Facts("systemd", starting.systemd_trace(path, text)),
     "crontab": lambda path, text: Facts("crontab", starting.crontab_trace(path, text)),

@@ -166,6 +166,27 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === ansible/site.yml
+        - import_playbook: database.yml
+        - hosts: web
+          tasks:
+            - ansible.builtin.include_tasks: tasks/install.yml
+            - ansible.builtin.template: {src: shop.conf.j2, dest: /etc/shop.conf}
+        === ansible/databases.yml
+        - hosts: db
+        === ansible/tasks/install.yml
+        - ansible.builtin.command: "true"
+        === ansible/templates/shop.conf.j2
+    """),
+    tree("""
+        === roles/shop/tasks/main.yml
+        - name: set up
+          block:
+            - import_tasks: set_up.yml
+        === roles/shop/tasks/setup.yml
+        - command: "true"
+    """),
+    tree("""
         === .github/workflows/ci.yml
         on: push
         jobs:
@@ -361,6 +382,28 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === ansible/site.yml
+        - hosts: web
+          vars_files: ["{{ settings }}.yml", vars/shop.yml]
+          roles: [shop]
+          tasks:
+            - include_tasks: "{{ kind }}.yml"
+            - template: {src: "{{ item }}.j2", dest: /etc/x}
+            - copy: {src: /srv/made.conf, dest: /etc/made.conf}
+            - copy: {src: there.conf, dest: /etc/there.conf, remote_src: true}
+        === ansible/vars/shop.yml
+        name: shop
+        === ansible/roles/shop/tasks/main.yml
+        - import_tasks: install.yml
+        - template: {src: shop.conf.j2, dest: /etc/shop.conf}
+        - include_tasks: {file: more/last.yml}
+        === ansible/roles/shop/tasks/install.yml
+        - command: "true"
+        === ansible/roles/shop/tasks/more/last.yml
+        - import_tasks: install.yml
+        === ansible/roles/shop/templates/shop.conf.j2
+    """),
     tree("""
         === build.sh
         #!/bin/bash
