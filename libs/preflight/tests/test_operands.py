@@ -27,6 +27,7 @@ def mentioned(text: str) -> list[str]:
         ("my_function conf/a.yaml", []),
         ("$TOOL conf/a.yaml", []),
         ("weigh folder/name word", ["folder/name"]),
+        ("weigh folder/name/ word/", ["folder/name/"]),
     ],
 )
 def test_words_that_look_like_files_are_asked_for(text: str, paths: list[str]) -> None:

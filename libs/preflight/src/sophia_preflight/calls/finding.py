@@ -279,6 +279,9 @@ class Finder:
         ending = posixpath.splitext(name)[1]
         beside = [posixpath.basename(each) for each in self._beside(directory)]
         alike = [each for each in beside if posixpath.splitext(each)[1] == ending]
+        if not ending:
+            folders = (each for each in self.repository.directories if posixpath.dirname(each) == directory)
+            alike += map(posixpath.basename, folders)
         if get_close_matches(name, alike, n=1, cutoff=0.75):
             return True
         if not ending or not directory:

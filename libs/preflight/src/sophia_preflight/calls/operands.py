@@ -16,7 +16,7 @@ from sophia_preflight.calls.model import Needed, Target
 from sophia_preflight.calls.running import Run
 from sophia_preflight.text import Word, named
 
-_PATH = re.compile(r"(\.{1,2}/)*[\w.+-]+(/[\w.+-]+)*")
+_PATH = re.compile(r"(\.{1,2}/)*[\w.+-]+(/[\w.+-]+)*/?")
 _FILE = re.compile(
     r"[\w-]\.(ya?ml|json5?|jsonnet|libsonnet|toml|ini|cfg|cnf|conf|properties|env|sh|bash|py|rb|pl|php|lua|ps1|[cm]?js|"
     r"jsx|tsx?|sql|tpl|tmpl|template|j2|jinja2?|mustache|in|txt|md|rst|adoc|xml|xsd|xsl|html|css|scss|less|proto|graphql|"
@@ -52,6 +52,7 @@ _WRITES = re.compile(
 
 def looks_like_file(value: str) -> bool:
     """Whether a word by its look may be a file or directory that people write."""
+    value = value.rstrip("/")
     plain = "." not in posixpath.basename(value) and "/" in value.removeprefix("./")
     return plain or _FILE.search(value) is not None
 

@@ -166,6 +166,12 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === package.json
+        {"scripts": {"lint": "eslint --ext .js src/ test/commons/"}}
+        === src/shop.js
+        === test/common/shop.js
+    """),
+    tree("""
         === ansible/site.yml
         - import_playbook: database.yml
         - hosts: web
