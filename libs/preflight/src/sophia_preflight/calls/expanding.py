@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import operator
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sophia_preflight.text import MANY, ROOT, UNKNOWN, Word, is_known, joined
 
@@ -65,3 +66,22 @@ def braces(value: str) -> list[str]:
     return [
         inner for each in found[1].split(",") for inner in braces(value[: found.start()] + each + value[found.end() :])
     ]
+
+
+_COMPARED: dict[str, Callable[[int, int], bool]] = {
+    "-eq": operator.eq, "-ne": operator.ne, "-lt": operator.lt, "-le": operator.le, "-gt": operator.gt,
+    "-ge": operator.ge, "=": operator.eq, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+
+
+def holds(test: Sequence[str]) -> bool | None:
+    """Whether a test of known words holds; None for a test that is none of the plain ones."""
+    match test:
+        case ["-z", value]:
+            return not value
+        case ["-n", value]:
+            return bool(value)
+        case [one, sign, two] if one.isdigit() and two.isdigit() and sign in _COMPARED:
+            return _COMPARED[sign](int(one), int(two))
+        case _:
+            return None

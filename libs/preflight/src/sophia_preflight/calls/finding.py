@@ -144,7 +144,18 @@ class Finder:
             return True
         if inner is None or "/" not in inner or not self.repository.is_directory(posixpath.dirname(inner)):
             return False
-        return re.search(r"\.(py|sh|bash)$", inner) is not None or self.is_among_its_like(inner, moved=False)
+        if re.search(r"\.(py|sh|bash)$", inner) or self.is_among_its_like(inner, moved=False):
+            return True
+        return self._is_one_step_off(inner)
+
+    def _is_one_step_off(self, path: str) -> bool:
+        """Whether a file of that name, which not every directory has, is right above or right below its place."""
+        directory, name = posixpath.split(path)
+        homes = (posixpath.dirname(each) for each in self.repository.by_name.get(name, ()))
+        near = (
+            each in (directory, posixpath.dirname(directory)) or posixpath.dirname(each) == directory for each in homes
+        )
+        return not _CONVENTIONAL.fullmatch(name) and any(near)
 
     def _tested(self, value: str, site: Site) -> bool:
         return any(value == each or value.startswith(each.rstrip("/") + "/") for each in site.guard.tested)

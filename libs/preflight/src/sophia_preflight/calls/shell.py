@@ -7,14 +7,13 @@ words is followed once a word; a function is followed where it is called, or fro
 from __future__ import annotations
 
 import itertools
-import operator
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
-from sophia_preflight.calls.expanding import braces, line, printed, stripped
+from sophia_preflight.calls.expanding import braces, holds, line, printed, stripped
 from sophia_preflight.calls.marking import fatal_marks, marks, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
@@ -49,10 +48,6 @@ _SILENT = frozenset(
     {"echo", "printf", "true", "false", ":", "set", "[", "[[", "test", "wait", "shopt", "ulimit", "umask", "sleep",
      "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
 )  # fmt: skip
-_COMPARED: dict[str, Callable[[int, int], bool]] = {
-    "-eq": operator.eq, "-ne": operator.ne, "-lt": operator.lt, "-le": operator.le, "-gt": operator.gt,
-    "-ge": operator.ge, "=": operator.eq, "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
 _READING = frozenset(
     {"rm", "ls", "cat", "grep", "find", "chmod", "chown", "du", "stat", "file", "wc", "head", "tail", "diff", "source",
      ".", "bash", "sh", "make", "npm", "yarn", "pnpm", "pytest", "ruff", "mypy", "black", "flake8", "isort", "pylint",
@@ -92,6 +87,8 @@ class _Follower:
         self.called: set[str] = set()
         self.stack: list[str] = []
         self.positional: list[Word] | None = None
+        self.branches = 0
+        """How many conditions and loops what is followed is inside, of the function that it is in."""
         self.state = State(run.site.directory, variables)
         self.guard = run.site.guard
         self.steps = 0
@@ -139,6 +136,7 @@ class _Follower:
         self.steps += 1
         if self.steps > MOST_STEPS or len(self.stack) > DEEPEST:
             return
+        self.branches += (inside := isinstance(command, Logic | If | Loop | Case))
         match command:
             case Simple():
                 self.simple(command)
@@ -156,6 +154,7 @@ class _Follower:
                 self.case(command)
             case Function():
                 self.functions[command.name] = command.body
+        self.branches -= inside
 
     def pipeline(self, command: Pipeline) -> None:
         if len(command.commands) == 1:
@@ -287,15 +286,7 @@ class _Follower:
         words = [self.single(word) for word in rest[:-1]]
         if not all(name == "#" or name.isdigit() for name in own) or not all(word.known for word in words):
             return None
-        match [word.value for word in words]:
-            case ["-z", value]:
-                return not value
-            case ["-n", value]:
-                return bool(value)
-            case [one, sign, two] if one.isdigit() and two.isdigit() and sign in _COMPARED:
-                return _COMPARED[sign](int(one), int(two))
-            case _:
-                return None
+        return holds([word.value for word in words])
 
     def asked(self, condition: Sequence[Command], body: Sequence[Command], otherwise: Sequence[Command]) -> None:
         """Follow a condition: its failure is an answer, unless the script gives up on it."""
@@ -406,7 +397,7 @@ class _Follower:
         elif name in ("read", "getopts", "mapfile", "readarray", "unset"):
             self.unknown_words(command.words[1:])
         elif name == "shift":
-            self.positional = None
+            self.shift(words[1:])
         elif name == "eval" and len(words) > 1:
             text = " ".join(word.value for word in words[1:])
             _followed(replace(words[1], value=text), self.here().deeper())
@@ -444,13 +435,20 @@ class _Follower:
         if name in self.stack:
             return
         self.called.add(name)
-        kept, self.positional = self.positional, arguments
+        kept = self.positional, self.branches
+        self.positional, self.branches = arguments, 0
         self.stack.append(name)
         self.command(self.functions[name])
         self.stack.pop()
-        self.positional = kept
+        self.positional, self.branches = kept
         if self.state.ended and not self.ends(self.functions[name]):
             self.state.ended = False
+
+    def shift(self, words: list[Word]) -> None:
+        """Drop arguments, where it is sure how many are dropped."""
+        count = words[0].value if words else "1"
+        known = self.positional is not None and not self.branches and count.isdigit()
+        self.positional = (self.positional or [])[int(count) :] if known else None
 
     def change(self, words: list[Word]) -> None:
         operands = [word for word in words[1:] if not word.value.startswith("-") or word.value == "-"]

@@ -84,6 +84,8 @@ class Parser:
     line: int = 1
     beginnings: tuple[str, ...] = ()
     """What options may begin with, whatever follows: `--with-*`."""
+    assignments: tuple[str, ...] | None = None
+    """The only names that `NAME=value` words may begin with, where there are such words."""
     one_of: list[tuple[list[str], bool]] = field(default_factory=list)
     """Groups of which at most one option may be given, and whether one must be."""
     wraps_anything: bool = False
@@ -176,6 +178,7 @@ class _Match:
                 return
             else:
                 self.operands.append(word)
+                yield from self.assigned(word)
         yield from self.counted()
         yield from self.missing(command=False)
 
@@ -270,6 +273,15 @@ class _Match:
             hint = f"did you mean `{near[0]}`?" if near else ""
             said = f"`{value.value}` is no choice for `{name}`: {_listed(choices)}"
             yield Mismatch(Problem.CHOICE, said, f"{name}={value.value}", value, hint)
+
+    def assigned(self, word: Word) -> Iterator[Mismatch]:
+        """A word `NAME=value` whose name is none of those that are taken."""
+        name, equals, _ = word.value.partition("=")
+        known = self.parser.assignments
+        if known is not None and equals and re.fullmatch(r"\w[\w-]*", name) and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f"did you mean `{near[0]}=`?" if near else f"it accepts {_listed(f'{each}=' for each in known)}"
+            yield Mismatch(Problem.UNKNOWN, f"it does not accept `{name}=`", f"{name}=", word, hint)
 
     def counts(self, name: str, number: str, value: Word) -> Iterator[Mismatch]:
         """A value that must be a number."""

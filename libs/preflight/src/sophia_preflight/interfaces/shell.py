@@ -213,6 +213,7 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
     """Options of a loop over all words; whether it takes others is what its last branch says, or what ends it."""
     parser = Parser(abbreviations=False, line=case.subject.line)
     refuses_options = refuses_words = False
+    words: list[str] = []
     for patterns, body in case.arms:
         names = [_pattern(pattern).replace("=?*", "=*") for pattern in patterns]
         if any(name in ("*", "-*", "--*", "-?*") for name in names):
@@ -237,9 +238,10 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
             )
         if with_value:
             parser.options.append(Option(tuple(name[:-2] for name in with_value), 0, 1))
-        words = [name for name in names if not name.startswith("-")]
-        if words:
-            parser.open_operands = True
+        words += [name for name in names if not name.startswith("-")]
+    parser.open_operands |= bool(words)
+    if refuses_words and not leaves_words and all(_WORD.fullmatch(name) for name in words):
+        parser.assignments = tuple(name[:-2] for name in words if name.endswith("=*"))
     parser.open_options |= not refuses_options
     parser.open_operands |= leaves_words or not refuses_words or "$@" in text.partition("case")[0]
     if parser.open_options and parser.open_operands:
@@ -247,6 +249,7 @@ def _looped(case: Case, functions: dict[str, Command], text: str, *, leaves_word
     return Interface("case", parser, case.subject.line)
 
 
+_WORD = re.compile(r"\w[\w-]*(=\*)?")
 _GETOPT = re.compile(r"""[$`]\(?\s*getopt\s+((?:[^\n)`]|\\\n)*?)\s--\s+"?\$[@*]"?\s*[)`]"?([^\n]*\n?[^\n]*)""")
 _STOPS = re.compile(r"\|\|\s*(\{\s*)?(exit|usage|die|fail|abort|print_usage|show_help|help)\b|\$\?|\bif\s+!")
 

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from sophia_preflight.calls.finding import Location, State
 from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES, Targets
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import Word, is_known
+from sophia_preflight.text import Word, is_known, joined
 
 RULE = Rule(
     id="missing-make-target",
@@ -70,7 +71,7 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
         [target.file] if target.file else [Word(name, call.place.line, call.place.column) for name in MAKEFILE_NAMES]
     )
     locations = [context.path_of(name, call) for name in names]
-    found = next((each for each in locations if each.found), None)
+    found = next((each for each in locations if each.found), None) or _in_image(context, call, names)
     severity, blocks = consequence(call.site)
     if found is None:
         if all(each.missing for each in locations):
@@ -97,9 +98,25 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
             Involved(Place(found.path), "callee"),
             anchor=f"{name} of {found.path} from {call.site.owner}",
             severity=severity,
+            confidence=found.confidence,
             fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
             blocks=blocks,
         )
+
+
+def _in_image(context: Context, call: Call, names: list[Word]) -> Location | None:
+    """The one makefile of ours that images have where a script goes to: `cd /srv/shop && make`."""
+    directory = call.site.directory
+    if call.site.caller is not Caller.SHELL or not directory.startswith("/") or not is_known(directory):
+        return None
+    found: set[str] = set()
+    for path, made in context.dockerfiles.items():
+        for stage in made.stages:
+            for build in context.builds(path):
+                files = context.images.filesystem(made, stage, build.directory)
+                places = (files.find(joined(directory, name.value)) for name in names if name.known)
+                found |= {each for each in places if each}
+    return Location(State.FOUND, found.pop(), Confidence.LIKELY) if len(found) == 1 else None
 
 
 def _targets(context: Context, path: str, *, fresh: bool = False) -> Targets | None:

@@ -57,6 +57,8 @@ def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Fi
         return
     if target.manager in ("yarn", "bun") and _is_program(context, package.documents.root, name):
         return
+    if ":" in name and any(name in each.scripts for each in context.packages.values()):
+        return  # yarn looks for such a name in every workspace
     near = get_close_matches(name, package.scripts, n=1)
     yield RULE.found(
         f"`{location.path}` has no script `{name}`",
@@ -88,6 +90,29 @@ def _workspace(context: Context, workspace: str) -> Location:
 
 BAD = [
     tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - shell: bash -l {0}
+                run: |
+                  cd frontend
+                  yarn install
+                  yarn gettext:compile
+        === frontend/package.json
+        {"name": "front", "scripts": {"i18n:compile": "gettext"}}
+    """),
+    tree("""
+        === Makefile
+        texts:
+        \tcd frontend && pnpm texts:make --all
+        === frontend/package.json
+        {"name": "front", "scripts": {"texts:build": "gettext"}}
+    """),
+    tree("""
         === package.json
         {"scripts": {"turn": "yarn run rtlcs a.css && npm run rtlcss"}, "dependencies": {"rtlcss": "^3"}}
     """),
@@ -118,6 +143,12 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === package.json
+        {"workspaces": ["front"], "scripts": {"all": "yarn texts:make && yarn eslint && node_modules/.bin/a:b"}}
+        === front/package.json
+        {"name": "front", "scripts": {"texts:make": "gettext"}}
+    """),
     tree("""
         === package.json
         {"scripts": {"build": "tsc", "all": "npm run build && npm run lint --if-present && yarn eslint ."}}

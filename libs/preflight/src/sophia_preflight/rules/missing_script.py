@@ -58,7 +58,10 @@ def _missing_command(context: Context, call: Call, target: Program) -> Iterator[
     if not re.fullmatch(r"[\w.-]+\.(sh|bash)", name) or call.site.inside is not None:
         return
     views = list(context.filesystems(call.site))
-    if not views or not all(view.files.lacks_program(name) for view in views):
+    usual = re.search(r"\bPATH\b", context.repository.text(call.site.path)) is None
+    if not views or not all(
+        view.files.lacks_program(name) or (usual and view.files.has_renamed(name)) for view in views
+    ):
         return
     severity, blocks = consequence(call.site)
     yield RULE.found(
@@ -234,6 +237,22 @@ BAD = [
         === bin/warm_up.cache
     """),
     tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        COPY . /srv/shop/
+        COPY docker/start.sh /usr/local/bin/shop-start.sh
+        CMD ["start.sh"]
+        === docker/start.sh
+    """),
+    tree("""
+        === Dockerfile
+        FROM debian:13-slim
+        COPY --chmod=755 docker/start.sh /usr/bin/begin
+        COPY docker /docker
+        ENTRYPOINT ["start.sh", "--all"]
+        === docker/start.sh
+    """),
+    tree("""
         === .mcp.json
         {"mcpServers": {"memory": {"command": "python", "args": ["servers/memory.py"]}}}
     """),
@@ -275,6 +294,21 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.12-slim
+        COPY . /srv/shop/
+        ENV PATH=/srv/shop/docker:$PATH
+        COPY docker/start.sh /usr/local/bin/shop-start.sh
+        CMD ["start.sh"]
+        === linked/Dockerfile
+        FROM python:3.12-slim
+        COPY docker/start.sh /usr/local/bin/shop-start.sh
+        RUN ln -s shop-start.sh /usr/local/bin/start.sh
+        CMD ["start.sh"]
+        === docker/start.sh
+        === linked/docker/start.sh
+    """),
     tree("""
         === .github/workflows/pages.yml
         on: push

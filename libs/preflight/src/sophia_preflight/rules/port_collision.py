@@ -45,11 +45,11 @@ def _collisions(services: list[Used]) -> Iterator[Finding]:
                         and _meet(port, other)
                         and _together(each.service, owner.service)
                     ):
-                        if owner.service is each.service and where == place:
+                        if owner.service is each.service and (where.path != place.path or port == other):
                             continue
                         severity, blocks = each.consequence
                         yield RULE.found(
-                            f"`{each.service.name}` and `{owner.service.name}` both publish port {number}",
+                            _said(each.service.name, owner.service.name, number),
                             Involved(place, "here"),
                             Involved(where, "also here"),
                             anchor=f"{number} {owner.service.name} {each.service.name}",
@@ -60,6 +60,12 @@ def _collisions(services: list[Used]) -> Iterator[Finding]:
                         break
                 if port:
                     taken.append((number, port, each, place))
+
+
+def _said(one: str, other: str, number: int) -> str:
+    if one == other:
+        return f"`{one}` publishes port {number} for two ports of its own"
+    return f"`{one}` and `{other}` both publish port {number}"
 
 
 def _numbers(port: Port | None) -> Iterator[int]:
@@ -80,7 +86,7 @@ def _meet(one: Port, two: Port) -> bool:
 def _together(one: Service, two: Service) -> bool:
     """Whether the two are ever started together: profiles may keep them apart."""
     if one is two:
-        return False
+        return True
     mine, other = ({part.text for part in each.listed("profiles")} for each in (one, two))
     return (not mine and not other) or bool(mine & other)
 
@@ -91,6 +97,16 @@ BAD = [
         services:
           web: {image: "nginx:1.29", ports: ["8080:80"]}
           admin: {image: "admin:1", ports: ["127.0.0.1:8080:9000"]}
+    """),
+    tree("""
+        === docker-compose.yml
+        services:
+          store: {image: "store:1", ports: ["8123:8123", {published: 8123, target: 9000}]}
+    """),
+    tree("""
+        === docker-compose.yml
+        services:
+          store: {image: "store:1", ports: ["9000-9002:9000-9002", "9001:9363"]}
     """),
 ]
 _UP = """
@@ -128,6 +144,7 @@ GOOD = [
           two: {image: "a:1", ports: ["127.0.0.2:9:9"]}
           any: {image: "a:1", ports: ["0:80"]}
           some: {image: "a:1", ports: ["0:80"]}
+          twice: {image: "a:1", ports: ["8300:80", "8300:80", "8301:80/tcp", "8301:80/udp"]}
         === dev-compose.yml
         services:
           database: {image: "postgres:17", ports: ["8080:5432"]}

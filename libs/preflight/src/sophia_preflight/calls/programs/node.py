@@ -72,7 +72,7 @@ def package_manager(words: Sequence[Word], run: Run) -> None:
         if inner_words and "/" not in inner_words[0].value:
             run.deeper().command(inner_words)
     elif manager in ("yarn", "pnpm") and verb and verb not in _YARN_OWN and is_known(verb):
-        _package_script(rest[0], manager, rest[1:], words, run, optional=True)
+        _package_script(rest[0], manager, rest[1:], words, run, optional=":" not in verb)  # no program has one
     elif manager == "bun" and re.search(r"\.[cm]?[jt]sx?$", verb):
         run.call(Script(rest[0], "node", tuple(rest[1:])), words)
 

@@ -50,9 +50,10 @@ def _server(words: Sequence[Word], run: Run) -> None:
     elif config and config.known and config.value.startswith("python:"):
         name = replace(config, value=config.value.removeprefix("python:"))
         run.call(Module(name, (), search or (run.site.directory, *run.site.search)), words)
-    for word in parted.operands:
-        if is_known(word.value) and re.match(r"[A-Za-z_][\w.]*(:|$)", word.value):
-            name = replace(word, value=word.value.partition("(")[0])
+    for index, word in enumerate(parted.operands):
+        said = r"[A-Za-z_][\w.]*:" if index else r"[A-Za-z_][\w.]*(:|$)"  # after what may be options, only the whole
+        if is_known(word.value) and re.match(said, word.value):
+            name = replace(word, value=word.value.partition("(")[0], assumed=word.assumed or index > 0)
             factory = parted.has("--factory") or "(" in word.value
             search = search or (run.site.directory, *run.site.search)
             default = "application" if program == "gunicorn" else "app" if program != "uvicorn" else ""
@@ -60,7 +61,7 @@ def _server(words: Sequence[Word], run: Run) -> None:
                 full = name.value if ":" in name.value else f"{name.value}:{default}"
                 run.call(Attribute(replace(name, value=full), program, search, factory), words)
             return
-        if not is_known(word.value):
+        if not is_known(word.value) and index + 2 < len(parted.operands):
             return
 
 
