@@ -152,9 +152,8 @@ class Finder:
         """Whether a file of that name, which not every directory has, is right above or right below its place."""
         directory, name = posixpath.split(path)
         homes = (posixpath.dirname(each) for each in self.repository.by_name.get(name, ()))
-        near = (
-            each in (directory, posixpath.dirname(directory)) or posixpath.dirname(each) == directory for each in homes
-        )
+        above = posixpath.dirname(directory)
+        near = (each in (directory, above) or posixpath.dirname(each) == directory for each in homes)
         return not _CONVENTIONAL.fullmatch(name) and any(near)
 
     def _tested(self, value: str, site: Site) -> bool:

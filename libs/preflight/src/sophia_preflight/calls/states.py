@@ -69,12 +69,12 @@ def asks_for_program(command: If) -> bool:
 def _longer(one: str, two: str) -> str:
     """What a command holds that some branch adds words to: `CMD="$CMD --fast"`, `OPTIONS+=" --fast"`.
 
-    Options that are added are kept, as some calls have them; that any words may follow says that they may be missing."""
+    Options that are added are kept, as some calls have them; that any words may follow says that they may lack."""
     short, long = sorted((one, two), key=len)
     added = long.removeprefix(short)
-    if not short.strip() or short.startswith("-") or " " in short:
-        if long.startswith(short) and (not short or added[:1] == " ") and _are_options(added.split()):
-            return long if long.endswith(f" {MANY}") else f"{long} {MANY}"
+    whole = not short or (added[:1] == " " and (short.startswith("-") or " " in short))
+    if whole and long.startswith(short) and _are_options(added.split()):
+        return long if long.endswith(f" {MANY}") else f"{long} {MANY}"
     if " " not in short or not long.startswith(f"{short} "):
         return UNKNOWN
     return short if short.endswith(f" {MANY}") else f"{short} {MANY}"
@@ -82,7 +82,7 @@ def _longer(one: str, two: str) -> str:
 
 def _are_options(words: Sequence[str]) -> bool:
     """Whether words are options with at most one value each, and words that nobody knows."""
-    pairs = zip(words, words[1:], strict=False)
+    pairs = itertools.pairwise(words)
     first = bool(words) and words[0].startswith("-")
     return first and all(word.startswith("-") or word == MANY or before.startswith("-") for before, word in pairs)
 

@@ -59,9 +59,8 @@ def _missing_command(context: Context, call: Call, target: Program) -> Iterator[
         return
     views = list(context.filesystems(call.site))
     usual = re.search(r"\bPATH\b", context.repository.text(call.site.path)) is None
-    if not views or not all(
-        view.files.lacks_program(name) or (usual and view.files.has_renamed(name)) for view in views
-    ):
+    lacking = (view.files.lacks_program(name) or (usual and view.files.has_renamed(name)) for view in views)
+    if not views or not all(lacking):
         return
     severity, blocks = consequence(call.site)
     yield RULE.found(
