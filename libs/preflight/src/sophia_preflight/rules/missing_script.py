@@ -246,7 +246,7 @@ BAD = [
     tree("""
         === Dockerfile
         FROM debian:13-slim
-        COPY --chmod=755 docker/start.sh /usr/bin/begin
+        COPY --chmod=755 docker/start.sh /usr/bin/begin.sh
         COPY docker /docker
         ENTRYPOINT ["start.sh", "--all"]
         === docker/start.sh
