@@ -8,6 +8,7 @@ import pytest
 from sophia_preflight.defaults import told_port
 from sophia_preflight.engine import check
 from sophia_preflight.examples import tree
+from sophia_preflight.model import Finding, Severity
 
 
 def test_a_port_in_a_block_of_lines_is_shown_where_it_stands(tmp_path: Path) -> None:
@@ -274,3 +275,54 @@ def test_brokers_and_daemons_listen_where_their_variables_say(
 )
 def test_an_option_tells_a_program_its_port(arguments: str, port: str) -> None:
     assert told_port(f"shopd {arguments}") == port
+
+
+_DETECTOR = """
+    === Dockerfile
+    FROM python:3.13-slim
+    COPY server.py /app/
+    EXPOSE 1337
+    ENTRYPOINT ["python", "/app/server.py"]
+    CMD [%s, "--host=0.0.0.0"]
+    === server.py
+    import sys
+"""
+_EXPOSING = """
+    === compose.yaml
+    services:
+      shop:
+        image: registry.example.com/shop:1.4
+        command: shop server --host 0.0.0.0 --port 8080%s
+        expose: [%s]
+"""
+
+
+def _of(root: Path, text: str) -> list[Finding]:
+    for path, content in tree(text).items():
+        (root / path).write_text(content)
+    return [each for each in check(root).findings if each.rule == "unreachable-port"]
+
+
+@pytest.mark.parametrize("told", ['"--port=1338"', '"--port", "1338"', '"--verbose", "--port=1338"'])
+def test_what_an_entrypoint_starts_is_told_its_port_by_the_command(tmp_path: Path, told: str) -> None:
+    (finding,) = _of(tmp_path, _DETECTOR % told)
+    assert finding.severity is Severity.HIGH
+
+
+def test_an_exposed_port_that_something_else_speaks_of_is_of_less_weight(tmp_path: Path) -> None:
+    (finding,) = _of(tmp_path, _DETECTOR % '"--port=1338"' + "    === client.py\n    PORT = 1338\n")
+    assert finding.severity is Severity.MEDIUM
+    assert not _of(tmp_path, _DETECTOR % '"--port=1337"')
+
+
+@pytest.mark.parametrize("exposed", ["8000", '"8000/tcp"', "8000, 8001"])
+def test_a_service_exposes_the_port_that_its_command_tells_it(tmp_path: Path, exposed: str) -> None:
+    (finding,) = _of(tmp_path, _EXPOSING % ("", exposed))
+    assert finding.severity is Severity.HIGH
+
+
+@pytest.mark.parametrize(
+    ("more", "exposed"), [("", "8080, 9000"), (" --metrics-port 8000", "8000"), ("", '"8000-8100"'), ("", '"${PORT}"')]
+)
+def test_a_service_may_expose_what_it_listens_to(tmp_path: Path, more: str, exposed: str) -> None:
+    assert not _of(tmp_path, _EXPOSING % (more, exposed))

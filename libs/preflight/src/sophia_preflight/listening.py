@@ -106,6 +106,10 @@ def of_image(
             found.started |= ports
             found.place = Place(made.path, start.line)
         found.words += " " + text
+    if not found.started and len(starts) > 1 and all(map(stage.last, starts)):
+        # one command: what ENTRYPOINT starts is told what stands in CMD
+        found.started = started(found.words, environment)
+        found.place = Place(made.path, stage.last("CMD").line) if found.started else found.place
     if not found.started and start_words(stage):
         found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
     replaced = " ".join(said(start) for each in STARTS if each not in starts and (start := stage.last(each)))

@@ -34,6 +34,7 @@ _TELLING = re.compile(r"(^|/)(Makefile[^/]*|MANIFEST\.in|CMakeLists\.txt|meson\.
 _MOST_BYTES = 300_000
 _SETTINGS = re.compile(r"\.(ya?ml|toml|ini|conf|cfg|properties|env)$|(^|/)\.env|(^|/)Dockerfile[^/]*$")
 _SCRIPT = re.compile(r"\.(sh|bash)$|(^|/)Makefile$")
+_PROGRAM = re.compile(r"(?<!\.test)(?<!\.spec)\.(py|sh|bash|go|rb|java|[cm]?[jt]s)$")
 _EXPORTED = re.compile(r"\s*(export\s+)[A-Z]\w*=[\"']?[\w.-]+[\"']?\s*$")
 _MODEL = re.compile(r"example|sample|template|dummy|mock|fixture|skeleton", re.IGNORECASE)
 _MATERIAL = re.compile(r"(^|/)(tests?|testdata|fixtures?|mocks?|cassettes?|vendor)/|\{\{")
@@ -70,7 +71,7 @@ def check(context: Context) -> Iterable[Finding]:
         if facts.suspects:
             shown = _is_for_show(path)
             for each in facts.suspects:
-                if not shown or _is_issued(path, each) or _is_exported(context, path, each):
+                if not shown or _is_issued(path, each) or _is_exported(context, path, each) or _is_pair(path, each):
                     yield _finding(path, each, tried=path in tried)
 
 
@@ -145,12 +146,20 @@ def _is_issued(path: str, suspect: Suspect) -> bool:
 
 
 def _is_exported(context: Context, path: str, suspect: Suspect) -> bool:
-    """Whether a script of tests sets a variable to what some service issues: it is used where the script is run."""
-    if suspect.key or suspect.kind in _OWN or not _SCRIPT.search(path) or _EXAMPLE_FILE.search(path):
+    """Whether a script of tests or examples sets a variable to what some service issues: it is used where that runs."""
+    if suspect.key or suspect.kind in _OWN or not _SCRIPT.search(path):
+        return False
+    if _EXAMPLE_FILE.search(posixpath.basename(path) if standing(path) is Standing.EXAMPLE else path):
         return False
     lines = context.repository.text(path).split("\n")
     line = lines[suspect.line - 1] if suspect.line <= len(lines) else ""
-    return standing(path) is Standing.TEST and _EXPORTED.match(line) is not None
+    return standing(path) in (Standing.TEST, Standing.EXAMPLE) and _EXPORTED.match(line) is not None
+
+
+def _is_pair(path: str, suspect: Suspect) -> bool:
+    """Whether a program of examples or pages holds both halves of an access key: whoever runs it uses them."""
+    is_whole = suspect.kind == "an AWS access key" and suspect.confidence == Confidence.CERTAIN
+    return is_whole and _PROGRAM.search(path) is not None and standing(path) is Standing.EXAMPLE
 
 
 def _is_program(path: str) -> bool:
@@ -258,6 +267,22 @@ BAD = [
         === docker/example_run.sh
         docker run --env "GH_TOKEN={_FINE_GRAINED}" example/shop
     """),
+    tree(f"""
+        === docs/_static/ingest_example.py
+        store = boto3.resource(
+            "s3",
+            aws_access_key_id="{_joined("AK", "IAY3FDZ7QW2KXL5MTB")}",
+            aws_secret_access_key="{_joined("wQ7x/Zp9rT3vLk2", "NfGh8JdSa5KcVbXyEuMi6OqRt")}",
+        )
+    """),
+    tree(f"""
+        === examples/inference/run.sh
+        #!/bin/bash
+        export HF_TOKEN={_joined("h", "f_iQpXvTzKdRwLbYcNmUsGhJeAoFtVxBqEuD")}
+        python infer.py
+        === examples/inference/infer.py
+        print("done")
+    """),
 ]
 GOOD = [
     tree("""
@@ -303,6 +328,11 @@ GOOD = [
         metadata: {{name: store}}
         data:
           admin-password: c3RvcmUtcGFzczE=
+        === examples/store.py
+        KEY = "AKIAIOSFODNN7EXAMPLE"
+        SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+        === examples/run.sh
+        export HF_TOKEN=hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
         === service.egg-info/PKG-INFO
         Metadata-Version: 2.1
         export SERVICE_API_KEY={_joined("Zq7_KaXFstRKI9hTdWM7", "DQq56GglRHf2HW7")}

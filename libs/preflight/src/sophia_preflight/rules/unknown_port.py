@@ -36,6 +36,8 @@ _PLAIN = re.compile(
 )
 """An address without a scheme, as of a database or of what is waited for."""
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{2,5})(?!\d)")
+_EXPORTER = re.compile(r"exporter|metrics|\bprom")
+"""What containers and ports are called that Prometheus asks."""
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -47,6 +49,7 @@ def check(context: Context) -> Iterable[Finding]:
                 yield from _untold(item, item.pod, scope)
             yield from _unanswered(programs, item, item.pod, scope)
             yield from _probes(programs, item, item.pod, scope)
+            yield from _scraped(programs, item, item.pod, scope)
         if item.kind == "Service" and item.api == "v1":
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
@@ -188,6 +191,30 @@ def _probes(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator
                         surely=surely or (ours and programs.is_nowhere(port, item.path)),
                         why="the probe never succeeds: the container is restarted, or gets no requests",
                     )
+
+
+def _scraped(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+    """The port that an annotation tells Prometheus: nothing else speaks of it, and the one for it is declared."""
+    notes = pod.metadata["annotations"]
+    port = notes["prometheus.io/port"]
+    wrong = _wrong(port, pod) if port.text.isdigit() and notes["prometheus.io/scrape"].text == "true" else ""
+    if not wrong or scope.changed(item, "ports", "containerPort", "annotations", "args"):
+        return
+    telling = any(
+        _EXPORTER.search(said)
+        for each in pod.containers
+        for said in (each.name, each.node["image"].text, *pod.port_names)
+    )
+    if telling and programs.is_nowhere(port, item.path):
+        yield _found(
+            item,
+            f"Prometheus is told to ask {item.said} on port `{port.text}`, {wrong}",
+            [Involved(port.place(item.path), "annotation"), _declared(item, pod)],
+            f"scraped {port.text} of {item.said}",
+            confidence=Confidence.LIKELY,
+            why="its metrics are never read",
+            most=Severity.HIGH,
+        )
 
 
 def _service(item: Item, scope: Scope) -> Iterator[Finding]:
@@ -346,8 +373,9 @@ def _found(
     confidence: Confidence,
     surely: bool = True,
     why: str | None = None,
+    most: Severity = Severity.CRITICAL,
 ) -> Finding:
-    severity = Severity.HIGH if is_development(item.path) else Severity.CRITICAL
+    severity = most.at_most(Severity.HIGH) if is_development(item.path) else most
     return RULE.found(
         message,
         *places,
@@ -464,7 +492,13 @@ _MINE = """
     package main
     const probes = 8081
 """
+_SCRAPED = ("    === k8s/api.yaml" + _DEPLOYMENT % "http").replace(
+    "metadata:\n          labels",
+    'metadata:\n          annotations: {prometheus.io/scrape: "true", prometheus.io/port: "%s"}\n          labels',
+)
 BAD = [
+    tree(_SCRAPED.replace("name: http", "name: metrics") % 8001),
+    tree(_SCRAPED.replace("8000", "9121").replace("api:1.4", "shop-exporter:1.4") % 9212),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8080" + _SERVICE % "http"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "web"),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8000" + _SERVICE % "8080"),
@@ -487,6 +521,13 @@ BAD = [
     tree(_MINE + "    === k8s/api.yaml" + _DEPLOYMENT % "8082" + _SERVICE % "http"),
 ]
 GOOD = [
+    tree(_SCRAPED % 8000),
+    tree(_SCRAPED % 8001),
+    tree(
+        (_SCRAPED % 8001)
+        .replace("name: http", "name: metrics")
+        .replace("ports: [", 'args: ["--metrics=:8001"]\n              ports: [')
+    ),
     tree(_SERVER % ("8001", _OPTION % ("-port=8001", 8001, "httpGet: {path: /, port: 8001}"))),
     tree(_SERVER % ("8001", _OPTION % ("--port=8081 --probes=:8001", 8001, "httpGet: {path: /, port: 8001}"))),
     tree(_SERVER % ("8001", _OPTION % ("--host=store --port=5432", 8001, "httpGet: {path: /, port: 8001}"))),

@@ -37,6 +37,7 @@ def check(context: Context) -> Iterable[Finding]:
         yield from _told(context, each, ports)
         yield from _probe(context, each, ports)
         yield from _labelled(each, ports)
+        yield from _exposed(each, ports)
     yield from _run(context)
     for path, made in context.dockerfiles.items():
         stage = made.final
@@ -51,12 +52,14 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _image_probe(context, path, probe, ports)
         exposed = stage.last("EXPOSE")
         if exposed is not None and ports.started and ports.declared and not ports.started & ports.declared:
+            there = ports.place or Place(path)
+            alone = not builds and not any(is_said(context, port, there) for port in ports.started)
             yield RULE.found(
                 f"the image exposes {_list(ports.declared)} and its program listens to {_list(ports.started)}",
                 Involved(Place(path, exposed.line), "declaration"),
                 Involved(ports.place or Place(path), "command"),
                 anchor="expose",
-                severity=limited(Severity.MEDIUM, path),
+                severity=limited(Severity.HIGH if alone else Severity.MEDIUM, path),
                 confidence=Confidence.LIKELY,
                 why="who believes the image publishes a port that nobody answers",
             )
@@ -115,6 +118,27 @@ def _labelled(each: Used, ports: Ports) -> Iterator[Finding]:
                 confidence=Confidence.LIKELY,
                 blocks=blocks,
             )
+
+
+def _exposed(each: Used, ports: Ports) -> Iterator[Finding]:
+    """What a service says to listen to: proxies that look for its port take that one."""
+    parts = each.service.listed("expose")
+    exposed = {interpolated(part.node.text)[0].partition("/")[0] for part in parts}
+    if not exposed or not ports.started or each.service.has("network_mode") or each.service.listed("ports"):
+        return
+    if all(
+        re.fullmatch(r"\d{2,5}", port) and not ports.mentions(port) for port in exposed
+    ) and ports.answering.isdisjoint(exposed):
+        severity, blocks = each.consequence
+        yield RULE.found(
+            f"`{each.service.name}` exposes {_list(exposed)}, and listens to {_list(ports.started)}",
+            Involved(parts[0].node.place(parts[0].file.path), "declaration"),
+            *([Involved(ports.place, "command")] if ports.place else []),
+            anchor=f"expose {each.service.name}",
+            severity=severity.at_most(Severity.HIGH),
+            confidence=Confidence.LIKELY,
+            blocks=blocks,
+        )
 
 
 def _list(ports: Iterable[str]) -> str:
