@@ -73,12 +73,17 @@ class Ports:
     @property
     def answering(self) -> set[str]:
         """The ports that may answer: where none that are declared is one that the program is told, those are wrong."""
-        if not self.started or self.started & self.declared or _SEVERAL.search(self.words):
+        if not self.started or self.started & self.declared or is_several(self.words):
             return self.all
         return self.started | self.usual
 
     def mentions(self, port: str) -> bool:
         return re.search(rf"(?<!\d){port}(?!\d)", self.words) is not None
+
+
+def is_several(words: str) -> bool:
+    """Whether more than one server may be started, or one for others on the same machine."""
+    return _SEVERAL.search(words) is not None
 
 
 def of_image(
@@ -106,10 +111,11 @@ def of_image(
             found.started |= ports
             found.place = Place(made.path, start.line)
         found.words += " " + text
-    if not found.started and len(starts) > 1 and all(map(stage.last, starts)):
+    arguments = stage.last("CMD")
+    if not found.started and len(starts) > 1 and arguments is not None and stage.last("ENTRYPOINT") is not None:
         # one command: what ENTRYPOINT starts is told what stands in CMD
         found.started = started(found.words, environment)
-        found.place = Place(made.path, stage.last("CMD").line) if found.started else found.place
+        found.place = Place(made.path, arguments.line) if found.started else found.place
     if not found.started and start_words(stage):
         found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
     replaced = " ".join(said(start) for each in STARTS if each not in starts and (start := stage.last(each)))

@@ -492,7 +492,7 @@ _MINE = """
     package main
     const probes = 8081
 """
-_SCRAPED = ("    === k8s/api.yaml" + _DEPLOYMENT % "http").replace(
+_SCRAPED = ("    === k8s/api.yaml" + _DEPLOYMENT % 8000).replace(
     "metadata:\n          labels",
     'metadata:\n          annotations: {prometheus.io/scrape: "true", prometheus.io/port: "%s"}\n          labels',
 )

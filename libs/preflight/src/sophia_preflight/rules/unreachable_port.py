@@ -11,7 +11,7 @@ from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.defaults import told_port
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, by_source, is_said, of_image, of_service, take
+from sophia_preflight.listening import Ports, by_source, is_said, is_several, of_image, of_service, take
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
 from sophia_preflight.readers.dockerfile import Instruction
@@ -124,11 +124,11 @@ def _exposed(each: Used, ports: Ports) -> Iterator[Finding]:
     """What a service says to listen to: proxies that look for its port take that one."""
     parts = each.service.listed("expose")
     exposed = {interpolated(part.node.text)[0].partition("/")[0] for part in parts}
-    if not exposed or not ports.started or each.service.has("network_mode") or each.service.listed("ports"):
+    if not exposed or not ports.started.isdisjoint(exposed) or each.service.has("network_mode"):
         return
-    if all(
-        re.fullmatch(r"\d{2,5}", port) and not ports.mentions(port) for port in exposed
-    ) and ports.answering.isdisjoint(exposed):
+    labels = " ".join(part.text for part in each.service.listed("labels"))
+    sure = ports.started and not is_several(ports.words.replace(labels, "")) and not each.service.listed("ports")
+    if sure and all(re.fullmatch(r"\d{2,5}", port) and not ports.mentions(port) for port in exposed):
         severity, blocks = each.consequence
         yield RULE.found(
             f"`{each.service.name}` exposes {_list(exposed)}, and listens to {_list(ports.started)}",
