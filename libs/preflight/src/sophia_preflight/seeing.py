@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
 
+_VARIABLE = re.compile(r"(?:\$\{(\w+)\}|\$(\w+))(?::\S*)?")
+"""The name of an image of which all but a tag is a variable without a default."""
+
+
 class Seeing:
     """Ask `filesystems`."""
 
@@ -53,6 +57,15 @@ class Seeing:
             service = project.services(self.context.composes).get(name)
             if service is not None:
                 yield project, service
+
+    def is_by_variable(self, site: Site, package: str) -> bool:
+        """Whether a service's image is only named by a variable, by whose name it is that of a package."""
+        services = self.services_at(site) if "::" in site.image else ()
+        images = [service.get("image") for _, service in services if not service.has("build")]
+        names = [_VARIABLE.fullmatch(image.node.text) if image is not None else None for image in images]
+        return bool(names) and all(
+            name and f"_{package}_" in f"_{name[name.lastindex or 0].lower()}_" for name in names
+        )
 
     def _of_service(self, site: Site) -> Iterator[ImageView]:
         for project, service in self.services_at(site):

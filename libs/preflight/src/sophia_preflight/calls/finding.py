@@ -524,7 +524,10 @@ class Finder:
         roots = self.context.module_roots(top)
         missing: Location | None = None
         search = list(search) or [site.directory]
-        for system in self.context.filesystems(site):
+        systems = list(self.context.filesystems(site))
+        if not systems and self.context.seeing.is_by_variable(site, top):
+            return self._lacking_of_installed(inner, top, roots) or NOWHERE
+        for system in systems:
             answers: list[str | None] = []
             for directory in search:
                 base = (

@@ -17,6 +17,7 @@ from sophia_preflight.interfaces.invoke import Tasks
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
 from sophia_preflight.interfaces.shell import READS
 from sophia_preflight.interfaces.spoken import Spoken
+from sophia_preflight.interfaces.testing import AddedOptions
 from sophia_preflight.interfaces.vocabulary import Vocabulary, strange
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
@@ -51,10 +52,13 @@ class Misfit:
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
     built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
+    testing = AddedOptions(context)
     for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
         if (task := tasks.told(call)) is not None:
             yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
             continue
+        for path, line, mismatch in testing.told(call):
+            yield Misfit(call, path, Interface("pytest", line=line), mismatch, True)
         found = flask.told(call) or _callee(context, call)
         if found is None:
             yield from _strange(context, built, call)

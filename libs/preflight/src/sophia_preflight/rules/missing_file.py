@@ -10,6 +10,7 @@ from dataclasses import replace
 from sophia_preflight.built import GO
 from sophia_preflight.calls.model import Call, Needed, Program, System
 from sophia_preflight.calls.options import part
+from sophia_preflight.calls.programs.files import EDITED
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -80,6 +81,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return
     if target.mentioned and not context.is_among_its_like(call.site, location.path):
         return
+    if target.purpose == EDITED and not _has_neighbour(context, location.path):
+        return
     if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
         return
     for other in target.either:
@@ -107,6 +110,14 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         confidence=confidence,
         blocks=blocks,
     )
+
+
+def _has_neighbour(context: Context, path: str) -> bool:
+    """Whether another file of its ending is beside it."""
+    directory, name = posixpath.split(path)
+    ending = posixpath.splitext(name)[1]
+    beside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
+    return bool(ending) and any(each.endswith(ending) for each in beside)
 
 
 def _is_elsewhere(context: Context, call: Call, path: str) -> bool:
@@ -165,6 +176,30 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 
 BAD = [
+    tree("""
+        === .github/workflows/publish.yml
+        on: push
+        jobs:
+          publish:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  jq --arg v "$VERSION" '
+                    .version = $v
+                    | .packages |= map(.version = $v)
+                  ' server.json > server.json.tmp && mv server.json.tmp server.json
+        === registry.json
+        {}
+    """),
+    tree("""
+        === Makefile
+        stamp:
+        \tsed -e "s/VERSION/$(VERSION)/" deploy/chart.yaml > deploy/chart.yaml.new
+        \tmv deploy/chart.yaml.new deploy/chart.yaml
+        === deploy/values.yaml
+        a: 1
+    """),
     tree("""
         === package.json
         {"scripts": {"lint": "eslint --ext .js src/ test/commons/"}}
@@ -388,6 +423,23 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === .github/workflows/publish.yml
+        on: push
+        jobs:
+          publish:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  ask --all > answer.json
+                  jq '.a = 1' answer.json > answer.json.tmp && mv answer.json.tmp answer.json
+                  jq '.a = 1' made.toml > made.toml.tmp && mv made.toml.tmp made.toml
+                  jq '.a = 1' zebra.json > first.json.tmp && mv first.json.tmp first.json
+                  jq '.a = 2' there.json > there.json.tmp && mv there.json.tmp there.json && cat first.json
+        === there.json
+        {}
+    """),
     tree("""
         === ansible/site.yml
         - hosts: web

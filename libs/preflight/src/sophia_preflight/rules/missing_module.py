@@ -49,6 +49,24 @@ def _missing(context: Context, call: Call) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === docs/server/compose.yaml
+        services:
+          worker:
+            image: ${SHOP_IMAGE}
+            command: celery --broker=amqp://queue:5672// -A shop.queue.worker_app worker --loglevel=INFO
+        === compose.yaml
+        services:
+          worker:
+            image: $OUR_SHOP:latest
+            command: python -m shop.queue.worker
+        === setup.py
+        from setuptools import setup
+        setup(name="shop")
+        === src/shop/__init__.py
+        === src/shop/queue/__init__.py
+        === src/shop/queue/app.py
+    """),
+    tree("""
         === Makefile
         run:
         \tpython -m app.server
@@ -92,6 +110,19 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          worker: {image: "${SHOP_IMAGE:-shop/shop:1.2}", command: celery -A shop.queue.worker_app worker}
+          other: {image: "${WORKSHOP_IMAGE}", command: celery -A shop.queue.worker_app worker}
+          third: {image: "${SHOP_IMAGE}", command: celery -A shop.queue.app worker}
+        === setup.py
+        from setuptools import setup
+        setup(name="shop")
+        === src/shop/__init__.py
+        === src/shop/queue/__init__.py
+        === src/shop/queue/app.py
+    """),
     tree("""
         === Makefile
         run:

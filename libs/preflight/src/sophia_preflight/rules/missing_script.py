@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from sophia_preflight.calls.model import Call, Caller, Program, Script
+from sophia_preflight.calls.rooted import below_variable
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -36,6 +37,7 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
     if _is_environment(target):
         return
     location = context.script(call)
+    location = location if location.found or location.missing else below_variable(context, call)
     if not location.missing or _is_told_to_compile(context, call, target):
         return
     severity, blocks = consequence(call.site)
@@ -292,7 +294,36 @@ BAD = [
         cp "$WORK/shop_$VERSION.deb" ./package
     """),
 ]
+BAD += [
+    tree("""
+        === devstack/plugin.sh
+        source ${SHOP_DIR}/devstack/lib/database.sh
+        source "${SHOP_DIR}"/devstack/lib/profile.sh
+        === devstack/lib/database.sh
+        === devstack/lib/shell_profile.sh
+    """),
+    tree("""
+        === ci/start.sh
+        . "$TOP/ci/lib/one.sh" && . "$TOP/ci/lib/two.sh"
+        bash $TOP/ci/lib/three.sh
+        sudo -E python3 $TOP/ci/tools/report.py --all
+        === ci/lib/one.sh
+        === ci/lib/two.sh
+        === ci/lib/three.sh
+        === ci/tools/summary.py
+    """),
+]
 GOOD = [
+    tree("""
+        === ci/start.sh
+        . "$TOP/ci/lib/one.sh"
+        [ -f "$TOP/ci/lib/once.sh" ] && . "$TOP/ci/lib/once.sh"
+        bash $OTHER/ci/lib/ones.sh
+        bash $TOP/ci/lib/two.sh; bash $TOP/etc/one.sh
+        bash $MIXED/ci/lib/one.sh; bash $MIXED/ci/lib/ones.sh; bash $MIXED/lib/a.sh; bash $MIXED/lib/b.sh
+        === ci/lib/one.sh
+        === etc/ones.sh
+    """),
     tree("""
         === Dockerfile
         FROM python:3.12-slim

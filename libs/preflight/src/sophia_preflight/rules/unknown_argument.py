@@ -26,6 +26,29 @@ def check(context: Context) -> Iterable[Finding]:
 
 BAD = [
     tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: python -m pytest . --cov=shop --database-server=$SERVER
+        === tests/conftest.py
+        def pytest_addoption(parser):
+            parser.addoption("--database-url", dest="database_server")
+        === tests/test_shop.py
+    """),
+    tree("""
+        === Makefile
+        test:
+        \tpytest --keep-databases tests
+        === tests/plugin.py
+        def pytest_addoption(parser):
+            group = parser.getgroup("shop")
+            group.addoption("--keep-database", action="store_true")
+    """),
+    tree("""
         === scripts/deploy.py
         import argparse
 
@@ -425,6 +448,15 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Makefile
+        test:
+        \tpytest --database=x --cov --headless --timeouts=3 --database-server=a tests -- --database-servers
+        === tests/conftest.py
+        def pytest_addoption(parser):
+            parser.addoption("--database-server", dest="server")
+            parser.addoption("--headed", dest="headless")
+    """),
     tree("""
         === launch.sh
         #!/bin/bash

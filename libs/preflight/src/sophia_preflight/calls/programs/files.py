@@ -17,6 +17,9 @@ from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import Reader, Run
 from sophia_preflight.text import Word, is_known, named
 
+EDITED = "the file that is written anew"
+"""The purpose of a file that a command reads, and whose place what it makes of it takes."""
+
 
 def _chmod(words: Sequence[Word], run: Run) -> None:
     parted = part(words[1:])
@@ -46,12 +49,29 @@ def _copy(words: Sequence[Word], run: Run) -> None:
         destination = operands[-1]
         if _is_put_back(operands):
             return
+        if verb == "moved" and (edited := _edited(operands, run)) is not None:
+            run.call(Needed(replace(edited, assumed=True), EDITED), words)
+            return
         names = [posixpath.basename(word.value.rstrip("/")) for word in operands[:-1]]
         if not destination.value.endswith("/") or not all(_is_plain_file(word) for word in operands[:-1]):
             run.produces(destination, tree=True, copied=posixpath.basename(destination.value) in names)
         for base in names:
             path = f"{destination.value.rstrip('/')}/{base}"
             run.produces(replace(destination, value=path), tree=True, copied=True)
+
+
+def _edited(operands: Sequence[Word], run: Run) -> Word | None:
+    """`jq … FILE > FILE.tmp && mv FILE.tmp FILE`: the word by which a command before was told to read the file."""
+    source, target = operands[0].value, operands[-1].value
+    if len(operands) != 2 or not source.startswith(target) or not operands[-1].known or run.site.system is System.IMAGE:
+        return None
+    for call in reversed(run.trace.calls):
+        if call.site.path == run.site.path and call.site.directory == run.site.directory:
+            told = call.target.arguments if isinstance(call.target, Program) else ()
+            for word in told:
+                if word.value == target:
+                    return word
+    return None
 
 
 def _linked(words: Sequence[Word], run: Run) -> dict[str, str]:

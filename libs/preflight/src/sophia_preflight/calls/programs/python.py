@@ -108,6 +108,7 @@ _PYTEST = named(
 
 
 def _pytest(words: Sequence[Word], run: Run) -> None:
+    run.call(Program(words[0], tuple(words[1:])), words)
     parted = part(words[1:], _PYTEST)
     for word in parted.operands:
         if _is_of_plugin(words, word):
