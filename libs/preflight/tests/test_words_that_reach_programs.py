@@ -50,6 +50,7 @@ def blocking(root: Path, files: dict[str, str]) -> list[Finding]:
     [
         'keep() {\n  local name="$1"\n  shift\n  "$@" > "$name.log"\n}\nkeep first',
         'keep() {\n  name=$1\n  shift 2\n  if [ -x /bin/time ]; then time "$@"; else "$@"; fi\n}\nkeep one two',
+        'keep() {\n  local name=$1\n  nice -n 5 "${@:2}" | tee "$name.log"\n}\nkeep one',
     ],
 )
 def test_a_function_drops_its_own_words_and_runs_the_others(function: str, tmp_path: Path) -> None:

@@ -59,7 +59,12 @@ _SYSTEMS = (
         re.compile(r"^\.?zuul(\.d/.*)?\.ya?ml$"),
         files=tuple((key, "the playbook that Zuul runs") for key in ("run", "pre-run", "post-run")),
     ),
-    _System(re.compile(r"^\.packit\.ya?ml$"), files=(("specfile_path", "the package that Packit builds"),)),
+    _System(
+        re.compile(r"^\.packit\.ya?ml$"),
+        ("post-upstream-clone", "get-current-version", "create-archive", "fix-spec-file", "pre-sync", "prepare-files",
+         "post-modifications", "commit-message", "changelog-entry"),
+        files=(("specfile_path", "the package that Packit builds"),),
+    ),
     _System(re.compile(r"(^|/)[Tt]askfile(\.dist)?\.ya?ml$"), ("cmds", "cmd"), beside=True, caller=Caller.TASK),
     _System(
         re.compile(r"(^|/)skaffold[\w.-]*\.ya?ml$"),

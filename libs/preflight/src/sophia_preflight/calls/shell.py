@@ -545,8 +545,9 @@ class _Follower:
         if len(variables) != 1 or not isinstance(variables[0], Variable):
             return None
         only = variables[0]
-        if only.name in ("@", "*") and self.positional is not None and not only.operator:
-            return self.positional
+        if only.name in ("@", "*") and self.positional is not None and only.operator in ("", ":"):
+            start = self.single(only.argument).value if only.operator and only.argument else "1"
+            return self.positional[max(0, int(start) - 1) :] if start.isdigit() else None
         if only.index in ("@", "*") and (held := self.state.variables.get(only.name)) and held.items is not None:
             return held.items
         return None

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _OTHERS = named(
     "--alluredir --basetemp --benchmark --browser --browsers --color --cov --cov-config --cov-report --dist "
     "--durations --exitfirst --forked --group --headed --headless --html --ignore --junitxml --last-failed --lf --ff "
-    "--log-file --log-level --log-cli-level --maxfail --numprocesses --pdb --quiet --random-order --report-log --reruns "
-    "--rootdir --runxfail --setup-show --slow --snapshot-update --splits --strict --strict-markers --timeout --trace --verbose"
+    "--log-file --log-level --log-cli-level --maxfail --numprocesses --pdb --quiet --random-order --report-log "
+    "--reruns --rootdir --runxfail --setup-show --slow --snapshot-update --splits --strict --strict-markers --timeout "
+    "--trace --verbose"
 )
 """Options of pytest and of its plugins that one of a repository may well be nearly called like."""
 

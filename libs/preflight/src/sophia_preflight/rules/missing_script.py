@@ -296,6 +296,19 @@ BAD = [
 ]
 BAD += [
     tree("""
+        === .packit.yaml
+        specfile_path: shop.spec
+        actions:
+          pre-sync:
+            - python3 plans/reference.py
+            - bash -c "git log -1"
+          changelog-entry: ./plans/changes.sh
+        === shop.spec
+        === plans/changes.sh
+        true
+        === plans/git_reference.py
+    """),
+    tree("""
         === devstack/plugin.sh
         source ${SHOP_DIR}/devstack/lib/database.sh
         source "${SHOP_DIR}"/devstack/lib/profile.sh
