@@ -98,6 +98,18 @@ GOOD = [
     tree("""
         === compose.yaml
         services:
+          web: {build: ., command: "flask --app 'shop.start:create(1)' run --host 0.0.0.0"}
+        === Dockerfile
+        FROM python:3.12-slim
+        WORKDIR /srv
+        COPY . .
+        === shop/__init__.py
+        === shop/start.py
+        def create(number): ...
+    """),
+    tree("""
+        === compose.yaml
+        services:
           worker:
             image: registry.example.com/shop:1.4
             command: ./manage.py rqworker --worker-class=shop.work.Worker --queue-class others.work.Queue

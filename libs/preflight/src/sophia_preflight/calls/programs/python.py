@@ -84,7 +84,9 @@ def _flask(words: Sequence[Word], run: Run) -> None:
         if app.value.endswith(".py"):
             run.call(Needed(app, "the application that flask starts"), words)
         else:
-            run.call(Attribute(app, "flask", (run.site.directory, *run.site.search)), words)
+            name = replace(app, value=app.value.partition("(")[0])
+            search = (run.site.directory, *run.site.search)
+            run.call(Attribute(name, "flask", search, factory=name != app), words)
 
 
 def _script_operand(skip: int, valued: str = "") -> Callable[[Sequence[Word], Run], None]:
