@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sophia_preflight import engine
 from sophia_preflight.examples import tree
+from sophia_preflight.model import Severity
 
 _IMAGE = """
     === tests/dns/Dockerfile
@@ -265,3 +266,24 @@ def test_a_renamed_name_blocks_in_a_branch_and_not_where_something_else_failed(
     (tmp_path / "app.py").write_text(f"def begin(quick):\n    {before}\n        from settings import Fast\n")
     (tmp_path / "settings.py").write_text("class FastSettings: ...\nclass Faster: ...\n")
     assert [each.rule for each in engine.check(tmp_path).blocking] == ["missing-imported-name"] * blocks
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "severity"),
+    [
+        ("examples/serving/chart/README.md", "helm install shop ./chart -f values.yaml", Severity.HIGH),
+        ("examples/serving/chart/README.md", "helm upgrade --install shop . --wait", Severity.HIGH),
+        ("README.md", "helm install shop \\\n  examples/serving/chart", Severity.HIGH),
+        ("examples/serving/chart/README.md", "helm install shop shop/chart", Severity.LOW),
+    ],
+)
+def test_a_chart_of_examples_that_a_page_tells_to_install_is_used(
+    tmp_path: Path, page: str, command: str, severity: Severity
+) -> None:
+    chart = tmp_path / "examples/serving/chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+    (chart / "templates/shop.yaml").write_text('kind: ConfigMap\nmetadata:\n  name: {{ include "shop.name" . }}\n')
+    (tmp_path / page).write_text(f"# Shop\n\n```bash\n{command}\n```\n")
+    (found,) = [each for each in engine.check(tmp_path).findings if each.rule == "broken-chart"]
+    assert found.severity is severity

@@ -42,6 +42,10 @@ _LIGHT_ENOUGH = re.compile(r"(^|/)(package\.json|[^/]+\.(ya?ml|json|sh|template|
 """Files that are read and say in turn what is run, or what is deployed."""
 _MOST_BYTES = 300_000
 _TELLS = re.compile(r"\.(md|rst|sh|bash|mk)$|(^|/)(Makefile|Justfile)$|(^|/)\.github/workflows/[^/]+$")
+_INSTALLED = re.compile(
+    r"\bhelm (?:install|upgrade)\b(?:[ \t]+(?!\.{0,2}/)[^\s\\]+|[ \t]*\\\n)*?[ \t]+"
+    r"((?:\.{1,2}/?|[\w-]+/)[\w./-]*)(?=\s|$)"
+)
 _GIVEN = re.compile(
     r"(?:\s(?:-f|-v|--filename|--volume|cp)[ =]|--config[\w.]*=)\s*(?:\./|\$\(pwd\)/|\$PWD/|\$\{PWD\}/)?([\w./-]+)"
 )
@@ -66,7 +70,7 @@ def in_use(context: Context) -> frozenset[str]:
     found |= set(_built_by_name(context))
     light = {path for path in context.facts if _is_light(path) and not MATERIAL.search(path)}
     found |= Told(context.repository, light, context.composes).read()
-    found |= {*_given(context), *_told_to_make(context), *_shipped(context), *_imported(context)}
+    found |= {*_given(context), *_told_to_make(context), *_shipped(context), *_imported(context), *_installed(context)}
     for file in filter(_is_light, context.composes):
         callers.setdefault(file, set()).update(_mounted(context, file))
     waiting = list(found)
@@ -189,6 +193,24 @@ def _mounted(context: Context, path: str) -> Iterator[str]:
             place = posixpath.normpath(posixpath.join(file.directory, mount.source))
             if place in context.facts and _is_light(place):
                 yield place
+
+
+def _installed(context: Context) -> Iterator[str]:
+    """What charts consist of that a page beside them, or one that says their whole path, tells people to install."""
+    pages = [path for path in context.repository.entries if path.endswith((".md", ".rst"))]
+    for chart in context.cluster.charts:
+        if standing(f"{chart}/Chart.yaml") is not Standing.EXAMPLE or MATERIAL.search(chart):
+            continue
+        above = posixpath.dirname(chart)
+        for page in pages:
+            beside = posixpath.dirname(page) in (chart, above)
+            text = context.repository.glimpse(page) if beside or is_ours(page) else ""
+            told = {match[1] for match in _INSTALLED.finditer(text)} if "helm" in text else set()
+            bases = (chart, above, "") if beside else ("",)
+            if any(posixpath.normpath(posixpath.join(base, each)) == chart for each in told for base in bases):
+                for path in context.repository.inside(chart):
+                    yield from (path, path.replace("/templates/", "/"))
+                break
 
 
 def _given(context: Context) -> Iterator[str]:

@@ -103,13 +103,13 @@ def _asked_by_name(context: Context) -> Iterator[Finding]:
         services = [service for name, service in file.root["services"].items() if name]
         for service in services:
             for node in service["ports"].elements():
-                port = port_of(node)
-                if port is not None and (several := _RANGE.fullmatch(port.host)) is not None:
+                there = port_of(node)
+                if there is not None and (several := _RANGE.fullmatch(there.host)) is not None:
                     ranges |= {str(number) for number in range(int(several[1]), min(int(several[2]), 65535) + 1)}
-                elif port is None or not port.host.isdigit():
+                elif there is None or not there.host.isdigit():
                     return
                 else:
-                    places.setdefault(port.host, node.place(path))
+                    places.setdefault(there.host, node.place(path))
     for path in context.facts if len(places) >= _ENOUGH else ():
         if _TELLS.search(path):
             text = context.repository.text(path)
