@@ -127,3 +127,12 @@ def test_a_file_one_directory_off_is_looked_for_although_archives_are_unpacked(t
     }
     (found,) = blocking(tmp_path, files)
     assert found.rule == "missing-file"
+
+
+@pytest.mark.parametrize("unpack", ["tar xz shop", "tar -xzf a.tgz shop", "tar xzf a.tgz -C . shop"])
+def test_an_archive_brings_no_more_than_the_files_that_are_asked_for(unpack: str, tmp_path: Path) -> None:
+    run = f'#!/bin/bash\ncd "$(dirname "$0")"\n{unpack}\n./shop --all\ncp settings.toml /etc/\n'
+    (found,) = blocking(tmp_path, {"setting.toml": "", "run.sh": run})
+    assert found.rule == "missing-file"
+    assert not blocking(tmp_path, {"run.sh": run.replace(" shop\n", " $WHAT\n")})
+    assert not blocking(tmp_path, {"run.sh": run.replace(" shop\n", " --strip-components=1\n")})

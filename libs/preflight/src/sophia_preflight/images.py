@@ -197,13 +197,18 @@ class Filesystem:
         put = any(self.find(place) == "" for place in places) or not self.owned.isdisjoint(_PROGRAMS)
         return put and is_plain(own[-1].base)
 
+    def has_program(self, name: str) -> bool:
+        """Whether something of that name is put among programs, or made anywhere."""
+        made = any(name in stage.made for stage in self._below())
+        return made or any(self.find(f"{directory}/{name}") for directory in _PROGRAMS)
+
     def has_renamed(self, name: str) -> bool:
         """Whether a file of that name was put among programs under another one, and nothing is there under this."""
         own = list(self._below())
         places = [f"{directory}/{name}" for directory in _PROGRAMS]
         unknown = [tree.rstrip("/") + "/" for stage in own for tree in stage.unknown]
         single = [each for stage in own for each in stage.copied if not each.directory]
-        if any(name in stage.made for stage in own) or any(self.find(place) for place in places):
+        if self.has_program(name):
             return False
         if any(posixpath.basename(each.destination) == name for each in single) or not is_plain(own[-1].base):
             return False

@@ -61,8 +61,11 @@ def _missing_command(context: Context, call: Call, target: Program) -> Iterator[
         return
     views = list(context.filesystems(call.site))
     usual = re.search(r"\bPATH\b", context.repository.text(call.site.path)) is None
-    lacking = (view.files.lacks_program(name) or (usual and view.files.has_renamed(name)) for view in views)
-    if not views or not all(lacking):
+    files = [view.files for view in views]
+    renamed = (
+        usual and any(each.has_renamed(name) for each in files) and not any(each.has_program(name) for each in files)
+    )
+    if not files or not (renamed or all(each.lacks_program(name) for each in files)):
         return
     severity, blocks = consequence(call.site)
     yield RULE.found(
@@ -295,6 +298,14 @@ BAD = [
     """),
 ]
 BAD += [
+    tree("""
+        === container/Dockerfile
+        FROM ubuntu:24.04
+        COPY ./ /opt/shop/
+        COPY ./container/start_service.sh /usr/local/bin/shop_start.sh
+        CMD ["start_service.sh"]
+        === container/start_service.sh
+    """),
     tree("""
         === .packit.yaml
         specfile_path: shop.spec

@@ -13,7 +13,7 @@ from sophia_preflight.calls.model import (
     Script,
     System,
 )
-from sophia_preflight.calls.options import part
+from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.calls.running import Reader, Run
 from sophia_preflight.text import Word, is_known, named
 
@@ -114,7 +114,25 @@ def _unpack(words: Sequence[Word], run: Run) -> None:
             run.produces(word)
         return
     into = parted.first("-C", "--directory") if program == "tar" else parted.first("-d")
+    members = _members(words, parted) if program == "tar" else []
+    for word in members:
+        run.produces(replace(word, value=posixpath.join(into.value if into else ".", word.value)), tree=True)
+    if members:
+        return
     run.produces(into or Word("."), tree=True)
+
+
+def _members(words: Sequence[Word], parted: Parted) -> list[Word]:
+    """The files of an archive that tar is told to unpack, where it is told: `tar xz shop`, `tar -xzf shop.tgz shop`."""
+    bundle = words[1].value if len(words) > 1 else ""
+    rest = parted.operands if bundle.startswith("-") else parted.operands[1:]
+    if re.fullmatch(r"-?\w*x\w*", bundle) is None or any(
+        each.startswith("--") for each in (*parted.flags, *parted.options) if each not in ("--file", "--directory")
+    ):
+        return []
+    named = "f" in bundle and not parted.has("-f", "--file")
+    members = rest[1:] if named else rest
+    return members if all(word.known and re.fullmatch(r"[\w./-]*\w", word.value) for word in members) else []
 
 
 def _download(words: Sequence[Word], run: Run) -> None:
