@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sophia_preflight.defaults import told_port
 from sophia_preflight.engine import check
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Severity
+from sophia_preflight.ports.defaults import told_port
 
 
 def test_a_port_in_a_block_of_lines_is_shown_where_it_stands(tmp_path: Path) -> None:

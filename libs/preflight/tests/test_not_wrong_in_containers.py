@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from sophia_preflight import engine
-from sophia_preflight.examples import tree
-from sophia_preflight.model import Tree
 
 PAIRS = {
     "a kustomization of another repository": (
@@ -328,18 +325,11 @@ PAIRS = {
 """What is no defect, and the defect that it could be taken for."""
 
 
-def _blocking(root: Path, example: Tree) -> list[str]:
-    for path, text in example.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    return [f"{each.place}: {each.message}" for each in engine.check(root).blocking]
+@pytest.mark.parametrize("what", PAIRS)
+def test_what_is_no_defect_does_not_block(what: str, blocking: Callable[[str], list[str]]) -> None:
+    assert blocking(PAIRS[what][0]) == []
 
 
 @pytest.mark.parametrize("what", PAIRS)
-def test_what_is_no_defect_does_not_block(what: str, tmp_path: Path) -> None:
-    assert _blocking(tmp_path, tree(PAIRS[what][0])) == []
-
-
-@pytest.mark.parametrize("what", PAIRS)
-def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
-    assert _blocking(tmp_path, tree(PAIRS[what][1]))
+def test_the_defect_that_is_like_it_does(what: str, blocking: Callable[[str], list[str]]) -> None:
+    assert blocking(PAIRS[what][1])

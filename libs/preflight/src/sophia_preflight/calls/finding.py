@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
 _MADE = re.compile(
-    r"(^|/)(dist|build|out|target|node_modules|\.venv|venv|env|\.next|coverage|htmlcov|tmp|temp|generated|gen|__generated__|"
+    r"(^|/)(dist|build|out|target|node_modules|\.venv|venv|env|\.next|coverage|htmlcov|(tmp|temp)([-_][\w-]+)?|generated|gen|__generated__|"
     r"\.tox|\.nox|artifacts|downloads|\.git|\.cache|_build|site|logs?|cdk\.out|\.aws-sam|\.serverless|bazel-bin|Pods)(/|$)"
 )
 _RUNTIME = re.compile(

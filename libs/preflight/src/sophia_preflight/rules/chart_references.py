@@ -13,9 +13,9 @@ from difflib import get_close_matches
 
 from sophia_preflight.clusters.templates import BLOCK, NAME, WORKLOADS, Template, templates
 from sophia_preflight.context import Context
-from sophia_preflight.defaults import told_port
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.defaults import told_port
 from sophia_preflight.readers import yaml
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import limited

@@ -6,15 +6,15 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from sophia_preflight.asking import waited
 from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.clusters.cluster import Scope, equal_labels
 from sophia_preflight.clusters.objects import Item, Pod, literal
 from sophia_preflight.context import Context
-from sophia_preflight.defaults import default_port, told_port
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, is_said, of_image, started
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.asking import waited
+from sophia_preflight.ports.defaults import default_port, told_port
+from sophia_preflight.ports.listening import Ports, is_said, of_image, started
 from sophia_preflight.readers.tree import NOTHING, Node
 from sophia_preflight.standing import is_development, limited
 

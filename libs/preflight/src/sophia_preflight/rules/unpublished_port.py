@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import is_said
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.listening import is_said
 from sophia_preflight.readers.compose import interpolated, port_of
 from sophia_preflight.standing import limited
 from sophia_preflight.text import named

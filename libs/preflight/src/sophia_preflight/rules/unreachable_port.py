@@ -9,10 +9,10 @@ from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.calls.model import Started
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
-from sophia_preflight.defaults import told_port
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, by_source, is_said, is_several, of_image, of_service, take
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.defaults import told_port
+from sophia_preflight.ports.listening import Ports, by_source, is_said, is_several, of_image, of_service, take
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
 from sophia_preflight.readers.dockerfile import Instruction
 from sophia_preflight.readers.tree import Node

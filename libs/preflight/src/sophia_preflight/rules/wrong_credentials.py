@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import names_of
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
+from sophia_preflight.ports.listening import names_of
 from sophia_preflight.readers.compose import Part, interpolated, mount_of
 from sophia_preflight.text import is_known
 

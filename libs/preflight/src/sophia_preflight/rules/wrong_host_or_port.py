@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 
-from sophia_preflight.asking import Asked, asked
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.listening import Ports, is_said, names_of, of_service, started
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.asking import Asked, asked
+from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service, started
 from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import named
 from sophia_preflight.together import is_another_way

@@ -11,8 +11,8 @@ from sophia_preflight.calls.docker import working_directory
 from sophia_preflight.calls.model import Script
 from sophia_preflight.composing import Used
 from sophia_preflight.context import Context
-from sophia_preflight.listening import PORT, names_of, said
 from sophia_preflight.model import Place
+from sophia_preflight.ports.listening import PORT, names_of, said
 from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of
 from sophia_preflight.text import is_known, joined, named
 

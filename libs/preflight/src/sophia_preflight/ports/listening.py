@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls.docker import final_environment, start_words
-from sophia_preflight.coded import Coded, coded, served
 from sophia_preflight.composing import Used
 from sophia_preflight.context import BuildContext, Context
-from sophia_preflight.defaults import default_port, listeners, variable_port
 from sophia_preflight.model import Place
+from sophia_preflight.ports.coded import Coded, coded, served
+from sophia_preflight.ports.defaults import default_port, listeners, variable_port
 from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.text import is_known, named
