@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.model import Attribute, Module, Needed, Program, Script, System
@@ -276,32 +276,37 @@ def _texts(words: Sequence[Word], run: Run) -> None:
         run.shell(word, run.deeper())
 
 
-_OUTPUT = re.compile(r"--([\w-]+-)?out(put)?([-_]?(dir|directory|file|path|folder))?")
+_OUTPUT = re.compile(r"-o|-out|-O|--([\w-]+-)?out(put)?([-_]?(dir|directory|file|path|folder))?")
+
+
+def _valued(words: Sequence[Word], names: re.Pattern[str]) -> Iterator[Word]:
+    """The values of options of these names, whatever the program: behind `=`, or the next word."""
+    for index, word in enumerate(words[1:], 1):
+        name, equals, value = word.value.partition("=")
+        if names.fullmatch(name):
+            if equals:
+                yield replace(word, value=value)
+            elif index + 1 < len(words):
+                yield words[index + 1]
 
 
 def _outputs(words: Sequence[Word], run: Run) -> None:
     """`-o FILE` and its kin, whatever the program."""
-    for index, word in enumerate(words[1:], 1):
-        name, equals, value = word.value.partition("=")
-        if name in ("-o", "-out", "-O") or _OUTPUT.fullmatch(name):
-            target = replace(word, value=value) if equals else (words[index + 1] if index + 1 < len(words) else None)
-            if target is not None:
-                run.produces(target, tree=True)
+    for target in _valued(words, _OUTPUT):
+        run.produces(target, tree=True)
 
 
+_OF_CLASS = re.compile(r"--[\w-]*(class|backend|scheduler|handler)|-k")
 _CLASS = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)+\.[A-Z]\w*")
 
 
 def _classes(words: Sequence[Word], run: Run) -> None:
     """`--queue-class shop.queues.Fair` and its kin: a class of Python by its whole name, whatever the program."""
-    for index, word in enumerate(words[1:], 1):
-        name, equals, value = word.value.partition("=")
-        if re.fullmatch(r"--[\w-]*(class|backend|scheduler|handler)|-k", name):
-            target = replace(word, value=value) if equals else (words[index + 1] if index + 1 < len(words) else None)
-            if target is not None and _CLASS.fullmatch(target.value):
-                module, _, attribute = target.value.rpartition(".")
-                program = posixpath.basename(words[0].value)
-                run.call(Attribute(replace(target, value=f"{module}:{attribute}"), program), words)
+    for target in _valued(words, _OF_CLASS):
+        if _CLASS.fullmatch(target.value):
+            module, _, attribute = target.value.rpartition(".")
+            program = posixpath.basename(words[0].value)
+            run.call(Attribute(replace(target, value=f"{module}:{attribute}"), program), words)
 
 
 _READERS = {**READERS, "ssh": _remote, "find": _find, **dict.fromkeys(("concurrently", "watch"), _texts)}

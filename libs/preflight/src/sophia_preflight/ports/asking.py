@@ -12,8 +12,8 @@ from sophia_preflight.calls.model import Script
 from sophia_preflight.composing import Used
 from sophia_preflight.context import Context
 from sophia_preflight.model import Place
-from sophia_preflight.ports.listening import PORT, names_of, said
-from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of
+from sophia_preflight.ports.listening import PORT, mounted, names_of, said
+from sophia_preflight.readers.compose import Part, command_words, interpolated
 from sophia_preflight.text import is_known, joined, named
 
 
@@ -258,11 +258,7 @@ def _by_files(context: Context, each: Used) -> Iterator[Asked]:
 def _given_files(context: Context, each: Used) -> list[str]:
     """Settings of the repository that a service has in its container: mounted, or copied by name."""
     found: dict[str, None] = {}
-    for part in each.service.listed("volumes"):
-        mount = mount_of(part.node)
-        if mount is None or not mount.source.startswith(".") or not is_known(mount.source):
-            continue
-        path = posixpath.normpath(posixpath.join(each.project.base, mount.source))
+    for path, _ in mounted(each):
         if context.repository.is_file(path):
             found[path] = None
         elif path not in (".", each.project.base) and context.repository.is_directory(path):
@@ -281,14 +277,10 @@ def _given_files(context: Context, each: Used) -> list[str]:
 
 def _configurations(context: Context, each: Used) -> Iterator[str]:
     seen: set[str] = set()
-    for part in each.service.listed("volumes"):
-        mount = mount_of(part.node)
-        if mount is None or not mount.source.startswith(".") or not is_known(mount.source):
-            continue
-        path = posixpath.normpath(posixpath.join(each.project.base, mount.source))
+    for path, target in mounted(each):
         if context.repository.is_file(path):
             seen.add(path)
-        elif re.search(r"nginx|caddy|prometheus", path + mount.target) and context.repository.is_directory(path):
+        elif re.search(r"nginx|caddy|prometheus", path + target) and context.repository.is_directory(path):
             seen |= {
                 inner for inner in context.repository.inside(path) if inner.endswith((".conf", ".yml", ".template"))
             }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sophia_preflight.calls.docker import final_environment, start_words
@@ -170,6 +170,7 @@ def of_service(context: Context, each: Used) -> Ports:
     command = service.get("command") or service.get("entrypoint")
     starts = () if service.has("entrypoint") else STARTS[:1] if service.has("command") else STARTS
     before = ""
+    text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
     if built is not None:
         path, build = built
         stage = context.stage_of(context.dockerfiles[path], build)
@@ -177,7 +178,6 @@ def of_service(context: Context, each: Used) -> Ports:
             found = of_image(context.dockerfiles[path], stage, environment, starts=starts)
             before = " ".join(said(start) for name in starts if (start := stage.last(name)) is not None)
     if command is not None:
-        text = " ".join(word.value for word in command_words(command.node))
         found.words += " " + text
         ports = started(f"{before} {text}".strip(), environment)
         found.started = ports
@@ -186,7 +186,6 @@ def of_service(context: Context, each: Used) -> Ports:
     if not found.started:
         found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
     if not found.started and built is None and (image := service.get("image")) is not None:
-        text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
         found.started |= listeners(environment, image.text, text)
     if not found.started:
         written = {key: part.text for key, part in service.environment.items() if "$" not in part.node.text}
@@ -198,7 +197,6 @@ def of_service(context: Context, each: Used) -> Ports:
     if not found.started and command is None:
         take(found, _by_source(context, each, built, environment))
     if not found.started and not service.has("env_file"):
-        text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
         usual = default_port(f"{before} {text}".strip(), environment, context.repository)
         found.usual |= {usual} if usual else set()
     if built is not None and command is None and not found.started | found.usual:
@@ -231,9 +229,7 @@ def _of_base(context: Context, built: tuple[str, BuildContext]) -> set[str]:
     while stage is not None and stage.index not in seen:
         seen.add(stage.index)
         told = " ".join(each.flat for each in stage.instructions if each.name in ("COPY", "ADD", "RUN", "ENV"))
-        if any(stage.last(start) is not None for start in STARTS) or re.search(
-            r"\.(conf|cfg|template)\b|PORT|/etc/", told
-        ):
+        if any(stage.last(start) is not None for start in STARTS) or _TOLD.search(told):
             return set()
         below = made.stage(stage.base)
         if below is None:
@@ -266,14 +262,19 @@ def take(ports: Ports, told: Coded | None) -> None:
         ports.words += " " + told.text
 
 
+def mounted(each: Used) -> Iterator[tuple[str, str]]:
+    """What of the repository is mounted into a service: its path, and where it is there."""
+    for part in each.service.listed("volumes"):
+        mount = mount_of(part.node)
+        if mount is not None and mount.source.startswith(".") and is_known(mount.source):
+            yield posixpath.normpath(posixpath.join(each.project.base, mount.source)), mount.target
+
+
 def _by_source(
     context: Context, each: Used, built: tuple[str, BuildContext] | None, environment: Mapping[str, str]
 ) -> Coded | None:
     """What the program or the configuration of a service tells that starts as its image says."""
-    given = {}
-    for mount in (mount_of(part.node) for part in each.service.listed("volumes")):
-        if mount is not None and is_known(mount.source) and mount.source.startswith("."):
-            given[mount.target] = posixpath.normpath(posixpath.join(each.project.base, mount.source))
+    given = {target: path for path, target in mounted(each)}
     image = each.service.get("image")
     if built is None:
         return served(context, image.text, given) if image is not None and not each.service.has("build") else None
