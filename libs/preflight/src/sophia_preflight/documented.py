@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 _STAND_IN = re.compile(
     r"(^|[/_.-])(your|my|path|some|foo|bar|baz|xxx?|dummy)s?([/_.-]|$)"
-    r"|(^|/)(example|name|file|script|hello|hello_world|test_file|test_example|test_something)\.\w+$",
+    r"|(^|/)(example|name|file|script|hello|hello_world|the_test|test_(file|example|something|module|feature|name|new|flake|case))"
+    r"\.\w+$",
     re.IGNORECASE,
 )
 _USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
@@ -73,6 +74,8 @@ class _Placing:
         shelf = None if self.front else re.match(r"(?:.*/)?docs?(?:umentation)?(?=/)", path, re.IGNORECASE)
         self.shelf = shelf[0] if shelf else ""
         """The folder of pages that a page lies in; how it is made is rarely what a page in it tells."""
+        self.skill = posixpath.basename(path) == "SKILL.md" and not re.search(r"(^|/)\.", path)
+        """Whether it tells an agent what to do in the repositories of others."""
         self.unpacks = any(each.tree and each.path in (ROOT, CWD) for each in trace.produced)
         self.made = {posixpath.basename(each.path.removesuffix("/bin")) for each in trace.produced} - {""}
         self.names = self._names()
@@ -140,6 +143,8 @@ class _Placing:
         if not directories:
             return None
         match call.target:
+            case MakeTarget() | PackageScript() | Composition() | ImageBuild() if self.skill:
+                return None
             case Script(interpreter="source"):
                 return None
             case Script(path=word):
@@ -189,6 +194,8 @@ class _Placing:
             or (not folder and not self._is_said_plainly(call, value))
         ):
             return None
+        if self.skill:
+            directories = [posixpath.dirname(self.path)]
         there = [each for each in directories if not folder or self.repository.is_directory(_below(each, folder))]
         if not there and (not self.front or isinstance(call.target, Needed)):
             return None

@@ -96,6 +96,7 @@ _LOCAL = re.compile(
 _CURVE_KEY = re.compile(r"[ybndrfg8ejkmcpqxot1uwisza345h769]{52}")
 """A key of Curve25519 as Rspamd writes it: what others encrypt with, who hold no secret."""
 _CALLED_PUBLIC = re.compile(r"\bpublic[ _-]?(half|part|key)|\bpubkey", re.IGNORECASE)
+_FAKE = re.compile(r"\b(fake|bogus|dummy|made[- ]up|not (?:a )?real)\b", re.IGNORECASE)
 _INSTALLED = re.compile(r"(client|consumer|oauth)[_.-]?secret$", re.IGNORECASE)
 """Names of what a program shows to a service; in the source of one that people install, all of them know it."""
 
@@ -117,11 +118,23 @@ def suspects_in(path: str, text: str) -> tuple[Suspect, ...]:
         if (verdict := each.judge(match)) is not None
     ]
     found += _assignments(path, text, [(start, end) for start, end, *_ in found])
+    found = [each for each in found if not _is_made_up_here(text, each[0])]
     if path.endswith(".py"):
         found = [each for each in found if not _in_docstring(text, each[0])]
     if _QUOTED_ONLY.search(path):
         found = [each for each in found if not _is_told(text, each[0])]
     return tuple(_suspect(text, *each) for each in sorted(found, key=lambda one: one[:2])[:MOST_PER_FILE])
+
+
+def _is_made_up_here(text: str, at: int) -> bool:
+    """Whether a comment, in the line of a place or in that above it, says that what stands there is none."""
+    start = text.rfind("\n", 0, at) + 1
+    before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start]
+    end = text.find("\n", at)
+    told = (before if _COMMENT.match(before) else "") + "\n".join(
+        re.findall(r"\s(?:#|//)[^\n]*$", text[start : end if end >= 0 else len(text)])
+    )
+    return _FAKE.search(told) is not None
 
 
 def _in_docstring(text: str, at: int) -> bool:

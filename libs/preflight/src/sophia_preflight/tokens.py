@@ -34,7 +34,7 @@ class Format:
 
 PLACEHOLDER = re.compile(
     r"example|change[-_ ]?(me|this|it)|your|placeholder|dummy|fake|sample|x{4,}|todo|replace|insert|redacted|foo|"
-    r"bar(?![a-z])|"
+    r"bar(?![a-z])|canary|"
     r"\*{3}|\.{3}|<|>|\$\{|\$\(|\{\{|%\(|not[-_ ]?(a|real|set)|secret[-_]?(key|here|value)|"
     r"(my|the|some|a)[-_]|none|null|"
     r"test|mock|stub|demo|default|insecure|123456|abcdef|qwerty|letmein|undefined|generate|put[-_]|fill|enter|"

@@ -17,7 +17,7 @@ from sophia_preflight.calls.shell import follow
 from sophia_preflight.calls.states import Held
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import Snippet
-from sophia_preflight.text import Word, is_known, joined
+from sophia_preflight.text import MANY, Word, is_known, joined
 
 
 def trace_of(made: Dockerfile) -> Trace:
@@ -136,8 +136,10 @@ def _start(made: Dockerfile, stage: Stage, found: Trace) -> None:
     for instruction in (stage.last("ENTRYPOINT"), stage.last("CMD")):
         if instruction is not None and instruction.words is None and not instruction.flat.startswith("["):
             follow(instruction.snippet(made.path), site, found, environment)
+    handed_on = stage.last("CMD") is None and stage.last("ENTRYPOINT") is not None
     for words in start_words(stage):
-        interpreted(words, site, found)
+        more = [Word(MANY, words[-1].line, words[-1].column)] if handed_on else []  # who starts it says the rest
+        interpreted([*words, *more], site, found)
 
 
 def _probe(made: Dockerfile, stage: Stage, each: Instruction, found: Trace) -> None:

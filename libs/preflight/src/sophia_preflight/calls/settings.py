@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -293,7 +293,7 @@ def _just(path: str, text: str, found: Trace) -> None:
     directory = CWD if "/" in path else ROOT  # one that others import works where they lie
     recipe = ""
     settled = re.search(r"^set\s+(working-directory|shell)\b", text, re.MULTILINE)
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in _joined(text.split("\n")):
         if head := re.match(r"@?([A-Za-z_][\w-]*)(\s[^:=]*)?:(?!=)", line):
             recipe = head[1]
         elif recipe and line[:1] in (" ", "\t") and line.strip() and not settled:
@@ -309,6 +309,17 @@ def _just(path: str, text: str, found: Trace) -> None:
                 _run(Snippet(path, command, number, begin + len(body) - len(command)), site, found)
         elif line.strip() and line[:1] not in (" ", "\t", "#", "["):
             recipe = ""
+
+
+def _joined(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, each with those that it goes on in."""
+    number = 0
+    while number < len(lines):
+        first = number
+        while lines[number].endswith("\\") and number + 1 < len(lines):
+            number += 1
+        number += 1
+        yield first + 1, "\n".join(lines[first:number])
 
 
 def _jenkins(path: str, text: str, found: Trace) -> None:

@@ -535,7 +535,7 @@ class _Follower:
             ]
         if MANY in value and value != MANY:
             made = replace(made, value=value.replace(MANY, UNKNOWN))
-        if not value and word.parts and not any(isinstance(part, Text) for part in word.parts):
+        if not value and word.parts and not any(isinstance(part, Text) and part.quoted for part in word.parts):
             return []
         return [made]
 

@@ -268,7 +268,7 @@ def _holds(root: str, path: str) -> bool:
 
 
 def _defined(body: list[ast.stmt]) -> Iterator[str]:
-    """Names that statements at the top define."""
+    """Names that statements at the top define; not what only stands in for an import that fails."""
     for node in body:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -280,7 +280,10 @@ def _defined(body: list[ast.stmt]) -> Iterator[str]:
             case ast.If(body=inner, orelse=other):
                 yield from _defined([*inner, *other])
             case ast.Try(body=inner, handlers=handlers, orelse=other):
-                yield from _defined([*inner, *other, *(each for handler in handlers for each in handler.body)])
+                yield from _defined([*inner, *other])
+                brought = {alias.asname or alias.name for each in inner for alias in getattr(each, "names", ())}
+                instead = _defined([each for handler in handlers for each in handler.body])
+                yield from (name for name in instead if name not in brought)
 
 
 def _alias(tree: ast.Module, name: str) -> str:

@@ -40,7 +40,8 @@ _LENIENT = {
 }
 """What takes options that are not known."""
 _DYNAMIC = re.compile(
-    r"\b(import_module|__import__|iter_modules|walk_packages|iter_entry_points|exec_module|spec_from_file|pluggy)\b"
+    r"\b(import_module|__import__|iter_modules|walk_packages|iter_entry_points|exec_module|spec_from_file|pluggy|runpy)\b"
+    r"|(?<![\w.])exec\("
 )
 _LITERAL = re.compile(r"""(?<=["'])(--?[A-Za-z][\w-]*)(?:/(--[A-Za-z][\w-]*))?(?=["'=,/ {])""")
 _COMPOSED = re.compile(

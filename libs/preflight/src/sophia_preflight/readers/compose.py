@@ -77,6 +77,10 @@ _SAYS = re.compile(
 """What a compose file says beside its services, or says of services that stand at its top."""
 
 
+_OTHERS = re.compile(r"(^|[/_.-])values[\w.-]*\.ya?ml$")
+"""Values of charts, which may well list services and images."""
+
+
 def looks_like(path: str, text: str) -> bool:
     """Whether a YAML file is a compose file: by name, or by services that have images or builds."""
     if not re.search(r"^services:", text, re.MULTILINE):
@@ -85,6 +89,8 @@ def looks_like(path: str, text: str) -> bool:
         says = _SAYS.search(text) or not re.search(r"^[\w-]+:", text, re.MULTILINE)
         return named and others is None and bool(says)
     if re.search(r"^(apiVersion|kind|jobs|platform|environments|stages|openapi):", text, re.MULTILINE):
+        return False
+    if _OTHERS.search(path):
         return False
     if NAMED.search(path) or re.search(r"^\s+([\w-]+: *\{ *)?(image|build):", text, re.MULTILINE):
         return True

@@ -33,9 +33,15 @@ def check(context: Context) -> Iterable[Finding]:
             known = names if kind == "service" else set(each.project.top(f"{kind}s"))
             if not is_known(name) or name in known or (kind == "network" and name == "default"):
                 continue
-            if _is_replaced(context, name):
+            if _is_replaced(context, name) or _is_of_whole(context, each, kind, name):
                 continue
             yield _finding(each, kind, name, part, known)
+
+
+def _is_of_whole(context: Context, each: Used, kind: str, name: str) -> bool:
+    """Whether each file that includes the service's brings what it names."""
+    including = [] if each.project.called else context.including(each.service.parts[-1].file.path)
+    return bool(including) and all(name in file.root[f"{kind}s"] for file in including)
 
 
 def _is_replaced(context: Context, name: str) -> bool:

@@ -11,6 +11,7 @@ from sophia_preflight.built import GO
 from sophia_preflight.calls.model import Call, Needed, Program, System
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.programs.files import EDITED
+from sophia_preflight.calls.programs.node import LOCK
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -84,6 +85,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     if target.purpose == EDITED and not _has_neighbour(context, location.path):
         return
     if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
+        return
+    if target.purpose.startswith(LOCK) and context.path_of(replace(target.path, value="package.json"), call).missing:
         return
     for other in target.either:
         if not context.path_of(replace(target.path, value=other), call).missing:

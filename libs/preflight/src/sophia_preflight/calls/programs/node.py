@@ -15,6 +15,8 @@ from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.calls.running import Run
 from sophia_preflight.text import Word, is_known, joined, named
 
+LOCK = "the lock file"
+"""How the purpose begins of a file that an installation insists on."""
 MANAGERS = frozenset({"npm", "yarn", "pnpm", "bun"})
 _NPM_VALUED = named(
     "--prefix -C --dir --cwd -w --workspace --filter -F --registry --cache --loglevel --omit --include --tag "
@@ -106,4 +108,4 @@ def _install(manager: str, verb: str, before: Parted, inner: Parted, words: Sequ
     }[manager]
     if locks:
         lock = Word(locks[0], first.line, first.column)
-        run.call(Needed(lock, f"the lock file that `{manager} {verb}` insists on", either=locks[1]), words)
+        run.call(Needed(lock, f"{LOCK} that `{manager} {verb}` insists on", either=locks[1]), words)

@@ -109,9 +109,19 @@ _PYTEST = named(
 )
 
 
+_REPORTS = {"json": "coverage.json", "xml": "coverage.xml", "lcov": "coverage.lcov", "html": "htmlcov"}
+"""Where reports of coverage go that are not told."""
+
+
 def _pytest(words: Sequence[Word], run: Run) -> None:
     run.call(Program(words[0], tuple(words[1:])), words)
     parted = part(words[1:], _PYTEST)
+    for word in parted.all("--cov-report"):
+        kind, _, name = word.value.partition(":")
+        if kind in _REPORTS:
+            run.produces(replace(word, value=name or _REPORTS[kind]), tree=kind == "html")
+    for word in parted.all("--junitxml", "--junit-xml", "--html", "--benchmark-json", "--log-file"):
+        run.produces(word)
     for word in parted.operands:
         if _is_of_plugin(words, word):
             continue

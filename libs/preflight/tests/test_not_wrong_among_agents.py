@@ -1,0 +1,268 @@
+"""What grown repositories of agents, servers of tools and data platforms do, beside what would be wrong in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+_FRAGMENTS = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli/__init__.py
+        import argparse
+        from pathlib import Path
+        from shop.routing import add_routing
+        for name in ("parser.py",):
+            {load}
+        === shop/routing.py
+        def add_routing(parser):
+            parser.add_argument("--route")
+        === shop/cli/parser.py
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--shelf")
+            add_routing(parser)
+            parser.parse_args()
+        === run.sh
+        shop --shelf 3
+"""
+_MOUNTED = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.main:app"
+        === shop/__init__.py
+        === shop/main.py
+        import typer
+        try:
+            from shop.cloud import app as cloud_app
+        except Exception:
+            cloud_app = typer.Typer()
+        app = typer.Typer()
+        @app.command()
+        def local(): ...
+        app.add_typer(cloud_app, name="cloud")
+        === shop/cloud.py
+        import typer
+        app = typer.Typer()
+        @app.command()
+        def deploy(): ...
+        @app.command()
+        def login(): ...
+        === run.sh
+        shop cloud {verb}
+"""
+PAIRS = {
+    "a command whose module may be missing": (_MOUNTED.format(verb="deploy"), _MOUNTED.format(verb="deply")),
+    "files that are executed into a package": (
+        _FRAGMENTS.format(load="exec(Path(__file__).with_name(name).read_text(), globals())"),
+        _FRAGMENTS.format(load="print(name)"),
+    ),
+    "a line of a justfile that goes on in the next": (
+        """
+        === justfile
+        migrate:
+            @cd shop/migrations && \\
+            DATABASE=shop \\
+            alembic -c alembic.ini upgrade head
+        test:
+            uv run pytest -q \\
+                tests/test_shop.py::test_sale
+        === shop/migrations/alembic.ini
+        === tests/test_shop.py
+        """,
+        """
+        === justfile
+        migrate:
+            @cd shop/migrations && \\
+            DATABASE=shop \\
+            alembic -c alembic.ini upgrade head
+        === shop/alembic.ini
+        """,
+    ),
+    "a variable of a makefile that holds nothing": (
+        """
+        === Makefile
+        MORE ?=
+        clean:
+        \tpython clean.py $(MORE)
+        === clean.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--all")
+        parser.parse_args()
+        """,
+        """
+        === Makefile
+        MORE ?=
+        clean:
+        \tpython clean.py "$(MORE)"
+        === clean.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--all")
+        parser.parse_args()
+        """,
+    ),
+    "an image that is told the rest by who starts it": (
+        """
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY quality.py /quality.py
+        ENTRYPOINT ["python", "/quality.py"]
+        === quality.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("directory")
+        parser.parse_args()
+        """,
+        """
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY quality.py /quality.py
+        CMD ["python", "/quality.py"]
+        === quality.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("directory")
+        parser.parse_args()
+        """,
+    ),
+    "reports that pytest writes": (
+        """
+        === .github/workflows/test.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  pytest --cov=shop --cov-report=json --cov-report=xml:reports/shop.xml --junitxml=units.xml
+                  mv coverage.json base.json
+                  mv reports/shop.xml units.xml /tmp
+        """,
+        """
+        === .github/workflows/test.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  pytest --cov=shop --cov-report=html
+                  mv coverage.json base.json
+        """,
+    ),
+    "values of a chart that lists services": (
+        """
+        === values.yaml
+        services:
+          default:
+            image: python:3.13-slim
+            workingDir: /shop
+        allowDomains: ["*"]
+        """,
+        """
+        === sandbox.yaml
+        services:
+          default:
+            image: python:3.13-slim
+            workingDir: /shop
+        allowDomains: ["*"]
+        """,
+    ),
+    "a part of a project that others include": (
+        """
+        === servers/compose.yaml
+        services:
+          files: {image: "owncloud:10", networks: [inner]}
+        === tasks/one/compose.yaml
+        include: [{path: ../../servers/compose.yaml}]
+        services:
+          web: {image: "nginx:1.29", networks: [inner]}
+        networks: {inner: {}}
+        """,
+        """
+        === servers/compose.yaml
+        services:
+          files: {image: "owncloud:10", networks: [inner]}
+        === tasks/one/compose.yaml
+        include: [{path: ../../servers/compose.yaml}]
+        services:
+          web: {image: "nginx:1.29"}
+        networks: {outer: {}}
+        """,
+    ),
+    "what an agent is told to do elsewhere": (
+        """
+        === skills/debugging/SKILL.md
+        ```bash
+        pytest tests/test_sales.py -v
+        docker build -t app -f Dockerfile.prod .
+        ```
+        === tests/test_shop.py
+        """,
+        """
+        === .claude/skills/debugging/SKILL.md
+        ```bash
+        pytest tests/test_sales.py -v
+        ```
+        === tests/test_shop.py
+        """,
+    ),
+    "a test that stands for any": (
+        "=== README.md\n```bash\npytest tests/test_module.py::test_name\n```\n=== tests/test_shop.py\n",
+        "=== README.md\n```bash\npytest tests/test_sales.py::test_name\n```\n=== tests/test_shop.py\n",
+    ),
+    "what a command prints, in words": (
+        """
+        === README.md
+        ```bash
+        Copy/paste this URL into your browser when you connect for the first time,
+        to login with a token:
+        ```
+        """,
+        """
+        === README.md
+        ```bash
+        scripts/paste this
+        ```
+        === scripts/other.sh
+        """,
+    ),
+    "a package of Node that is made elsewhere": (
+        """
+        === install.sh
+        cd sidecar && npm ci
+        === sidecar/README.md
+        """,
+        """
+        === install.sh
+        cd sidecar && npm ci
+        === sidecar/package.json
+        {}
+        """,
+    ),
+    "a secret that says that it is none": (
+        '=== shop/base.py\n# fake\n_API_KEY = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
+        '=== shop/base.py\n# for sales\n_API_KEY = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_not_wrong_is_said_nothing_of(name: str, blocking: Callable[[str], list[str]]) -> None:
+    assert blocking(PAIRS[name][0]) == []
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_wrong_beside_it_is_still_found(name: str, blocking: Callable[[str], list[str]]) -> None:
+    assert blocking(PAIRS[name][1]) != []
