@@ -391,9 +391,10 @@ class Context:
                     found[place] = posixpath.normpath(posixpath.join(file.directory, base))
         return found
 
-    def including(self, path: str) -> list[ComposeFile]:
-        """The compose files that include one, which Compose looks at only as a part of them."""
-        return [each for each in self.composes.values() if path in {file.path for file in self._with_included((each,))[1:]}]
+    def including(self, file: ComposeFile) -> list[tuple[ComposeFile, ...]]:
+        """The wholes that a file which others include is a part of: Compose looks for what it names in each of them."""
+        wholes = (self._with_included((each,)) for each in self.composes.values() if each.root["include"])
+        return [each for each in wholes if file in each[1:]]
 
     def _brought(self, files: tuple[ComposeFile, ...], named: set[str]) -> dict[str, str]:
         """Those of the files that only an `include` brings."""

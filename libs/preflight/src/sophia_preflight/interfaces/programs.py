@@ -27,7 +27,8 @@ SPEAKS = re.compile(
     re.MULTILINE,
 )
 ADDS = re.compile(r"^\s*@[\w.]+\.(command|group)\b|\.(add_command|add_typer)\(|\.command\([^)]*\)\(", re.MULTILINE)
-MOST_FILES = 80
+MOST_FILES = 300
+"""A program of more files is not read: the commands of those left out would be missing."""
 SHORT = 3000
 """A file that does not speak of arguments, and only starts another, is not longer."""
 DEEPEST = 8
@@ -85,6 +86,8 @@ class Programs:
         if main is None:
             return Interface("unknown")
         files = [path, *self._others(path)]
+        if len(files) > MOST_FILES:
+            return Interface("unknown")
         plugged = list(self._plugged(files))
         files += [file for file in dict.fromkeys(file for _, _, file, _ in plugged) if file not in files]
         self._taken = set(files)
@@ -148,7 +151,7 @@ class Programs:
         if re.search(r"\b(click|typer)\b", text) or found:
             packages = {self._package(each) for each in (path, *found)} - {""}
             found += [other for other in self._adding(packages) if other not in seen]
-        return found[:MOST_FILES]
+        return found
 
     def _adding(self, packages: set[str]) -> Iterator[str]:
         """Files of packages that may add commands."""

@@ -39,9 +39,9 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _is_of_whole(context: Context, each: Used, kind: str, name: str) -> bool:
-    """Whether each file that includes the service's brings what it names."""
-    including = [] if each.project.called else context.including(each.service.parts[-1].file.path)
-    return bool(including) and all(name in file.root[f"{kind}s"] for file in including)
+    """Whether each file that includes the service's has what it names, or brings it."""
+    including = [] if each.project.called else context.including(each.service.parts[-1].file)
+    return bool(including) and all(any(name in file.root[f"{kind}s"] for file in whole) for whole in including)
 
 
 def _is_replaced(context: Context, name: str) -> bool:
