@@ -72,7 +72,8 @@ _LISTED = re.compile(r"\s*[\w./-]+/\s*")
 """A directory alone on its line: a tree of files is shown."""
 _ROW = re.compile(
     r"\s*([|+│┌├└╭╰]|[=-]{4,}|\[?\d{4}[-/.]\d\d?[-/.]\d\d?([T ]|$)|\[?\d\d?:\d\d:\d\d\b|[-dl]([r-][w-][xsStT-]){3}"
-    r"|[A-Z][a-z]+(/[a-z]+)*( [\w',-]+){4,}[.:;!]?\s*$|[\w./-]*/[\w./-]+:\d+:|\[?(INFO|DEBUG|WARN|WARNING|ERROR|FATAL)\b|HTTP/\d"
+    r"|[A-Z][a-z]+(/[a-z]+)*( [\w',-]+){4,}[.:;!]?\s*$"
+    r"|[\w./-]*/[\w./-]+:\d+:|\[?(INFO|DEBUG|WARN|WARNING|ERROR|FATAL)\b|HTTP/\d"
     r"|[^\s#]+( [^\s#]+)*(\s{2,}[^\s#]+( [^\s#]+)*){3,}\s*$)"
 )
 """How a line begins that a program has printed: of a table, of a log, of a listing, of a compiler."""
