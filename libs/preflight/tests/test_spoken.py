@@ -59,7 +59,8 @@ def test_an_option_that_stands_nowhere_in_a_program_is_refused(tmp_path: Path) -
         ("parser.parse_args()", "parser.parse_known_args()"),
         ("self.put(parser, name, text)", 'self.put(parser, "--" + name)'),
         ("import argparse", "import argparse\nfrom others import add_more"),
-        ("import argparse", "import argparse, sys\nif sys.argv[1] == 'x': pass"),
+        ("import argparse", "import argparse, sys\nfor word in sys.argv: pass"),
+        ("return parser.parse_args()", "known, others = parser.parse_known_args()\n        return known"),
         ("argparse.ArgumentParser()", "others.ArgumentParser()"),
         ("import argparse", "import argparse\nimport fire"),
     ],
@@ -69,6 +70,42 @@ def test_where_more_may_be_accepted_nothing_is_said(old: str, new: str, tmp_path
     if "add_more" in new:
         source = source.replace("return parser", "add_more(parser)\n        return parser")
     assert said(tmp_path, source + CALL) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return parser", "parser.parse_known_args()\n        return parser"),
+        ("return parser", "first, others = parser.parse_known_args()\n        return parser"),
+        (
+            "return parser.parse_args()",
+            "first, others = parser.parse_known_args()\n        error(f'unknown option {others}')",
+        ),
+        ("import argparse", "import argparse, sys\nif sys.argv[1] == 'x' or 'y' in sys.argv: pass"),
+        (
+            "import argparse",
+            'import argparse\n\n\ndef read():\n    """Reads `sys.argv`, as\n    other programs do."""\n',
+        ),
+        (
+            "return parser",
+            "from shop.more import fill as fill_parser\n        fill_parser(parser)\n        return parser",
+        ),
+    ],
+)
+def test_what_is_looked_at_before_is_refused_all_the_same(old: str, new: str, tmp_path: Path) -> None:
+    source = PROGRAM.replace(old, new) + "=== shop/more.py\ndef fill(parser):\n    pass\n"
+    assert said(tmp_path, source + CALL) == ["it does not accept `--cupboard`"]
+
+
+COMMANDS = PROGRAM.replace("return parser", "commands = parser.add_subparsers()\n        {}\n        return parser")
+
+
+def test_only_the_command_that_takes_anything_takes_what_is_not_known(tmp_path: Path) -> None:
+    adding = (
+        'commands.add_parser("list")\n        commands.add_parser("run").add_argument("rest", nargs=argparse.REMAINDER)'
+    )
+    calls = "=== run.sh\nshop run --cupboard 3\nshop list --cupboard 3\nshop list other --cupboard 3\n"
+    assert said(tmp_path, COMMANDS.format(adding) + calls) == ["it does not accept `--cupboard`"]
 
 
 def test_a_name_with_a_part_that_is_computed_may_be_any_that_looks_like_it(tmp_path: Path) -> None:

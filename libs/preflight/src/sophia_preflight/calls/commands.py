@@ -6,12 +6,12 @@ shell (`bash -c`, `ssh`, `docker exec … sh -c`) goes back to the shell's reade
 
 from __future__ import annotations
 
-import ast
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.model import Attribute, Module, Needed, Program, Script, System
 from sophia_preflight.calls.operands import mentioned
 from sophia_preflight.calls.options import Parted, part
@@ -168,27 +168,6 @@ def _python(words: Sequence[Word], run: Run) -> None:
             break
     if index < len(words) and not words[index].many:
         run.call(Script(words[index], "python", tuple(words[index + 1 :])), words)
-
-
-def python_text(text: Word, words: Sequence[Word], run: Run) -> None:
-    """What a program given as text imports before anything else; its lines are those from the text's on."""
-    if "import" not in text.value or not is_known(text.value):
-        return
-    try:
-        body = ast.parse(text.value).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    search = (run.site.directory, *run.site.search)
-    for node in body:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                line = text.line + alias.lineno - 1
-                column = alias.col_offset + (text.column if alias.lineno == 1 else 1)
-                name = Word(f"{node.module}:{alias.name}", line, column)
-                if alias.name != "*":
-                    run.call(Attribute(name, "python", search), [replace(words[0], line=line, column=column)])
-        if any(isinstance(each, ast.Name) and each.id == "sys" for each in ast.walk(node)):
-            return  # may change where modules are looked for
 
 
 _MODULE_PROGRAMS = frozenset(

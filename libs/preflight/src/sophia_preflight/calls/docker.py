@@ -156,12 +156,17 @@ def _probe(made: Dockerfile, stage: Stage, each: Instruction, found: Trace) -> N
         follow(Snippet(made.path, text, line, column), site, found, final_environment(stage))
 
 
-def interpreted(words: Sequence[Word], site: Site, found: Trace) -> None:
-    """A command in exec form: no shell, unless its words name one."""
+def running(site: Site, found: Trace) -> Run:
+    """Where words are run that no shell has read; what they give to one stands in quotes."""
 
     def shell(word: Word, run: Run) -> None:
         follow(Snippet(site.path, word.value, word.line, word.column + 1), run.site, found)
 
+    return Run(site, found, shell, interpret)
+
+
+def interpreted(words: Sequence[Word], site: Site, found: Trace) -> None:
+    """A command in exec form: no shell, unless its words name one."""
     commands: list[list[Word]] = [[]]
     for word in words:
         if word.value == "&&":  # some programs take several commands as their words
@@ -169,4 +174,4 @@ def interpreted(words: Sequence[Word], site: Site, found: Trace) -> None:
         else:
             commands[-1].append(word)
     for command in commands:
-        interpret(command, Run(site, found, shell, interpret))
+        interpret(command, running(site, found))

@@ -97,7 +97,7 @@ def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
     known: Vocabulary | None = None
     words: Sequence[Word] = ()
     match call.target:
-        case Script(path=name, arguments=arguments, interpreter="") if not context.script(call).found:
+        case Script(path=name, arguments=arguments, interpreter="") if not _is_file(context, call):
             known, words = built.find(name.value), arguments
         case Program(name=name, arguments=arguments) if name.value == "go":
             known, words = built.run(call, arguments) or (None, ())
@@ -110,6 +110,12 @@ def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
             yield Misfit(call, known.path, Interface(known.language, line=known.line), mismatch)
 
 
+def _is_file(context: Context, call: Call) -> bool:
+    """Whether a script is there, and no directory that only has the name of a program."""
+    location = context.script(call)
+    return location.found and location.path not in context.repository.directories
+
+
 def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interface | None] | None:
     if (words := context.management.words(call)) and (managed := context.management.interface(words[0].value)):
         return managed[0], words[1:], managed[1]
@@ -119,6 +125,8 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
         case Script(arguments=arguments):
             location = context.script(call)
             path = location.path if location.found else "" if location.missing else _elsewhere(context, call)
+            if path in context.repository.directories:
+                return None
             if not path and (match := _INSTALLED.fullmatch(call.target.path.value)):
                 return _entry(context, call, match[1], arguments)
             return _through(context, path, arguments, 0) if path else None

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret, python_text
+from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
+from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.expanding import braces, holds, line, printed, stripped
 from sophia_preflight.calls.marking import fatal_marks, marks, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
@@ -55,6 +56,8 @@ _READING = frozenset(
 )  # fmt: skip
 """Commands that make nothing of what they are given; others may."""
 _DECLARING = frozenset({"export", "declare", "local", "readonly", "typeset"})
+_INTERPRETER = re.compile(r"(?i)(?:VENV_?)?PYTHON[23]?(?:_?(?:BIN|EXE|CMD|EXEC|EXECUTABLE|INTERPRETER|COMMAND))?|PY3?")
+"""Names of variables that people set to a Python; their own is as good."""
 _TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}|@[A-Za-z_]\w*@")
 """What somebody else's template engine fills in before the script is one."""
 _ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
@@ -529,6 +532,11 @@ class _Follower:
         if word.bare and "{" in value:
             return [replace(made, value=each) for each in braces(value)]
         only = word.parts[0] if len(word.parts) == 1 else None
+        if value in (UNKNOWN, MANY) and (held := _variable(word)) is not None and not held.operator:
+            if _INTERPRETER.fullmatch(held.name):
+                return [replace(made, value="python", assumed=True)]
+            if held.name in ("SUDO", "sudo", "SUDO_CMD"):
+                return []
         if re.search(r"[ \t\n]", value) and isinstance(only, Variable) and not only.quoted:
             return [
                 replace(made, value=each if each == MANY else each.replace(MANY, UNKNOWN)) for each in value.split()
@@ -541,10 +549,9 @@ class _Follower:
 
     def array(self, word: ShellWord) -> list[Word] | None:
         """`"${NAME[@]}"`, and `"$@"` of a function that was called with known words."""
-        variables = [part for part in word.parts if not (isinstance(part, Text) and not part.text)]
-        if len(variables) != 1 or not isinstance(variables[0], Variable):
+        only = _variable(word)
+        if only is None:
             return None
-        only = variables[0]
         if only.name in ("@", "*") and self.positional is not None and only.operator in ("", ":"):
             start = self.single(only.argument).value if only.operator and only.argument else "1"
             return self.positional[max(0, int(start) - 1) :] if start.isdigit() else None
@@ -604,6 +611,8 @@ class _Follower:
                 return held if held and is_known(held.value) and held.value else Held(argument, True)
             case ":?" | "?":
                 return held or unknown
+            case ":+" | "+" if part.argument and not (held and not held.value):
+                return Held(argument, True)
             case "#" | "##" | "%" | "%%" if held is not None and is_known(argument):
                 return Held(stripped(held.value, part.operator, argument), held.assumed)
             case "/" | "//" if (
@@ -678,6 +687,12 @@ class _Follower:
             self.state.directory = joined(self.state.directory, operands[0]) if operands else UNKNOWN
         else:
             self.command(command)
+
+
+def _variable(word: ShellWord) -> Variable | None:
+    """The variable that is all of a word."""
+    parts = [part for part in word.parts if not (isinstance(part, Text) and not part.text)]
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Variable) else None
 
 
 def _last(path: str) -> str:

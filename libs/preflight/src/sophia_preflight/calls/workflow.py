@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sophia_preflight.calls.docker import interpreted
+from sophia_preflight.calls.docker import interpreted, running
+from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.model import (
     Call,
     Caller,
@@ -29,10 +30,19 @@ from sophia_preflight.calls.states import Held
 from sophia_preflight.readers import workflow as reader
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.readers.workflow import Job, Scope, Step, Workflow
+from sophia_preflight.readers.workflow import EXPRESSION, Job, Scope, Step, Workflow
 from sophia_preflight.text import ROOT, UNKNOWN, Word, is_known, joined
 
 _SHELLS = re.compile(r"(bash|sh)\b")
+_RUNNING = {
+    "nick-fields/retry": "command",
+    "nick-invision/retry": "command",
+    "wandalen/wretry.action": "command",
+    "coactions/setup-xvfb": "run",
+    "gabrielbb/xvfb-action": "run",
+    "reactivecircus/android-emulator-runner": "script",
+}
+"""Actions that run a script, and the input that has it."""
 _PLAIN = re.compile(r"(& )?[\w.\\/-]+( +[\w.\\/:=@,-]+)*\s*")
 _OTHER_BRANCH = re.compile(r"(refs/heads/)?(gh-pages|pages|website|assets|badges|data|orphan[\w-]*|[\w-]*-pages)$")
 """Branches that by their names hold something else than the source."""
@@ -121,6 +131,8 @@ def _job(workflow: Workflow, job: Job, found: Trace, workspace: Workspace | None
             _run(workflow, job, step, workspace, owner, found)
         elif step.run and step.shell in ("pwsh", "powershell"):
             _powershell(workflow, job, step, workspace, owner, found)
+        elif step.run and step.shell.startswith("python"):
+            _python(workflow, job, step, workspace, owner, found)
 
 
 def _is_local(workflow: Workflow) -> bool:
@@ -158,6 +170,11 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
         if path := step.with_["path"].text:
             for line in path.splitlines():
                 found.produced.append(Produced(workspace.directory(line.strip()), tree=True))
+    elif (script := step.with_[_RUNNING.get(name, "")]) and script.is_scalar and step.with_["shell"].text[:1] != "p":
+        again = step.with_["working-directory"] or step.with_["current_path"] or step.with_["cwd"]
+        _run(
+            workflow, replace(job, directory=again), replace(step, run=script, directory=again), workspace, owner, found
+        )
     elif name == "docker/build-push-action":
         _image(workflow, job, step, workspace, owner, found)
     elif "ssh-action" in name or name.endswith("/ssh"):
@@ -318,6 +335,20 @@ def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: 
         if workflow.action:
             named["GITHUB_ACTION_PATH"] = Held(scope.values["github.action_path"])
         follow(reader.snippet(workflow, step.run, scope), site, found, named)
+
+
+def _python(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    """A step whose text is a program in Python."""
+    place = step.directory or job.directory
+    if not is_known(place.text) or "${{" in place.text:
+        return
+    at = of_node(workflow.path, step.run, workflow.lines).place(1, 1)
+    text = Word(EXPRESSION.sub(UNKNOWN, step.run.text), at.line, at.column)
+    site = Site(
+        workflow.path, Caller.WORKFLOW, workspace.directory(place.text or "."), owner=owner,
+        guard=Guard(step.tolerated), opaque=workspace.opaque,
+    )  # fmt: skip
+    python_text(text, [text], running(site, found))
 
 
 def _powershell(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:

@@ -26,19 +26,32 @@ _SPEAKS = re.compile(
 )
 _OTHERS = re.compile(
     r"^[ \t]*(?:import|from)[ \t]+(?:fire|tyro|simple_parsing|cliff|cement|plac|cleo|knack|docopt|cyclopts|oslo_config"
-    r"|gflags|absl|jsonargparse|hydra|defopt|argh|pyrallis|datargs|clize|invoke|tap|click_plugins|duty|nubia)\b"
-    r"|\b(?:HfArgumentParser|LightningCLI|add_argparse_args|CliApp|cli_parse_args|CliSettingsSource|FlaskGroup"
-    r"|BaseCommand|execute_from_command_line|load_entry_point|with_plugins|MultiCommand|prefix_chars)\b"
-    r"|\bsys\.argv\b(?!\[0\]|\[\w+:\]|\))",
+    r"|gflags|absl|jsonargparse|hydra|defopt|argh|pyrallis|datargs|clize|invoke|tap|click_plugins|duty|nubia|django)\b"
+    r"|\b(?:HfArgumentParser|LightningCLI|add_argparse_args|CliApp|cli_parse_args|CliSettingsSource"
+    r"|execute_from_command_line|load_entry_point|with_plugins|MultiCommand|prefix_chars)\b"
+    r"|(?<![\"'] in )(?<![\"'] not in )\bsys\.argv\b"
+    r"(?!\[\d\](?!\.)|\[\w+:\]|\)|\.index\(|[ \t]*=[ \t]*\[[\"']|[ \t]*$)",
     re.MULTILINE,
 )
 """What makes options of names that are none in the source, or brings commands of others."""
+_FLASK = frozenset(
+    {"app", "debug", "env-file", "host", "port", "cert", "key", "reload", "debugger", "with-threads", "extra-files",
+     "exclude-patterns", "sort", "all-methods", "directory", "message", "autogenerate", "sql", "head", "splice",
+     "branch-label", "version-path", "rev-id", "tag", "x-arg", "resolve-dependencies", "verbose", "purge", "multidb",
+     "template", "package", "indicate-current", "rev-range"}
+)  # fmt: skip
+"""Options of the commands that Flask and Flask-Migrate give a `FlaskGroup`."""
+_PASSES_OVER = re.compile(r"^[^\n#]*(?:=|\breturn\b)[^\n#=]*\.parse_known(?:_intermixed)?_args\(", re.MULTILINE)
+_LOOKS_AGAIN = re.compile(
+    r"\.parse_(?:intermixed_)?args\(|(unrecogni[sz]ed|unknown|unexpected) (argument|option|flag)", re.IGNORECASE
+)
+"""What shows that options which are not known are refused after all."""
 _LENIENT = {
-    "argparse": re.compile(r"parse_known(_intermixed)?_args|\bREMAINDER\b|nargs=[\"']\.\.\.[\"']"),
+    "argparse": re.compile(r"\bREMAINDER\b|nargs=[\"']\.\.\.[\"']"),
     "click": re.compile(r"ignore_unknown_options|allow_extra_args|\bUNPROCESSED\b|allow_interspersed_args"),
     "optparse": re.compile(r"disable_interspersed_args|allow_interspersed_args|\.rargs\b|\b_process_args\b"),
 }
-"""What takes options that are not known."""
+"""What takes options that are not known, for a command of which that is all there is to say."""
 _DYNAMIC = re.compile(
     r"\b(import_module|__import__|iter_modules|walk_packages|iter_entry_points|exec_module|spec_from_file|pluggy|runpy)\b"
     r"|(?<![\w.])exec\("
@@ -52,6 +65,8 @@ _COMPUTED = re.compile(
     r"""\.add_(?:argument|option)\(\s*(?!["'])|\bclick\.(?:option|Option)\(\s*(?!["'\[])|\b[Oo]ption\(\s*(?:f["']|\*)"""
 )
 """A definition of an option whose name is no plain text."""
+_FROM_OTHERS = re.compile(r"(?:\.add_(?:argument|option)|\bclick\.[oO]ption|\boption)\(\s*\*?(?!self\b|cls\b)\w+\.\w+")
+"""Such a one by what some object holds."""
 _BRINGS = re.compile(
     r"\b((?:add|register|setup|configure|create|build|fill|define|inject|init|populate|make|extend|append)\w*)\("
     r"[^()\n]*\b(?:\w*parsers?|\w*subparser|argparser|arg_group|ap)\b(?!\.)"
@@ -71,8 +86,11 @@ _DEFINED = re.compile(
     r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^[ \t]*(\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=(?!=)|\bfor[ \t]+(\w+)",
     re.MULTILINE,
 )
-_TESTS = re.compile(r"(^|/)(tests?|testing|docs|examples?)/|(^|/)(test_[^/]*|conftest)\.py$")
-_MOST_FILES = 1500
+_DOCSTRING = re.compile(
+    r"""(\A\s*|^[ \t]*(?:class|(?:async[ \t]+)?def)\b[^\n]*:[ \t]*\n\s*)[rRuU]?("{3}|'{3})[\s\S]*?\2""", re.MULTILINE
+)
+_TESTS = re.compile(r"(^|/)(tests?|testing|docs|examples?|management/commands)/|(^|/)(test_[^/]*|conftest)\.py$")
+_MOST_FILES = 3000
 
 
 class Spoken:
@@ -91,20 +109,24 @@ class Spoken:
 
     def _read(self, path: str) -> Vocabulary | None:
         files = self._closure(path)
-        texts = [self._text(each) for each in files] if len(files) < _MOST_FILES else []
+        texts = [self._text(each, path) for each in files] if len(files) < _MOST_FILES else []
         speaking = [text for text in texts if _SPEAKS.search(text)]
         if not speaking:
             return None
         whole = "\n".join(speaking)
         library = next((match[1] for text in speaking if (match := _SPEAKS.search(text)) and match[1]), "argparse")
         kind = library if library in ("argparse", "optparse") else "argparse" if "argparse" in library else "click"
-        if _OTHERS.search(whole) or _LENIENT[kind].search(whole) or self._brings(whole, "\n".join(texts)):
+        if _OTHERS.search(whole) or any(map(_is_lenient, speaking)) or self._brings(whole, "\n".join(texts)):
             return None
+        loose = {each for text in speaking for each in _lenient_commands(text, _LENIENT[kind])}
         names: set[str] = set()
         for text in texts:
             for one, other in _LITERAL.findall(text):
                 names |= {one.lstrip("-"), other.lstrip("-")}
         names.discard("")
+        others = re.search(r"\bFlaskGroup\b", whole) is not None
+        if others:
+            names |= _FLASK
         pieces = self._pieces(whole)
         if pieces is None or not names:
             return None
@@ -119,11 +141,16 @@ class Spoken:
             pieces=pieces,
             negates=True,
             abbreviates=kind != "click",
+            commands=frozenset(_called(whole)) if loose or others else frozenset(),
+            hands_on=bool(loose) or others,
+            lenient=frozenset(loose),
         )
 
-    def _text(self, path: str) -> str:
-        """The text of a file without comments, and without what its docstrings show."""
-        return re.sub(r"^[ \t]*(#|>>>)[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
+    def _text(self, path: str, started: str) -> str:
+        """The text of a file without comments and docstrings, nor what only happens if another than this starts."""
+        text = re.sub(r"^[ \t]*#[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
+        text = _DOCSTRING.sub(r"\1", text)
+        return text if path == started else re.split(r"^if __name__ == ", text, maxsplit=1, flags=re.MULTILINE)[0]
 
     # --- which files -------------------------------------------------------------------------------------------------
 
@@ -194,7 +221,7 @@ class Spoken:
     def _brings(self, whole: str, everything: str) -> bool:
         """Whether options or commands come from packages that are not here."""
         defined = set(_DEFINED.findall(everything))
-        own = {next(filter(None, each)) for each in defined}
+        own = {next(filter(None, each)) for each in defined} | self._renamed(everything)
         for name in _BRINGS.findall(whole):
             if name not in own and not _OWN.fullmatch(name):
                 return True
@@ -209,12 +236,23 @@ class Spoken:
         usual = ("argparse", "optparse", "configargparse", "")
         return any(one not in usual or two for one, two in _PARSER.findall(whole))
 
+    def _renamed(self, text: str) -> set[str]:
+        """What modules of ours are imported as, and what is in them."""
+        found: set[str] = set()
+        for dots, module, names, plain in _IMPORT.findall(text):
+            for top, listed in [(module.partition(".")[0], names)] if not plain else []:
+                if dots or self.context.module_roots(top):
+                    found |= set(re.findall(r"\bas[ \t]+(\w+)", listed))
+        return found
+
     @staticmethod
     def _pieces(whole: str) -> tuple[re.Pattern[str], ...] | None:
         """What names may be put together like; None where that is like anything."""
         found: set[str] = set()
         if not _COMPUTED.search(whole):
             return ()
+        if _FROM_OTHERS.search(whole):
+            return None
         for groups in _COMPOSED.findall(whole):
             fixed = re.split(r"\{[^}]*\}|%[sr]", next(filter(None, groups)).lstrip("-"))
             if not "".join(fixed).strip("-_= "):
@@ -225,3 +263,30 @@ class Spoken:
                 return None
             found.add(re.escape(before.lstrip("-")) + r"[\w.-]+")
         return tuple(map(re.compile, sorted(found)))
+
+
+def _is_lenient(text: str) -> bool:
+    """Whether what a file's parser does not know is passed over, or handed to somebody."""
+    return _PASSES_OVER.search(text) is not None and _LOOKS_AGAIN.search(text) is None
+
+
+def _called(text: str) -> Iterator[str]:
+    """What commands of a program may be named."""
+    yield from re.findall(r"[\"'](\w[\w-]*)[\"']", text)
+    yield from (name.replace("_", "-") for name in re.findall(r"\bdef (\w+)\(", text))
+
+
+def _lenient_commands(text: str, taking: re.Pattern[str]) -> Iterator[str]:
+    """The commands of a file that take what they do not know; all that it names where nobody can tell which."""
+    for match in taking.finditer(text):
+        added = re.findall(r"\.add_parser\(\s*[\"']([\w-]+)[\"']", text[: match.start()])
+        start = text.rfind("\ndef ", 0, match.start())
+        decorated = re.search(r"\n(?:async )?def (\w+)\(", text[match.end() :])
+        if added:
+            yield added[-1]
+        elif "@" in text[start : match.start()] and decorated:
+            block = text[start + 1 : match.end() + decorated.end()]
+            yield from (decorated[1], decorated[1].replace("_", "-"))
+            yield from re.findall(r"command\(\s*(?:name\s*=\s*)?[\"']([\w-]+)", block)
+        else:
+            yield from _called(text)

@@ -47,6 +47,8 @@ class Vocabulary:
     """Whether the beginning of a name is enough."""
     hands_on: bool = False
     """Whether what follows its first operand may be meant for another program."""
+    lenient: frozenset[str] = frozenset()
+    """Commands after which anything may stand."""
 
     def knows(self, name: str) -> bool:
         """Whether an option of that name may be one of its."""
@@ -64,6 +66,8 @@ def strange(known: Vocabulary, words: Sequence[Word]) -> Iterator[Mismatch]:
     before: str | None = None
     for index, word in enumerate(words):
         if word.value == "--" or (known.hands_on and _is_operand(word) and word.value not in known.commands):
+            return
+        if word.value in known.lenient:
             return
         if _is_operand(word):
             told = before is None and index == 0 and known.refuses

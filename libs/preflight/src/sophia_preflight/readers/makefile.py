@@ -130,6 +130,8 @@ class Targets:
 
 _MARKS = ("", "@", "+")
 """What a variable may hold that says how a line is run, and nothing of what."""
+_PYTHON = re.compile(r"\$[({](?:VENV_?)?PYTHON[23]?(?:_?(?:BIN|EXE|CMD))?[)}]")
+"""A variable that only the environment sets, and that people set to a Python."""
 _QUIETING = re.compile(r"\$[({]?(Q|AT|AM_V_\w+|\w*(verbose|quiet|silent)\w*)[)}]?", re.IGNORECASE)
 
 
@@ -376,6 +378,8 @@ class _Reader:
             value = self.expand(reference)
             if start == 0 and (value in _MARKS or (value == UNKNOWN and self.is_quieting(snippet, reference, end))):
                 snippet.text = PAD * end + snippet.text[end:]
+            elif value == UNKNOWN and _PYTHON.fullmatch(reference):
+                snippet.put(start, end, "python")
             elif not re.search(r"[\s'\"]", value):
                 snippet.put(start, end, value)
             elif "\n" not in value and len(value) < LONGEST:
