@@ -255,7 +255,9 @@ def _texts(words: Sequence[Word], run: Run) -> None:
         run.shell(word, run.deeper())
 
 
-_OUTPUT = re.compile(r"-o|-out|-O|--([\w-]+-)?out(put)?([-_]?(dir|directory|file|path|folder))?")
+_OUTPUT = re.compile(
+    r"-o|-out|-O|--([\w-]+-)?(out(put)?|dest(ination)?|save|export|write)([-_]?(to|as|dir|directory|file|path|folder))?"
+)
 
 
 def _valued(words: Sequence[Word], names: re.Pattern[str]) -> Iterator[Word]:

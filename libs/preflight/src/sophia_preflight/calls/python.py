@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from sophia_preflight.calls.commands import interpret
@@ -22,7 +23,7 @@ from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, named, plain
 
 HINTS = re.compile(
-    r"uvicorn\.run|nox|subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
+    r"uvicorn\.run|nox|\binvoke\b|subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
     r"|\bsession\.run\(|\.write_text\(|\bopen\([^)\n]*['\"][wax]b?\+?['\"]"
 )
 """A text without any of these makes no calls that would be found here."""
@@ -117,6 +118,11 @@ class _Follower:
             for argument in _arguments(function):
                 scope.names[argument] = None
             self.block(function.body, scope)
+
+    @cached_property
+    def has_tasks(self) -> bool:
+        """Whether its functions are tasks of invoke, whose first argument runs commands."""
+        return any(each.startswith("invoke.") for each in self.imported.values())
 
     def concerned(self) -> list[int]:
         """Lines with calls that run, make or change something: functions without one need not be followed."""
@@ -430,6 +436,8 @@ class _Follower:
             before = [ast.copy_location(ast.Constant(each), node) for each in ("pip", "install")]
             words = [*before, *node.args] if method == "install" else node.args
             self.argv(self.elements(words, scope), self.here(scope))
+        elif method == "run" and node.args and re.fullmatch(r"(c|ctx|context)\.run", name) and self.has_tasks:
+            self.command(node.args[0], self.here(scope), scope, shell=True)
         else:
             called = method or name
             own = isinstance(node.func, ast.Name) or (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from sophia_preflight.readers import json, yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, joined
+from sophia_preflight.text import is_known as is_plain
 
 _EXPRESSION = re.compile(r"<<[^>]*>>|\$\{\{.*?\}\}|\{\{.*?\}\}|\$\([A-Za-z_][\w.]*\)")
 """What the system puts in before a shell sees it."""
@@ -65,7 +67,6 @@ _SYSTEMS = (
          "post-modifications", "commit-message", "changelog-entry"),
         files=(("specfile_path", "the package that Packit builds"),),
     ),
-    _System(re.compile(r"(^|/)[Tt]askfile(\.dist)?\.ya?ml$"), ("cmds", "cmd"), beside=True, caller=Caller.TASK),
     _System(
         re.compile(r"(^|/)skaffold[\w.-]*\.ya?ml$"),
         files=(("dockerfile", _DOCKERFILE), ("rawYaml", "the manifest that is applied"), ("valuesFiles", "the values")),
@@ -149,8 +150,12 @@ def _of_system(path: str, system: _System, root: Node, lines: list[str], found: 
             _file(node, purpose, replace(site, directory=joined(site.directory, base)) if base else site, found)
     if name.endswith("devcontainer.json"):
         for key in _CREATED:
-            if root[key].text:
-                _run(of_node(path, root[key], lines), Site(path, Caller.SHELL, ROOT, owner=key), found)
+            at = Site(path, Caller.SHELL, ROOT, owner=key)
+            for each in [root[key], *(inner for _, inner in root[key].items())]:
+                if each.text:
+                    _run(of_node(path, each, lines), at, found)
+                elif words := [Word(word.text, word.line, word.column) for word in each.elements() if word.is_scalar]:
+                    interpreted(words, at, found)
 
 
 def _files(node: Node, key: str, base: str) -> Iterator[tuple[str, Node]]:
@@ -226,8 +231,44 @@ def _hooks(path: str, root: Node, found: Trace) -> None:
                 site = Site(path, Caller.SHELL, ROOT, owner=hook["id"].text or path)
                 text = entry.text if language != "script" or entry.text.startswith("./") else f"./{entry.text}"
                 column = entry.column + (1 if entry.style else 0) - (len(text) - len(entry.text))
+                args = [each.text for each in hook["args"].elements()]
+                text = " ".join([text, *(shlex.quote(each) for each in args if is_plain(each))])
                 names = "" if hook["pass_filenames"].value is False else f" {MANY}"
                 follow(Snippet(path, text + names, entry.line, column), site, found)
+
+
+def _azure(path: str, root: Node, found: Trace) -> None:
+    """Tasks of Azure that run a script of ours, or one that is written in them."""
+    for step in (step for steps in _under_key(root, "steps") for step in steps.elements()):
+        inputs, name = step["inputs"], step["task"].text.partition("@")[0]
+        place = inputs["workingDirectory"].text
+        file = inputs["scriptPath"] if name == "PythonScript" else inputs["filePath"]
+        text = file if file.text else inputs["script"]
+        if name not in ("PythonScript", "Bash", "ShellScript") or not text.is_scalar or "$(" in place:
+            continue
+        site = Site(path, Caller.PIPELINE, joined(ROOT, place or "."), owner=step["displayName"].text or name)
+        if text is file:
+            program = "python" if name == "PythonScript" else "bash"
+            command = f"{program} {file.text} {inputs['arguments'].text}"
+            _run(Snippet(path, command, file.line, max(1, file.column - len(program) - 1)), site, found)
+        elif name == "Bash":
+            _run(Snippet(path, text.text, text.line + (1 if "\n" in text.text else 0), text.column), site, found)
+
+
+def _tasks(path: str, root: Node, found: Trace) -> None:
+    """Commands of a Taskfile, each in the directory of its task; values of its variables are put in where plain."""
+    plain = {name: each.text for name, each in root["vars"].items() if each.is_scalar and "{{" not in each.text}
+    for name, task in root["tasks"].items():
+        directory = task["dir"].text if task.is_map else ""
+        base = joined(_beside(path, Caller.TASK).directory, directory or ".") if "{" not in directory else UNKNOWN
+        commands = [task] if not task.is_map else [*task["cmds"].elements(), task["cmd"]]
+        for each in commands:
+            text = each["cmd"] if each.is_map else each
+            if isinstance(text.value, str):
+                line = text.line + (1 if "\n" in text.text else 0)
+                told = re.sub(r"\{\{\s*\.(\w+)\s*\}\}", lambda match: plain.get(match[1], match[0]), text.text)
+                at = Site(path, Caller.TASK, base, owner=name)
+                _run(Snippet(path, told, line, text.column), at, found)
 
 
 def _builders(path: str, root: Node, found: Trace) -> None:
@@ -293,7 +334,12 @@ def _just(path: str, text: str, found: Trace) -> None:
     directory = CWD if "/" in path else ROOT  # one that others import works where they lie
     recipe = ""
     settled = re.search(r"^set\s+(working-directory|shell)\b", text, re.MULTILINE)
-    for number, line in _joined(text.split("\n")):
+    plain = dict(re.findall(r"^(?:export\s+)?([A-Za-z_][\w-]*)\s*:=\s*[\"']([^\"'\n]*)[\"']\s*$", text, re.MULTILINE))
+    lines = [
+        re.sub(r"\{\{\s*([\w-]+)\s*\}\}", lambda match: plain.get(match[1], match[0]), line)
+        for line in text.split("\n")
+    ]
+    for number, line in _joined(lines):
         if head := re.match(r"@?([A-Za-z_][\w-]*)(\s[^:=]*)?:(?!=)", line):
             recipe = head[1]
         elif recipe and line[:1] in (" ", "\t") and line.strip() and not settled:
@@ -322,14 +368,38 @@ def _joined(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
         yield first + 1, "\n".join(lines[first:number])
 
 
+_SH = re.compile(r"""\bsh\s*\(?\s*(?:script\s*:\s*)?(\'\'\'|\"{3}|['"])(?!\1)(.*?)(?<!\\)\1""", re.DOTALL)
+_IN_DIRECTORY = re.compile(r"\bdir\s*\(?\s*(['\"])([^'\"]*)\1\s*\)?\s*\{")
+_OTHER_SOURCES = re.compile(
+    r"\bgit\s*\(?\s*(url|branch|['\"])|\bcheckout\b(?!\s*\(?\s*scm)|\bws\s*\(|\bgit clone\b|\bunstash\b"
+)
+
+
 def _jenkins(path: str, text: str, found: Trace) -> None:
-    """`sh '…'` steps of one line."""
-    for number, line in enumerate(text.split("\n"), 1):
-        for match in re.finditer(r"\bsh\s*\(?\s*(['\"])(?!\1)((?:(?!\1).)+)\1", line):
-            if not line.lstrip().startswith("//") and "dir(" not in text:
-                site = Site(path, Caller.PIPELINE, ROOT, owner="Jenkinsfile")
-                command = re.sub(r"\$\{[^}]*\}", UNKNOWN, match[2]) if match[1] == '"' else match[2]
-                follow(Snippet(path, command, number, match.start(2) + 1), site, found)
+    """`sh '…'` steps, each where the blocks of `dir` around it say."""
+    text = re.sub(r"^[ \t]*//.*", lambda match: " " * len(match[0]), text, flags=re.MULTILINE)
+    places = [(match.end(), _closed(text, match.end()), match[2]) for match in _IN_DIRECTORY.finditer(text)]
+    for match in _SH.finditer(text):
+        if "\n" in match[2] and len(match[1]) == 1:
+            continue
+        directory = UNKNOWN if _OTHER_SOURCES.search(text) else ROOT
+        for start, end, inner in places:
+            if start <= match.start() < end:
+                directory = joined(directory, inner if "$" not in inner else UNKNOWN)
+        site = Site(path, Caller.PIPELINE, directory, owner="Jenkinsfile")
+        command = re.sub(r"\$\{[^}]*\}", UNKNOWN, match[2]) if match[1][0] == '"' else match[2]
+        line = text.count("\n", 0, match.start(2)) + 1
+        follow(Snippet(path, command, line, match.start(2) - text.rfind("\n", 0, match.start(2))), site, found)
+
+
+def _closed(text: str, start: int) -> int:
+    """Where the block ends that begins before `start`."""
+    depth = 1
+    for index in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if not depth:
+            return index
+    return len(text)
 
 
 def _bake(path: str, text: str, found: Trace) -> None:
@@ -359,6 +429,8 @@ _TEXTS: dict[str, _Read] = {
     r".*docker-bake\.hcl": _bake,
 }
 _DOCUMENTS: dict[str, _Read] = {
+    r"azure-pipelines[\w.-]*\.ya?ml": _azure,
+    r"[Tt]askfile(\.dist)?\.ya?ml": _tasks,
     r"\.pre-commit-config\.yaml": _hooks,
     r"cloudbuild[\w.-]*\.ya?ml": _builders,
     r"serverless\.yml": _functions,
