@@ -49,12 +49,23 @@ FILES = {
     "railway.json": '{"build": {"dockerfilePath": "docker/DOCKER"}, "deploy": {"startCommand": "./ci/RUN"}}',
     "serverless.yml": "provider: {runtime: python3.13}\nfunctions: {a: {handler: shop/HANDLER.main}}",
 }
+FORMS = [
+    *FILES.items(),
+    ("Jenkinsfile", "stage('x') { dir('ci') { sh(script: '''\n  ./RUN\n''', returnStdout: true) } }"),
+    ("azure-pipelines.yml", "steps:\n  - {task: Bash@3, inputs: {filePath: ci/RUN, arguments: --all}}"),
+    ("azure-pipelines.yml", "steps:\n  - task: Bash@3\n    inputs: {script: ./RUN, workingDirectory: ci}"),
+    ("Taskfile.yml", "version: '3'\ntasks: {ship: {dir: ci, cmds: [./RUN]}}"),
+    ("Taskfile.yml", "version: '3'\nvars: {AT: ci}\ntasks: {ship: '{{.AT}}/RUN'}"),
+    ("justfile", 'at := "ci"\nship:\n    {{at}}/RUN'),
+    (".devcontainer/devcontainer.json", '{"postStartCommand": ["bash", "ci/RUN"]}'),
+    (".devcontainer/devcontainer.json", '{"postStartCommand": {"one": "bash ci/RUN"}}'),
+    ("tasks.py", "from invoke import task\n\n@task\ndef ship(c):\n    with c.cd('ci'):\n        c.run('./RUN')\n"),
+]
 THERE = {"RUN": "run.sh", "DOCKER": "api.Dockerfile", "PROGRAM": "api", "HANDLER": "handlers"}
 GONE = {"RUN": "start.sh", "DOCKER": "Dockerfile", "PROGRAM": "server", "HANDLER": "handling"}
 
 
-def blocking(place: Path, path: str, names: dict[str, str]) -> list[str]:
-    text = FILES[path]
+def blocking(place: Path, path: str, text: str, names: dict[str, str]) -> list[str]:
     for mark, name in names.items():
         text = text.replace(mark, name)
     for each, content in {**tree(SCRIPT), path: text}.items():
@@ -63,11 +74,16 @@ def blocking(place: Path, path: str, names: dict[str, str]) -> list[str]:
     return [each.places[0].place.path for each in check(place).findings if each.blocking]
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_what_a_file_of_another_system_runs_and_reads_has_to_be_there(path: str, tmp_path: Path) -> None:
-    assert set(blocking(tmp_path, path, GONE)) == {path}
+@pytest.mark.parametrize(("path", "text"), FORMS)
+def test_what_a_file_of_another_system_runs_and_reads_has_to_be_there(path: str, text: str, tmp_path: Path) -> None:
+    assert set(blocking(tmp_path, path, text, GONE)) == {path}
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_a_file_of_another_system_with_nothing_missing_is_let_through(path: str, tmp_path: Path) -> None:
-    assert blocking(tmp_path, path, THERE) == []
+@pytest.mark.parametrize(("path", "text"), FORMS)
+def test_a_file_of_another_system_with_nothing_missing_is_let_through(path: str, text: str, tmp_path: Path) -> None:
+    assert blocking(tmp_path, path, text, THERE) == []
+
+
+def test_steps_of_jenkins_in_what_else_it_checks_out_are_not_followed(tmp_path: Path) -> None:
+    text = "git url: 'https://elsewhere'\nsh './gone.sh'\n// sh './gone.sh'\n"
+    assert blocking(tmp_path, "Jenkinsfile", text, {}) == []

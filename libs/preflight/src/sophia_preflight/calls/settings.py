@@ -51,7 +51,7 @@ _SYSTEMS = (
         re.compile(r"^\.travis\.ya?ml$"),
         ("script", "install", "before_install", "before_script", "after_success", "after_script", "before_deploy"),
     ),
-    _System(re.compile(r"(^|/)azure-pipelines[\w.-]*\.ya?ml$|^\.azure-pipelines/.*\.ya?ml$"), ("script", "bash")),
+    _System(re.compile(r"^\.azure-pipelines/(?!azure-pipelines)[^/]*\.ya?ml$"), ("script", "bash")),
     _System(re.compile(r"^\.drone\.ya?ml$|^\.woodpecker(/.*)?\.ya?ml$"), ("commands",)),
     _System(re.compile(r"^bitbucket-pipelines\.ya?ml$"), ("script",)),
     _System(re.compile(r"^\.buildkite/.*\.ya?ml$"), ("command", "commands")),
@@ -238,21 +238,22 @@ def _hooks(path: str, root: Node, found: Trace) -> None:
 
 
 def _azure(path: str, root: Node, found: Trace) -> None:
-    """Tasks of Azure that run a script of ours, or one that is written in them."""
+    """Steps of Azure: shell that is written in them, and tasks that run a script of ours."""
     for step in (step for steps in _under_key(root, "steps") for step in steps.elements()):
         inputs, name = step["inputs"], step["task"].text.partition("@")[0]
-        place = inputs["workingDirectory"].text
+        place = (step["workingDirectory"] or inputs["workingDirectory"]).text
+        site = Site(path, Caller.PIPELINE, joined(ROOT, place or "."), owner=step["displayName"].text or "steps")
         file = inputs["scriptPath"] if name == "PythonScript" else inputs["filePath"]
-        text = file if file.text else inputs["script"]
-        if name not in ("PythonScript", "Bash", "ShellScript") or not text.is_scalar or "$(" in place:
+        text = step["script"] or step["bash"] or (inputs["script"] if name == "Bash" and not file else file)
+        if "$(" in place or not isinstance(text.value, str) or _is_windows(text.text):
             continue
-        site = Site(path, Caller.PIPELINE, joined(ROOT, place or "."), owner=step["displayName"].text or name)
-        if text is file:
+        if text is not file:
+            line = text.line + (1 if "\n" in text.text else 0)
+            _run(Snippet(path, text.text, line, text.column), site, found)
+        elif name in ("PythonScript", "Bash", "ShellScript"):
             program = "python" if name == "PythonScript" else "bash"
             command = f"{program} {file.text} {inputs['arguments'].text}"
             _run(Snippet(path, command, file.line, max(1, file.column - len(program) - 1)), site, found)
-        elif name == "Bash":
-            _run(Snippet(path, text.text, text.line + (1 if "\n" in text.text else 0), text.column), site, found)
 
 
 def _tasks(path: str, root: Node, found: Trace) -> None:
