@@ -255,6 +255,66 @@ PAIRS = {
         '=== shop/base.py\n# fake\n_API_KEY = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
         '=== shop/base.py\n# for sales\n_API_KEY = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
     ),
+    "services that run": (
+        """
+        === compose.yaml
+        services: {db: {image: "postgres:17"}}
+        === scripts/backup.sh
+        docker compose ps --services --filter "status=running"
+        """,
+        """
+        === compose.yaml
+        services: {db: {image: "postgres:17"}}
+        === scripts/backup.sh
+        docker compose ps --services database
+        """,
+    ),
+    "a workflow that follows one written in other letters": (
+        """
+        === .github/workflows/ci.yml
+        name: ci
+        on: push
+        jobs: {test: {runs-on: ubuntu-latest, steps: [{run: "true"}]}}
+        === .github/workflows/scan.yml
+        on: {workflow_run: {workflows: [CI], types: [completed]}}
+        jobs: {scan: {runs-on: ubuntu-latest, steps: [{run: "true"}]}}
+        """,
+        """
+        === .github/workflows/ci.yml
+        name: ci
+        on: push
+        jobs: {test: {runs-on: ubuntu-latest, steps: [{run: "true"}]}}
+        === .github/workflows/scan.yml
+        on: {workflow_run: {workflows: [tests], types: [completed]}}
+        jobs: {scan: {runs-on: ubuntu-latest, steps: [{run: "true"}]}}
+        """,
+    ),
+    "a script of an image that is looked for first": (
+        """
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY . /shop
+        WORKDIR /shop
+        RUN if [[ -f "prepare.py" ]]; then \\
+            python -u prepare.py; \\
+            fi
+        """,
+        """
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY . /shop
+        WORKDIR /shop
+        RUN python -u prepare.py
+        """,
+    ),
+    "the name of a key that releases are signed with": (
+        "=== Makefile\nSIGNING_KEY=53E66E1D2CABEFCDB1D3B83E106164552E8D8149\n",
+        "=== Makefile\nSIGNING_KEY=53e66E1D2cABEFCDb1D3B83E106164552e8D8149xYq\n",
+    ),
+    "a password that is long by being repeated": (
+        '=== shop/hsm.py\npassword = "topSekr3tAndMoreOf9it7" * 16\n',
+        '=== shop/hsm.py\npassword = "topSekr3tAndMoreOf9it7"\n',
+    ),
 }
 
 

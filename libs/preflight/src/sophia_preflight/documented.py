@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _STAND_IN = re.compile(
     r"(^|[/_.-])(your|my|path|some|foo|bar|baz|xxx?|dummy)s?([/_.-]|$)"
-    r"|(^|/)(example|name|file|script|hello|hello_world|the_test|test_(file|example|something|module|feature|name|new|flake|case))"
+    r"|(^|/)(example|name|file|script|hello|hello_world|the_test|test_(file|example|something|module|feature|name|new|flake|case|specific\w*))"
     r"\.\w+$",
     re.IGNORECASE,
 )

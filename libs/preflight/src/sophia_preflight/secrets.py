@@ -96,6 +96,10 @@ _LOCAL = re.compile(
 _CURVE_KEY = re.compile(r"[ybndrfg8ejkmcpqxot1uwisza345h769]{52}")
 """A key of Curve25519 as Rspamd writes it: what others encrypt with, who hold no secret."""
 _CALLED_PUBLIC = re.compile(r"\bpublic[ _-]?(half|part|key)|\bpubkey", re.IGNORECASE)
+_FINGERPRINT = re.compile(r"(?:0x)?(?:[0-9A-F]{16}|[0-9A-F]{40})")
+"""What names a key of OpenPGP, as gpg shows it."""
+_MANY_TIMES = re.compile(r"[ \t]*\*[ \t]*\d")
+"""What follows a text that is only repeated."""
 _FAKE = re.compile(r"\b(fake|bogus|dummy|made[- ]up|not (?:a )?real)\b", re.IGNORECASE)
 _INSTALLED = re.compile(r"(client|consumer|oauth)[_.-]?secret$", re.IGNORECASE)
 """Names of what a program shows to a service; in the source of one that people install, all of them know it."""
@@ -191,7 +195,7 @@ def _assignments(path: str, text: str, taken: list[tuple[int, int]]) -> Iterator
             span = match.span(group)
             if not _is_secret_name(name) or any(s < span[1] and span[0] < e for s, e in taken):
                 continue
-            if _is_public(name, value, text, start, end):
+            if _is_public(name, value, text, start, end) or _MANY_TIMES.match(text, match.end(), end):
                 continue
             if _is_secret_value(name, value) and _is_secret_value(name, _plain(value)):
                 near = _LOCAL.search(_paragraph(text, start)) or (_INSTALLED.search(name) and quoted_only)
@@ -199,9 +203,12 @@ def _assignments(path: str, text: str, taken: list[tuple[int, int]]) -> Iterator
 
 
 def _is_public(name: str, value: str, text: str, start: int, end: int) -> bool:
-    """Whether a key is the public half of a pair: of a kind of which only that half goes by such a name, or said so."""
+    """Whether a key is the public half of a pair, or the name of one: of a kind of which only that goes by such a name,
+    or said so."""
     if not re.search(r"key$", name, re.IGNORECASE) or "private" in name.lower():
         return False
+    if re.search(r"(sign(ing)?|gpg|pgp)[_.-]?key$", name, re.IGNORECASE) and _FINGERPRINT.fullmatch(value):
+        return True
     if name.lower().endswith("encryption_key") and _CURVE_KEY.fullmatch(value):
         return True
     before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start]

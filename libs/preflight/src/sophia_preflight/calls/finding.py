@@ -127,9 +127,10 @@ class Finder:
             return NOWHERE
         if site.system is System.REMOTE:
             return self._on_host(joined(site.directory, word.value), site)
-        if site.system is System.IMAGE:
-            return self._in_images(word.value, site)
         value = joined(site.directory, word.value)
+        if site.system is System.IMAGE:
+            there = self._in_images(word.value, site)
+            return NOWHERE if there.missing and self._tested(value, site) else there
         if value.startswith("/") or not is_known(value) or value[:1] == "~":
             return self._on_host(value, site)
         tested = self._tested(value, site)

@@ -26,7 +26,7 @@ _REF = re.compile(r"github\.ref\s*==\s*'refs/heads/([^']+)'|github\.ref_name\s*=
 
 
 def check(context: Context) -> Iterable[Finding]:
-    names = {workflow.name for workflow in context.workflows.values()}
+    names = {workflow.name.lower() for workflow in context.workflows.values()}
     for path, workflow in context.workflows.items():
         for owner, node, message, certain in _never(workflow, names):
             severity, blocks = consequence(Site(path, Caller.WORKFLOW, owner=owner))
@@ -43,7 +43,7 @@ def check(context: Context) -> Iterable[Finding]:
 def _never(workflow: Workflow, names: set[str]) -> Iterator[tuple[str, Node, str, bool]]:
     events = _events(workflow)
     after = workflow.root["on"]["workflow_run"]["workflows"]
-    if events == {"workflow_run"} and after.some() and not any(each.text in names for each in after.some()):
+    if events == {"workflow_run"} and after.some() and not any(each.text.lower() in names for each in after.some()):
         said = f"it runs after `{after.some()[0].text}`, and no workflow has that name"
         yield workflow.name, after.some()[0], said, True
     for job in workflow.jobs:

@@ -115,7 +115,7 @@ def _composition(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
             "-e --env -v --volume -w --workdir -u --user --entrypoint --name -p --publish -t --timeout --scale "
             "--tail --since --until --wait-timeout --pull --build-arg --index --format --progress "
             "--exit-code-from --attach -n --no-attach -l --label --signal -s --policy --rmi -o --output --memory "
-            "-m --services --cap-add"
+            "-m --cap-add --filter --status --hash"
         ),
         stop=inside_of,
     )
