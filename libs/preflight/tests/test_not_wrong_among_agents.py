@@ -58,6 +58,16 @@ _MOUNTED = """
         === run.sh
         shop cloud {verb}
 """
+_COMPLETED = """
+        === shop.py
+        import argparse
+        def add_shelf(parser):
+            return parser.add_argument("shelf")
+        parser = argparse.ArgumentParser()
+        add_shelf(parser).complete = dict
+        parser.add_argument("--from").completer = print
+        parser.parse_args()
+"""
 PAIRS = {
     "a command whose module may be missing": (_MOUNTED.format(verb="deploy"), _MOUNTED.format(verb="deply")),
     "files that are executed into a package": (
@@ -254,6 +264,32 @@ PAIRS = {
     "a secret that says that it is none": (
         '=== shop/base.py\n# fake\n_API_KEY = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
         '=== shop/base.py\n# for sales\n_API_KEY = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
+    ),
+    "a package in a folder of its name, on a host": (
+        """
+        === shop.service
+        [Service]
+        WorkingDirectory=/opt/shop/src/ca
+        ExecStart=/opt/shop/.venv/bin/gunicorn ca.wsgi:application
+        === ca/manage.py
+        === ca/ca/__init__.py
+        === ca/ca/wsgi.py
+        application = None
+        """,
+        """
+        === shop.service
+        [Service]
+        WorkingDirectory=/opt/shop/src/ca
+        ExecStart=/opt/shop/.venv/bin/gunicorn ca.web:application
+        === ca/manage.py
+        === ca/ca/__init__.py
+        === ca/ca/wsgi.py
+        application = None
+        """,
+    ),
+    "arguments that say how they are completed": (
+        _COMPLETED + "        === run.sh\n        python shop.py --from cellar upper\n",
+        _COMPLETED + "        === run.sh\n        python shop.py --of cellar upper\n",
     ),
     "services that run": (
         """

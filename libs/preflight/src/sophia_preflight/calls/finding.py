@@ -455,7 +455,7 @@ class Finder:
     def _module_on_host(self, inner: str, top: str, search: Iterable[str]) -> Location:
         """A module that a unit starts in a folder which, by its name or by what is in it, is one of ours."""
         for directory in search:
-            for root in sorted(self.context.module_roots(top)):
+            for root in sorted(self.context.module_roots(top), key=lambda each: (each == ".", -len(each), each)):
                 if not directory.startswith("/") or (root != "." and not directory.endswith("/" + root)):
                     continue
                 if found := self.module_file(root, inner):

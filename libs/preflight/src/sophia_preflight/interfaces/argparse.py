@@ -109,6 +109,8 @@ class Argparse:
                 thing = self.evaluate(value, things, depth)
                 if thing is not None and (name := name_of(target)):
                     things[name] = thing
+                elif isinstance(target, ast.Attribute):  # `parser.add_argument("--shelf").completer = shelves`
+                    self.evaluate(target.value, things, depth)
             case ast.AnnAssign(target=target, value=value) if value is not None:
                 thing = self.evaluate(value, things, depth)
                 if thing is not None and (name := name_of(target)):
