@@ -291,6 +291,183 @@ PAIRS = {
         _COMPLETED + "        === run.sh\n        python shop.py --from cellar upper\n",
         _COMPLETED + "        === run.sh\n        python shop.py --of cellar upper\n",
     ),
+    "statements of a template in files that are named like none": (
+        """
+        === base/python/Makefile
+        {%- if cookiecutter.live %}
+        serve: build
+        \tcd frontend && npm start
+        {%- endif %}
+        === base/python/app.py
+        import os
+        {%- if cookiecutter.live %}
+        import sys
+        {%- endif %}
+        === base/python/Dockerfile
+        FROM python:3.13-slim
+        {%- if cookiecutter.live %}
+        COPY frontend /frontend
+        {%- endif %}
+        COPY app.py /
+        === docs/guide.md
+        ```bash
+        make serve
+        ```
+        === Makefile
+        test:
+        \ttrue
+        """,
+        """
+        === base/python/Makefile
+        serve: build
+        \tcd frontend && npm start
+        === base/python/Dockerfile
+        FROM python:3.13-slim
+        COPY frontend /frontend
+        COPY app.py /
+        === docs/guide.md
+        ```bash
+        make serve
+        ```
+        === Makefile
+        test:
+        \ttrue
+        """,
+    ),
+    "a Dockerfile that is built from somewhere else": (
+        """
+        === targets/go/Dockerfile
+        FROM golang:1.25
+        COPY go.mod go.sum ./
+        COPY main.go ./
+        """,
+        """
+        === targets/go/Dockerfile
+        FROM golang:1.25
+        COPY go.mod go.sum ./
+        COPY main.go ./
+        === targets/go/go.mod
+        === targets/go/go.sum
+        """,
+    ),
+    "what editors are told about Dockerfiles": (
+        "=== contrib/Dockerfile.nanorc\nsyntax Dockerfile\nicolor red run\n",
+        "=== contrib/Dockerfile\nsyntax Dockerfile\nicolor red run\n",
+    ),
+    "a comment between lines of a command of Windows": (
+        """
+        === Dockerfile.windows
+        # escape=`
+        FROM mcr.microsoft.com/windows/servercore:ltsc2022
+        RUN New-Item C:\\shop; `
+          # the directories that we need
+          $srcDir = "C:\\shop"
+        """,
+        """
+        === Dockerfile.windows
+        # escape=`
+        FROM mcr.microsoft.com/windows/servercore:ltsc2022
+        RUN New-Item C:\\shop;
+          $srcDir = "C:\\shop"
+        """,
+    ),
+    "a directory of a stage that holds what others made": (
+        """
+        === Dockerfile
+        FROM example/kit:1 AS kit
+        FROM scratch AS kits
+        COPY --from=kit /kit /build/kit.x86_64
+        FROM alpine:3.22
+        COPY --from=kits /build/ /usr/local/bin/
+        """,
+        """
+        === Dockerfile
+        FROM example/kit:1 AS kit
+        FROM scratch AS kits
+        COPY --from=kit /kit /build/kit.x86_64
+        FROM alpine:3.22
+        COPY --from=kits /built/ /usr/local/bin/
+        """,
+    ),
+    "a file among the packages of a wheel": (
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        version = "1"
+        [tool.hatch.build.targets.wheel]
+        packages = ["shop", "llm.txt"]
+        === shop/__init__.py
+        === llm.txt
+        """,
+        """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        version = "1"
+        [tool.hatch.build.targets.wheel]
+        packages = ["shop", "llms.txt"]
+        === shop/__init__.py
+        === llm.txt
+        """,
+    ),
+    "an example in the description of an interface": (
+        """
+        === api/swagger.yaml
+        swagger: "2.0"
+        paths: {}
+        example:
+          JoinToken: "SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-7p73s1dx5in4tatdymyhg9hu2"
+        """,
+        """
+        === api/swarm.yaml
+        JoinToken: "SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-7p73s1dx5in4tatdymyhg9hu2"
+        """,
+    ),
+    "a Dockerfile of the reader's": (
+        """
+        === docs/reference/build.md
+        ```console
+        $ docker build -f dockerfiles/Dockerfile.prod -t app:prod .
+        ```
+        """,
+        """
+        === docs/reference/build.md
+        ```console
+        $ docker build -f dockerfiles/Dockerfile.prod -t app:prod .
+        ```
+        === dockerfiles/Dockerfile.debug
+        FROM alpine:3.22
+        """,
+    ),
+    "a command that is shown as a warning": (
+        """
+        === README.md
+        ```bash
+        # Correct
+        python shop.py --name=x
+        # Incorrect
+        python shop.py --name x y
+        ```
+        === shop.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--name")
+        parser.parse_args()
+        """,
+        """
+        === README.md
+        ```bash
+        # Correct
+        python shop.py --name x y
+        ```
+        === shop.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--name")
+        parser.parse_args()
+        """,
+    ),
     "services that run": (
         """
         === compose.yaml

@@ -32,6 +32,8 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.readers.compose import COMPOSE_NAMES
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
+from sophia_preflight.rendering import is_rendered
+from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import CWD, ROOT, Word, is_known, joined, named, upward
 
 if TYPE_CHECKING:
@@ -243,10 +245,21 @@ class _Placing:
             return None
         if any(self._makes(directory, target.names) for directory in self._all(directories, MAKEFILE_NAMES)):
             return None
+        if any(self._is_in_template(word.value) for word in target.names):
+            return None
         for directory in self._off_the_shelf(directories):
             if any(self.repository.is_file(_below(directory, name)) for name in MAKEFILE_NAMES):
                 return self._at(call, directory)
         return None
+
+    def _is_in_template(self, name: str) -> bool:
+        """Whether the makefile of a project that is made from a template here has a target of that name."""
+        rule = re.compile(rf"^{re.escape(name)}[ \t]*:(?!=)", re.MULTILINE)
+        return any(
+            (standing(path) is Standing.TEMPLATE or is_rendered(self.repository, path))
+            and rule.search(self.repository.glimpse(path))
+            for path in self.context.makefiles
+        )
 
     def _makes(self, directory: str, names: tuple[Word, ...]) -> bool:
         """Whether a directory's makefile may have the targets; one that includes others may have any."""
@@ -315,6 +328,9 @@ class _Placing:
             return None
         name = target.dockerfile.value
         if {"Dockerfile", posixpath.basename(name)} & self.page.written or posixpath.basename(name) in self.made:
+            return None
+        folder = posixpath.dirname(name)
+        if folder and not self.front and not any(self.repository.is_directory(_below(each, folder)) for each in there):
             return None
         holds = [each for each in there if self.repository.is_file(_below(each, name))]
         deeper = [posixpath.dirname(each) for each in self.repository.by_name.get(name, [])]

@@ -39,6 +39,7 @@ _NOT_DOCKERFILE = re.compile(
     r"\.(md|rst|txt|log|html|j2|jinja2?|tmpl|gotmpl|tpl|template|erb|ejs|hbs|mustache|m4|dockerignore|sh|py|js|ts|mk|"
     r"ya?ml|json|toml|diff|patch|bak|orig|rej|in)$"
 )
+_FROM = re.compile(r"^\s*FROM\s", re.IGNORECASE | re.MULTILINE)
 _MAKEFILE = re.compile(r"(^|/)(GNUm|M|m)akefile([.\-](?!(PL|pre|post|tmpl|md|txt|cmake|py|sh)$)[\w-]+)?$|\.mk$")
 _WORKFLOW = re.compile(r"\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml$")
 _OF_ANOTHER = re.compile(r".*/" + _WORKFLOW.pattern)
@@ -130,7 +131,8 @@ def kind_of(path: str, head: str) -> str:
     if name.endswith((".sh", ".bash", ".zsh", ".ksh")):
         return "" if _GENERATED.search(head[:1000]) else "shell"
     if _DOCKERFILE.search(path) and not _NOT_DOCKERFILE.search(name):
-        return "dockerfile"
+        is_one = "." not in name or not head or _FROM.search(head)
+        return "dockerfile" if is_one else ""  # settings of editors are named for the files that they are about
     if _MAKEFILE.search(path):
         return "make"
     if name.endswith((".md", ".mdx", ".markdown", ".rst", ".adoc", ".asciidoc")):

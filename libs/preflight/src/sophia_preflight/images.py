@@ -136,6 +136,8 @@ class Filesystem:
             return False
         if any(stage.find(path) is None for stage in own[1:]):
             return False
+        if any(each.startswith(f"{path.rstrip('/')}/") for stage in own for each in stage.put):
+            return False
         return posixpath.dirname(path) in _PROGRAMS or posixpath.dirname(path) == "/" or self._is_ours_at(path)
 
     def _is_ours_at(self, path: str) -> bool:

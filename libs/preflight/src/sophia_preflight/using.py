@@ -25,6 +25,7 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
+from sophia_preflight.rendering import is_rendered
 from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, upward
 from sophia_preflight.told import MATERIAL, Told, is_ours
@@ -82,8 +83,10 @@ def in_use(context: Context) -> frozenset[str]:
 
 
 def shared(context: Context) -> frozenset[str]:
-    """Makefiles that say of themselves that they are made, or come from another repository: not all is for this one."""
-    return frozenset(path for path in context.makefiles if _SHARED.search(_head(context.repository.glimpse(path))))
+    """Files that are not, or not all, for this repository: makefiles that say of themselves that they are made, or come
+    from another one, and templates of whole projects."""
+    made = {path for path in context.makefiles if _SHARED.search(_head(context.repository.glimpse(path)))}
+    return frozenset(made | {path for path in context.facts if is_rendered(context.repository, path)})
 
 
 def _head(text: str) -> str:

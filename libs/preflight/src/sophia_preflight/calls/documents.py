@@ -89,6 +89,10 @@ _TOLD_AGAINST = re.compile(
     r"for example, if|wrong|outputs?|prints?|would)\b",
     re.IGNORECASE,
 )
+_INCORRECT = re.compile(
+    r"\s*#\W*(incorrect|wrong|bad|invalid|don't|do not|avoid|never)\b|\s*#\s*(❌|✗|✘|✖)", re.IGNORECASE
+)
+"""A comment above a command that is shown as a warning."""
 _FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
 _CONTENT = re.compile(
     r"\b(creat|writ|add|put|mak)\w*\b.*`[\w./-]+\.(txt|toml|ya?ml|cfg|ini|py|json|in)`.*\b(with|like|contain\w*)\b",
@@ -221,7 +225,7 @@ def _script(block: pages.Block) -> str:
         return ""
     return "\n".join(
         _anything(before, line)
-        if _USAGE.search(line) or _WINDOWS.search(line) or _is_row(line, before) or _goes_anywhere(line)
+        if _is_for_nobody(line, before) or _is_row(line, before) or _goes_anywhere(line)
         else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line.replace("\xa0", " ")))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
@@ -235,6 +239,11 @@ def _begun(lines: list[str]) -> list[str]:
 def _ended(line: str) -> str:
     """The line without blanks after a backslash, which was meant to continue it."""
     return line.rstrip() if line.rstrip().endswith("\\") else line
+
+
+def _is_for_nobody(line: str, before: str) -> bool:
+    """Whether a line is no command that is typed as it stands, or shown as a warning."""
+    return any((_USAGE.search(line), _WINDOWS.search(line), _INCORRECT.match(before)))
 
 
 def _goes_anywhere(line: str) -> bool:

@@ -72,7 +72,7 @@ def _wanted(root: dict[str, Any]) -> Iterator[Needed]:
     if isinstance(said, str) and toml.at(tool, "hatch", "version", "source") in (None, "regex", "code"):
         yield _need(said, "the version of the project")
     for each in _texts(toml.at(tool, "hatch", "build", "targets", "wheel", "packages")):
-        yield _need(each, "a package of the project", directory=True)
+        yield _need(each, "a package of the project", directory=not re.search(r"\.\w+$", each))
     for hook in (
         ("build", "hooks", "custom"),
         ("metadata", "hooks", "custom"),

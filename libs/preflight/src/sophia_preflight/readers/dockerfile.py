@@ -177,7 +177,7 @@ class _Reader:
         while self.continues(pieces[-1]) and index < len(self.lines):
             line = self.lines[index]
             if not line.strip() or line.lstrip().startswith("#"):
-                line = "\\"
+                line = self.escape
             pieces.append(line)
             index += 1
         if self.escape == "`":

@@ -54,6 +54,7 @@ _TEST_FILE = re.compile(
 )
 
 
+_INTERFACE = re.compile(r"""^[ {]*["']?(swagger|openapi|asyncapi)["']?[ ]*:""", re.MULTILINE)
 _VERBS = (
     r"(download|fetch|get|upload|push|pull|sync|load|import|prepare|set_?up|install|create|make|start|run|publish"
     r"|deploy)"
@@ -69,7 +70,7 @@ def check(context: Context) -> Iterable[Finding]:
     tried = _only_tried(context)
     for path, facts in context.facts.items():
         if facts.suspects:
-            shown = _is_for_show(path)
+            shown = _is_for_show(path) or _describes(context, path)
             for each in facts.suspects:
                 if not shown or _is_issued(path, each) or _is_exported(context, path, each) or _is_pair(path, each):
                     yield _finding(path, each, tried=path in tried)
@@ -136,6 +137,11 @@ def _is_for_show(path: str) -> bool:
         return True
     name = posixpath.basename(path)
     return bool(_DOCUMENTS.search(path) or _EXAMPLE_FILE.search(name) or _TEST_FILE.search(path))
+
+
+def _describes(context: Context, path: str) -> bool:
+    """Whether it is the description of an interface, whose values are examples."""
+    return path.endswith((".yaml", ".yml", ".json")) and _INTERFACE.search(context.repository.glimpse(path)) is not None
 
 
 def _is_issued(path: str, suspect: Suspect) -> bool:

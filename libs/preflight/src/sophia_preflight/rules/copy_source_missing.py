@@ -73,6 +73,8 @@ def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -
         if is_known(source) and source.strip("./")
     ]
     having = [sum(context.repository.exists(_inside(build, source)) for source in sources) for build in builds]
+    if len(set(sources)) > 1 and not any(having) and not any(build.certain for build in builds):
+        return []  # it is built from somewhere else
     return [build for build, count in zip(builds, having, strict=True) if build.certain or count == max(having)]
 
 

@@ -11,6 +11,7 @@ from sophia_preflight.facts import PythonFacts
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.python_version import Version
 from sophia_preflight.readers.tree import Fault
+from sophia_preflight.rendering import is_rendered
 from sophia_preflight.standing import Standing, limited, standing
 
 RULE = Rule(
@@ -34,7 +35,11 @@ def check(context: Context) -> Iterable[Finding]:
     for path, facts in context.modules.python.items():
         if facts.need is not None:
             yield from _too_young(context, path, facts)
-        elif facts.fault is not None and standing(path) is not Standing.TEMPLATE:
+        elif (
+            facts.fault is not None
+            and standing(path) is not Standing.TEMPLATE
+            and not is_rendered(context.repository, path)
+        ):
             yield _broken(context, path, facts, facts.fault)
 
 
