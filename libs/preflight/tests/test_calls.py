@@ -85,7 +85,7 @@ def test_a_loop_over_known_words_is_followed_for_each() -> None:
     assert scripts(shell_calls('for f in a b; do python "$f.py"; done')) == [f"{CWD}/a.py", f"{CWD}/b.py"]
 
 
-def test_words_that_a_branch_adds_to_an_array_are_any_words() -> None:
+def test_options_that_a_branch_adds_to_an_array_are_kept_and_any_words_may_follow() -> None:
     (call,) = shell_calls("""
         words=(--to notes.md)
         if [ -n "$VERSION" ]; then
@@ -95,7 +95,14 @@ def test_words_that_a_branch_adds_to_an_array_are_any_words() -> None:
         python x.py "${words[@]}"
     """)
     assert isinstance(call.target, Script)
-    assert [word.value for word in call.target.arguments] == ["--to", "notes.md", MANY, "--quiet"]
+    assert [word.value for word in call.target.arguments] == [
+        "--to",
+        "notes.md",
+        "--version",
+        UNKNOWN,
+        MANY,
+        "--quiet",
+    ]
 
 
 @pytest.mark.parametrize(

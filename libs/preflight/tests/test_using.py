@@ -287,3 +287,38 @@ def test_a_chart_of_examples_that_a_page_tells_to_install_is_used(
     (tmp_path / page).write_text(f"# Shop\n\n```bash\n{command}\n```\n")
     (found,) = [each for each in engine.check(tmp_path).findings if each.rule == "broken-chart"]
     assert found.severity is severity
+
+
+_SAYS_HOW = """
+    === examples/shop/k8s.yaml
+    # The shop.
+    #
+    %s
+    apiVersion: v1
+    kind: ServiceAccount
+    metadata: {name: shop}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop}
+    spec:
+      serviceAccountName: shop-old
+      containers: [{name: shop, image: "registry.example.com/shop:1"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "used"),
+    [
+        ("#   kubectl apply -f examples/shop/k8s.yaml", True),
+        ("# Apply with: kubectl apply -f k8s.yaml", True),
+        ("#   kubectl apply -f examples/other/k8s.yaml", False),
+        ("# As with kubectl apply.", False),
+    ],
+)
+def test_a_manifest_that_says_at_its_top_how_it_is_applied_is_used(line: str, used: bool, tmp_path: Path) -> None:
+    for path, text in tree(_SAYS_HOW % line).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (found,) = [each for each in engine.check(tmp_path).findings if each.rule == "missing-object"]
+    assert found.blocking == used

@@ -287,7 +287,7 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "compose": _compose,
     "dockerfile": _dockerfile,
     "document": _document,
-    "yaml": lambda path, text: _plain_yaml(path, yaml.parse(text)),
+    "yaml": lambda path, text: _plain_yaml(path, yaml.parse_filled(text)),
     "procfile": lambda path, text: Facts("procfile", starting.procfile_trace(path, text)),
     "systemd": lambda path, text: Facts("systemd", starting.systemd_trace(path, text)),
     "crontab": lambda path, text: Facts("crontab", starting.crontab_trace(path, text)),

@@ -235,6 +235,15 @@ class Filesystem:
             for _, _, other in stage.moved:
                 yield from other._layers()
 
+    def ships(self, path: str) -> bool:
+        """Whether a file of the repository is in it, or in a stage of which it takes something."""
+        for stage in self._layers():
+            for each in stage.copied:
+                base = posixpath.normpath(each.source or ".")
+                if path == base or base == "." or path.startswith(f"{base}/"):
+                    return not stage.ignore.ignores(posixpath.relpath(path, stage.context or "."))
+        return False
+
     def _brings(self, name: str) -> bool:
         return any(
             file == each.source or file.startswith(f"{each.source}/") or (each.directory and each.source == ".")

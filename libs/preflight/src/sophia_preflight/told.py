@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from sophia_preflight.readers import pages
@@ -38,6 +39,7 @@ _COMMAND = re.compile(
     r"docker stack|ansible-playbook|terraform|nomad|vagrant|tilt|skaffold|prometheus|promtool|cp|scp|curl|wget)"
     r"(?![\w/-])"
 )
+_OTHER_FILE = re.compile(r"\s(-f|--file)\b")
 _VERB = re.compile(r"\b(up|start|create|run|build|config|watch)\b")
 _SHELL = re.compile(
     r"(?:^|[\s;&(`])(?:(?:sudo\s+)?(?:bash|sh)\s+)?((?:\.{1,2}/|(?<=sh\s))[\w./-]*[\w-]+\.(?:sh|bash))\b"
@@ -80,7 +82,24 @@ class Told:
             speaks = _PAGE.search(path) or _TOOL.search(path) or _SCRIPT.search(path) or _WORKFLOW.search(path)
             if speaks and entry.size <= _MOST_BYTES and not _PAST.search(path) and is_ours(path):
                 self._read(path, self.repository.glimpse(path))
+        for path in self.light:
+            if _FILE.search(path):
+                self._read_head(path)
         return self.found
+
+    def _read_head(self, path: str) -> None:
+        """What a file says at its top of how it is used: `# kubectl apply -f examples/shop.yaml`."""
+        lines = takewhile(
+            lambda line: line.startswith("#") or not line.strip(), self.repository.glimpse(path).split("\n")
+        )
+        for line in lines:
+            command, name = _COMMAND.search(line), posixpath.basename(path)
+            if command is None:
+                continue
+            if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", line):
+                self._run(command, line[command.start() :], [*upward(posixpath.dirname(path)), ""])
+            elif command["compose"] and name in COMPOSE_NAMES and _VERB.search(line) and not _OTHER_FILE.search(line):
+                self._use(path)
 
     def _read(self, path: str, text: str) -> None:
         here = posixpath.dirname(path)

@@ -93,6 +93,13 @@ _INCORRECT = re.compile(
     r"\s*#\W*(incorrect|wrong|bad|invalid|don't|do not|avoid|never)\b|\s*#\s*(❌|✗|✘|✖)", re.IGNORECASE
 )
 """A comment above a command that is shown as a warning."""
+_TOLD_TO = re.compile(
+    r"\b(run(ning)?|us(e|ing)|execut(e|ing)|invok(e|ing)|try|type|start(ed)?( \w+)?( with)?|via|with|call)"
+    r"(:| (it|this|them|the (command|script)))?\s+[\"(*_]*$",
+    re.IGNORECASE,
+)
+"""What a sentence says right before a command that its reader is to run."""
+_WITH_OPTION = re.compile(r"[a-z./][\w./-]*(?:\s+\S+)*?\s--[a-z][\w-]+(?=[\s=]|$)")
 _FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
 _CONTENT = re.compile(
     r"\b(creat|writ|add|put|mak)\w*\b.*`[\w./-]+\.(txt|toml|ya?ml|cfg|ini|py|json|in)`.*\b(with|like|contain\w*)\b",
@@ -125,6 +132,8 @@ class Page:
     """By the directory that a clone makes: whether its address is only a placeholder."""
     branch: bool = False
     """Whether it leads to another branch, of whose files nothing is known."""
+    spoken: Trace = field(default_factory=Trace)
+    """Commands with options that its sentences tell people to run; what they name may be told in short."""
 
 
 def read(path: str, text: str) -> tuple[Trace, Page]:
@@ -148,7 +157,23 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
             name = match[2] or posixpath.basename(match[1].rstrip("/")).removesuffix(".git")
             clones[name] = bool(re.search(rf"{UNKNOWN}|your|example\.(com|org)", match[1], re.IGNORECASE))
         carried = _follow(path, script, block, carried, found)
-    return found, Page(_written(page), frozenset(re.findall(r"[\w.-]+", text)), clones, bool(_ELSEWHERE.search(text)))
+    words = frozenset(re.findall(r"[\w.-]+", text))
+    return found, Page(_written(page), words, clones, bool(_ELSEWHERE.search(text)), _spoken(path, page))
+
+
+def _spoken(path: str, page: pages.Text) -> Trace:
+    found = Trace()
+    for span in page.spoken:
+        text = span.lines[0]
+        against = _TOLD_AGAINST.search(span.lead) or _TOLD_AGAINST.search(re.split(r"[.;`]", span.title)[0])
+        if span.past or against or not _TOLD_TO.search(span.lead):
+            continue
+        if _WITH_OPTION.match(text) and not _USAGE.search(text) and not _WINDOWS.search(text):
+            line = _HOLE.sub(_unknown, _PLACE.sub(_unknown, text))
+            follow(
+                Snippet(path, line, span.line, span.indent + 1, span.indent), Site(path, Caller.DOCUMENT, CWD), found
+            )
+    return found
 
 
 def _follow(path: str, script: str, block: pages.Block, carried: str, found: Trace) -> str:

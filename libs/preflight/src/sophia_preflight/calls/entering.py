@@ -103,6 +103,22 @@ def _current(image: str) -> str:
     return "" if "@" in image or re.match(r"v?\d", tag) else _name(image)
 
 
+def _is_ours(context: Context, name: str) -> bool:
+    """Whether an image has the name of a project of the repository, or of a command that one brings."""
+    projects = context.modules.projects.by_directory.values()
+    return name in context.entries or name.replace("_", "-") in {each.name.replace("_", "-") for each in projects}
+
+
+def _is_for(context: Context, name: str, words: Sequence[Word], *, sure: bool) -> bool:
+    """Whether words that an image is given are for the program of its name: options, or a command that it has."""
+    if words[0].value.startswith("-"):
+        return sure
+    if words[0].value == name:
+        return False
+    entry = context.entries.find(name)
+    return entry is not None and words[0].value in entry[1].parser.commands
+
+
 def _is_of_then(path: str, image: str) -> bool:
     """Whether an example starts a release of an image, which may take other words than what is here."""
     return _EXAMPLE.search(path) is not None and re.search(r":v?\d+\.\d", image) is not None
@@ -186,7 +202,12 @@ def _services(context: Context, images: NamedImages) -> Iterator[Call]:
                 continue
             if found is None:
                 own = _current(image.text) if image is not None and not service.has("build") else ""
-                if own and words[0].value.startswith("-"):
+                if image is not None and image.node.text.startswith("${") and not service.has("build"):
+                    own = name  # whoever starts it says which image
+                if own and words[0].value in context.entries and _is_ours(context, own):
+                    site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, service_key(path, name), owner=name)
+                    yield from _calls(words, site)
+                elif own and _is_for(context, own, words, sure=own != name):
                     key = service_key(path, name)
                     site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, key, owner=name)
                     yield from _calls([replace(words[0], value=own), *words], site)
@@ -218,10 +239,10 @@ def _workloads(context: Context, images: NamedImages) -> Iterator[Call]:
     for path, items in context.cluster.items.items():
         for item in items:
             for container in item.pod.all_containers if item.pod is not None else ():
-                yield from _container(path, item, container.node, images)
+                yield from _container(context, path, item, container.node, images)
 
 
-def _container(path: str, item: Item, node: Node, images: NamedImages) -> Iterator[Call]:
+def _container(context: Context, path: str, item: Item, node: Node, images: NamedImages) -> Iterator[Call]:
     """What a container runs: its own command, or what its image's entrypoint makes of its arguments."""
     command, words = _words(node["command"]), _words(node["args"])
     site = Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name)
@@ -236,7 +257,7 @@ def _container(path: str, item: Item, node: Node, images: NamedImages) -> Iterat
     elif words and found is not None:
         for each in _with(_entry(*found), words):
             yield from _calls(each, site)
-    elif words and words[0].value.startswith("-") and (name := _current(node["image"].text)):
+    elif words and (name := _current(node["image"].text)) and _is_for(context, name, words, sure=True):
         yield from _calls([replace(words[0], value=name), *words], site)
 
 

@@ -12,6 +12,7 @@ from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
+from sophia_preflight.documented import documented
 from sophia_preflight.interfaces.flask import FlaskCommands
 from sophia_preflight.interfaces.invoke import Tasks
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
@@ -74,6 +75,21 @@ def misfits(context: Context) -> Iterator[Misfit]:
                 known = built.node.vocabulary(path)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
+    for call in _in_sentences(context):
+        path, arguments, interface = _callee(context, call) or ("", (), None)
+        if interface is not None and (isinstance(call.target, Program) or _is_found(context, call)):
+            for each in mismatches(interface, arguments):
+                if each.problem is Problem.UNKNOWN:
+                    yield Misfit(call, path, interface, each, True)
+
+
+def _in_sentences(context: Context) -> Iterator[Call]:
+    """Commands that the sentences of pages tell people to run, of which only the options are sure to be told."""
+    for path, facts in sorted(context.facts.items()):
+        if isinstance(facts.data, Page) and facts.data.spoken.calls:
+            for call in documented(context, path, facts.data.spoken, facts.data):
+                if isinstance(call.target, Script | Module | Program):
+                    yield call
 
 
 def _django(context: Context, call: Call) -> Vocabulary | None:

@@ -19,6 +19,7 @@ from sophia_preflight.calls.commands import interpret
 from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Produced, Script, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
+from sophia_preflight.calls.wrapping import Wrapper, arguments_of, wrappers
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, named, plain
 
@@ -59,15 +60,6 @@ class Items:
 @dataclass
 class Pairs:
     pairs: dict[str, Value]
-
-
-@dataclass(frozen=True)
-class Wrapper:
-    """A function whose argument becomes a command."""
-
-    position: int
-    name: str
-    cwd: str = ""
 
 
 @dataclass
@@ -115,7 +107,7 @@ class _Follower:
             self.owner = owner
             scope = self.globals.copy()
             scope.tested = ()
-            for argument in _arguments(function):
+            for argument in arguments_of(function):
                 scope.names[argument] = None
             self.block(function.body, scope)
 
@@ -182,25 +174,7 @@ class _Follower:
     def find_wrappers(self) -> None:
         running = [node for node in self.all_calls if node.args and self.dotted(node.func) in _RUNS]
         functions = self.functions(self.tree.body, "") if running else ()
-        for _, function in functions:
-            arguments = _arguments(function)
-            end = function.end_lineno or function.lineno
-            for node in running:
-                if function.lineno <= node.lineno <= end and (made := self.wrapper(node, arguments)):
-                    self.wrappers[function.name] = made
-                    break
-
-    def wrapper(self, node: ast.Call, arguments: list[str]) -> Wrapper | None:
-        """What a function does with an argument that it runs as a command."""
-        first = node.args[0]
-        first = first.value if isinstance(first, ast.Starred) else first
-        if isinstance(first, ast.Call) and first.args and self.dotted(first.func) in ("shlex.split", "list", "str"):
-            first = first.args[0]
-        if not isinstance(first, ast.Name) or first.id not in arguments:
-            return None
-        position = arguments.index(first.id) - (1 if arguments[:1] in (["self"], ["cls"]) else 0)
-        cwd = next((k.value.id for k in node.keywords if k.arg == "cwd" and isinstance(k.value, ast.Name)), "")
-        return Wrapper(position, first.id, cwd if cwd in arguments else "")
+        self.wrappers = wrappers((function for _, function in functions), running, self.dotted)
 
     def find_attributes(self) -> None:
         """`self.name = …` and class attributes, where one value is all there is."""
@@ -457,7 +431,12 @@ class _Follower:
         if command is None:
             return
         run = self.here(scope, named.get(wrapper.cwd) if wrapper.cwd else None)
-        self.command(command, run, scope, shell=True)
+        if wrapper.before:
+            given = node.args[wrapper.position :] if wrapper.spread else [ast.Starred(command, ast.Load())]
+            first, last = (self.elements(each, self.globals).items for each in (wrapper.before, wrapper.after))
+            self.argv(Items([*first, *self.elements(given, scope).items, *last]), run)
+        else:
+            self.command(command, run, scope, shell=True)
 
     def run(self, node: ast.Call, name: str, scope: Scope) -> None:
         named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
@@ -754,11 +733,6 @@ def _split(word: Word) -> Value:
     except ValueError:
         return None
     return Items([Word(each, word.line, word.column, word.assumed) for each in pieces])
-
-
-def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    every = function.args
-    return [each.arg for each in (*every.posonlyargs, *every.args, *every.kwonlyargs)]
 
 
 def _parent(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,7 +49,8 @@ def merged(states: Sequence[State]) -> State:
             if mine is None:
                 result.variables[name] = Held(held.value, True, held.items)
             elif not mine.same(held):
-                value = _longer(mine.value, held.value)
+                same = _program(mine.value, held.value)
+                value = _longer(mine.value, held.value) if same is None else same
                 result.variables[name] = Held(value, mine.assumed or held.assumed, _either(mine.items, held.items))
         for name, held in list(result.variables.items()):
             if name not in other.variables and not held.assumed:
@@ -64,6 +66,28 @@ def asks_for_program(command: If) -> bool:
         asked = asked.commands[0]
     words = [word.bare for word in asked.words] if isinstance(asked, Simple) else []
     return bool(words) and (words[0] in ("type", "hash", "which") or words[:2] == ["command", "-v"])
+
+
+_SAME = (
+    re.compile(
+        r"(?:(?:uv|poetry|pipenv|pdm|rye) run )?(?:(?:[^\s\"']*/)?(?:python[0-9.]*(?:\.exe)?|pypy3?)|py(?: -3)?)"
+    ),
+    re.compile(r"(?:sudo )?(?:(?:docker|podman|nerdctl)[ -]compose)(?: --compatibility)?"),
+    re.compile(r"(?:sudo )?(?:docker|podman|nerdctl)"),
+    re.compile(r"(?:sudo )?pip[0-9.]*|(?:[^\s\"']*/)?python[0-9.]* -m pip|uv pip"),
+)
+"""Programs of which a script takes the one that is there, and that take the same words."""
+_BEFORE = re.compile(r"(?:sudo(?: -\w+)*|doas|time|nice|(?:uv|poetry|pipenv|pdm) run|npx|exec|command)")
+
+
+def _program(one: str, two: str) -> str | None:
+    """The program that a variable holds whichever branch was taken, or nothing before one; None for anything else."""
+    if not (one and two) and _BEFORE.fullmatch(one or two):
+        return ""
+    for same in _SAME:
+        if same.fullmatch(one) and same.fullmatch(two):
+            return min(one, two, key=lambda each: ("/" in each, len(each), each))
+    return None
 
 
 def _longer(one: str, two: str) -> str:
@@ -88,8 +112,11 @@ def _are_options(words: Sequence[str]) -> bool:
 
 
 def _either(one: list[Word] | None, other: list[Word] | None) -> list[Word] | None:
-    """What two arrays begin with alike, and any words after that."""
+    """What two arrays begin with alike, and any words after that; options that only one has are kept."""
     if one is None and other is None:
         return None
+    short, long = sorted((one or [], other or []), key=len)
+    if short and long[: len(short)] == short and long[len(short) :] and long[len(short)].value.startswith("-"):
+        return long if long[-1].value == MANY else [*long, Word(MANY)]
     pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one or (), other or (), strict=False))
     return [*(word for word, _ in pairs), Word(MANY)]

@@ -48,6 +48,8 @@ SCRIPTS = frozenset(
 """Those whose command may be a file in Python."""
 WAITING = re.compile(r"(wait[-_]for([-_](it|port|db|postgres|\w+))?)(\.sh)?")
 """Scripts that run what follows `--` once something is there."""
+_AGENTS = ("claude", "codex", "gemini", "grok", "qwen", "copilot", "codebuddy", "amp", "auggie", "droid", "kimi")
+"""Agents that are told by `mcp add NAME -- COMMAND` how a server of theirs is started."""
 WRAPPERS: dict[str, list[Wrapper]] = {
     "sudo": [_wrapper("-u -g -h -p -C -U -D -R -T --user --group", assignments=True)],
     "doas": [_wrapper("-u -C")],
@@ -129,5 +131,6 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "dockerize": [_wrapper("-wait -timeout -template -wait-retry-interval -stdout -stderr")],
     "env-cmd": [_wrapper("-f --file -e --environments -r --rc-file")],
     "pulumi": [_wrapper(after_dashes=True)],
+    **{each: [_wrapper(verb=("mcp", "add"), after_dashes=True)] for each in _AGENTS},
     "sops": [_wrapper(after_dashes=True)],
 }

@@ -23,6 +23,20 @@ BLOCK = re.compile(r"^\s*\{\{-?\s*(?:if|else|end|/\*)[^{}]*\}\}\s*$")
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "ReplicaSet", "Pod"})
 
 
+_HELPER = re.compile(r"\{\{-?\s*(?:include|template)\s+\"([^\"]+)\"\s+[.$]\s*(?:\|\s*(?:quote|trim)\s*)?-?\}\}")
+
+
+def normal(said: str) -> str:
+    """A name with its helpers in a common form; empty where something else decides it too."""
+    text = _HELPER.sub(lambda found: f"<{found[1]}>", said.strip("\"' "))
+    return text if re.fullmatch(r"[a-z0-9.-]*(<[\w.-]+>)[a-z0-9.-]*", text) else ""
+
+
+def as_written(name: str) -> str:
+    """A name in its common form, as templates write it."""
+    return re.sub(r"<([^>]+)>", r"{{ include \"\1\" . }}", name).replace("\\", "")
+
+
 @dataclass
 class Template:
     path: str

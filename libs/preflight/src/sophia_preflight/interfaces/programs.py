@@ -140,7 +140,9 @@ class Programs:
             unit = self._unit(waiting.pop(0))
             if unit is None:
                 continue
-            for other in sorted({file for file, _ in unit.imports.values()} | set(unit.stars)):
+            imported = {file for file, _ in unit.imports.values()}
+            handed_on = {self._defined(*each)[0] for each in set(unit.imports.values()) if self._hands_on(each)}
+            for other in sorted(imported | handed_on | set(unit.stars)):
                 if other not in seen:
                     seen.add(other)
                     facts = self.context.python(other)
@@ -152,6 +154,11 @@ class Programs:
             packages = {self._package(each) for each in (path, *found)} - {""}
             found += [other for other in self._adding(packages) if other not in seen]
         return found
+
+    def _hands_on(self, imported: tuple[str, str]) -> bool:
+        """Whether what is imported is only passed on by a package, and made elsewhere."""
+        path, name = imported
+        return bool(name) and path.endswith("__init__.py") and name in self.context.repository.glimpse(path)
 
     def _adding(self, packages: set[str]) -> Iterator[str]:
         """Files of packages that may add commands."""
@@ -191,6 +198,7 @@ class Programs:
                         unit.imports[alias.asname or name] = (file, "")
             elif isinstance(node, ast.ImportFrom):
                 self._imported(unit, node)
+        unit.own -= set(_substitutes(tree.body)) & set(unit.imports)
         return unit
 
     def _imported(self, unit: _Unit, node: ast.ImportFrom) -> None:
@@ -287,6 +295,19 @@ def _defined(body: list[ast.stmt]) -> Iterator[str]:
                 brought = {alias.asname or alias.name for each in inner for alias in getattr(each, "names", ())}
                 instead = _defined([each for handler in handlers for each in handler.body])
                 yield from (name for name in instead if name not in brought)
+
+
+def _substitutes(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that are imported, and defined only where that fails: `try: from shop import app; except: app = None`."""
+    for node in body:
+        if isinstance(node, ast.Try):
+            brought = {
+                alias.asname or alias.name
+                for each in [*node.body, *node.orelse]
+                if isinstance(each, (ast.Import, ast.ImportFrom))
+                for alias in each.names
+            }
+            yield from brought & set(_defined([each for handler in node.handlers for each in handler.body]))
 
 
 def _alias(tree: ast.Module, name: str) -> str:

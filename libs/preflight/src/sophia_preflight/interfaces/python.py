@@ -16,6 +16,7 @@ from sophia_preflight.interfaces.click import Click
 from sophia_preflight.interfaces.literals import name_of
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.interfaces.typer import Typer
+from sophia_preflight.readers.python import nodes_of
 
 READS_ARGUMENTS = re.compile(
     r"\bargv\b|argparse|ArgumentParser|\bclick\b|\btyper\b|\bfire\b|docopt|optparse|\bgetopt\b|\babsl\b|\bhydra\b|\btyro\b|"
@@ -91,8 +92,18 @@ def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry
 
 def _sees_first(tree: ast.Module, text: str) -> bool:
     """Whether a program looks at its arguments, or changes them, before its parser does."""
-    before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, text))
+    before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, _without_texts(tree, text)))
     return _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", before))) is not None
+
+
+def _without_texts(tree: ast.Module, text: str) -> str:
+    """A program's text without what it says over several lines: programs that it writes, and documentation."""
+    lines = text.split("\n")
+    for node in nodes_of(tree) if "argv" in text else ():
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and (end := node.end_lineno or 0) > node.lineno + 1:
+            for number in range(node.lineno, min(end, len(lines)) - 1):
+                lines[number] = ""
+    return "\n".join(lines)
 
 
 def _without_looks(tree: ast.Module, text: str) -> str:

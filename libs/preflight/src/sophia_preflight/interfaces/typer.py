@@ -19,6 +19,8 @@ _CHANGES = re.compile(r"commands|add_command|resolve_command|list_commands")
 """How programs change which commands there are, once they are made."""
 
 
+_SHOWS = re.compile(r"(format|list|get_(help|usage)|collect)_\w+|get_help|get_usage|invoke")
+"""Methods of a group that decide what is shown, and how what was understood is run."""
 _TYPES = frozenset({"bool", "bytes", "datetime", "float", "int", "list", "Path", "str", "tuple", "UUID", "Any"})
 _MOST_ALIASES = 5
 _COMPLETION = Option(("--install-completion", "--show-completion"), 0, 1)
@@ -154,13 +156,29 @@ class Typer:
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
             self.given_away.update(name for each in given if (name := name_of(each)) in self.apps)
 
-    @staticmethod
-    def is_open(call: ast.Call | None) -> bool:
+    def is_open(self, call: ast.Call | None) -> bool:
         """Whether settings, or a class of the program's own, decide what is accepted."""
-        if call is None or keyword_of(call, "cls") is not None:
-            return call is not None
+        if call is None:
+            return False
+        if (group := keyword_of(call, "cls")) is not None and not self.only_says(name_of(group)):
+            return True
         settings = literal(keyword_of(call, "context_settings") or ast.Dict([], []))
         return not isinstance(settings, dict) or bool(settings.keys() & {"ignore_unknown_options", "allow_extra_args"})
+
+    def only_says(self, name: str) -> bool:
+        """Whether a class of groups changes what is shown, and hands on what it is asked for as it is."""
+        made = next((each for each in self.nodes if isinstance(each, ast.ClassDef) and each.name == name), None)
+        if made is None or not any(name_of(base).endswith(("TyperGroup", "click.Group")) for base in made.bases):
+            return False
+        for each in made.body:
+            if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            given = ", ".join(argument.arg for argument in each.args.args[1:])
+            returned = [node.value for node in ast.walk(each) if isinstance(node, ast.Return) and node.value]
+            same = {f"super().{written_name(each)}({given})"}
+            if not _SHOWS.fullmatch(written_name(each)) and not (returned and {*map(ast.unparse, returned)} == same):
+                return False
+        return True
 
     def chosen(self, functions: Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]) -> Interface:
         found = self.begun(self.start, functions)

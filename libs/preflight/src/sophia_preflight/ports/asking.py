@@ -65,8 +65,15 @@ _UPSTREAM = re.compile(r"upstream\s+([\w.-]+)\s*\{(.*?)\}", re.DOTALL)
 _SERVER = re.compile(r"^\s*server\s+([A-Za-z0-9_.-]+)(?::(\d{2,5}))?[^;\n]*;", re.MULTILINE)
 _SPARE = re.compile(r"\bbackup\b")
 """A server for when the others do not answer: which then may be on ports where nobody listens."""
-_PASS = re.compile(r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(\d{2,5}))?(?=[/;\s])")
-_CADDY = re.compile(r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za-z0-9_.-]+):(\d{2,5})", re.MULTILINE)
+_PASS = re.compile(
+    r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(?:(\d{2,5})|\$\{?\w+\}?))?(?=[/;\s])"
+)
+_CADDY = re.compile(
+    r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za-z0-9_.-]+):(?:(\d{2,5})\b|\{\$?\w[\w.]*\})",
+    re.MULTILINE,
+)
+_FILLED = re.compile(r"\{\$\w+:([\w.-]+)\}")
+"""A variable in a file for Caddy, with what is taken where it is not set."""
 
 
 def asked(context: Context, each: Used) -> Iterator[Asked]:
@@ -301,6 +308,7 @@ def _proxied(path: str, text: str) -> Iterator[Asked]:
     text = re.sub(r"(?m)#[^\n]*", lambda m: " " * len(m[0]), text)
     if "{{" in text:
         return
+    text = _FILLED.sub(lambda m: m[1] or m[0], text)
     upstreams = {found[1] for found in _UPSTREAM.finditer(text)}
     bodies = [(found.start(2), found[2]) for found in _UPSTREAM.finditer(text)]
     hits = [

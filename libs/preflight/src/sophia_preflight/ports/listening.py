@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from sophia_preflight.calls.docker import final_environment, start_words
 from sophia_preflight.composing import Used
 from sophia_preflight.context import BuildContext, Context
+from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Place
 from sophia_preflight.ports.coded import Coded, coded, served
 from sophia_preflight.ports.defaults import default_port, listeners, variable_port
 from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import is_known, named
 
 _FLAG = re.compile(
@@ -322,15 +325,45 @@ _PROSE = re.compile(
     r"\.(md|mdx|rst|txt|lock|sum|svg|csv|ipynb|map|min\.\w+|po|html?)$|(^|/)[\w-]*lock\.(json|ya?ml)$", re.IGNORECASE
 )
 _MOST_BYTES = 400_000
+_MATTER = re.compile(r"(^|/)(vendor|static|assets|locales?|ui-tests)/|\.(jsonl|css|tsv|xml|snap|example)$")
+"""What an image is given beside what runs in it."""
 
 
-def is_said(context: Context, port: str, asker: Place, *, below: str = "") -> bool:
+def _may_listen(image: Filesystem, path: str) -> bool:
+    return standing(path) is Standing.PRODUCT and _MATTER.search(path) is None and image.ships(path)
+
+
+def image_of(context: Context, path: str, build: BuildContext) -> Filesystem | None:
+    """What is in the image that a build makes."""
+    made = context.dockerfiles[path]
+    stage = context.stage_of(made, build)
+    return context.images.filesystem(made, stage, build.directory) if stage is not None else None
+
+
+def line_with(node: Node, place: Place, port: str) -> Place:
+    """The line of a probe that names a port."""
+    for each in node.elements():
+        if port in each.text:
+            return Place(place.path, each.line)
+    return place
+
+
+def image_of_service(context: Context, each: Used) -> Filesystem | None:
+    """All that a service may run, where it is only what its image is given."""
+    built = context.service_build(each.project, each.service)
+    mounts = any(posixpath.splitext(path)[1] in ("", ".py", ".js", ".sh") for path, _ in mounted(each))
+    return image_of(context, *built) if built is not None and not mounts else None
+
+
+def is_said(context: Context, port: str, asker: Place, *, below: str = "", within: Filesystem | None = None) -> bool:
     """Whether the number stands anywhere else in what programs read: whoever listens may have it from there.
 
-    `below` is a directory, where only what lies in it counts."""
+    `below` is a directory, where only what lies in it counts; of an image `within` which it is asked, its programs."""
     number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
     for path, entry in context.repository.entries.items():
         if entry.size > _MOST_BYTES or _PROSE.search(path) or (below and not path.startswith(f"{below}/")):
+            continue
+        if within is not None and path != asker.path and not _may_listen(within, path):
             continue
         text = context.repository.glimpse(path)
         if port in text and any(

@@ -18,6 +18,7 @@ _ONE_LINE = re.compile(
     r"(\s*)(`{3,})[ \t]*(?:(bash|sh|shell|console|zsh)[ \t]+(?![\w./-]+\.sh\b))?([a-z.$][^`]* [^`]*?)[ \t]*\2\s*$"
 )
 """A fence that opens and closes on one line: a command that somebody meant to stand alone."""
+_SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]+)\1(?!`)")
 _HEADING = re.compile(r"(#+)\s")
 _HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
 _OBSOLETE = re.compile(r"\b(deprecated|legacy|removed|obsolete|planned|roadmap|changelog|history|old)\b", re.IGNORECASE)
@@ -50,6 +51,8 @@ class Text:
 
     blocks: list[Block] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
+    spoken: list[Block] = field(default_factory=list)
+    """Code within the sentences of a page in Markdown: what its line says before is its lead, after it its title."""
 
 
 def parse(path: str, text: str) -> Text:
@@ -62,8 +65,21 @@ def parse(path: str, text: str) -> Text:
         text = _HIDDEN.sub(lambda match: "\n" * match[0].count("\n"), text)
         blocks = [each for each in _markdown(text.split("\n")) if each.sure or not path.endswith(".mdx")]
     code = {number for each in blocks if each.sure for number in range(each.line, each.line + len(each.lines))}
-    prose = [line for number, line in enumerate(text.split("\n"), 1) if number not in code]
-    return Text(blocks, prose)
+    lines = text.split("\n")
+    prose = [line for number, line in enumerate(lines, 1) if number not in code]
+    return Text(blocks, prose, list(_spoken(lines, code)) if path.endswith((".md", ".mdx", ".markdown")) else [])
+
+
+def _spoken(lines: list[str], code: set[int]) -> Iterator[Block]:
+    headings = _Headings()
+    for number, line in enumerate(lines, 1):
+        if number in code:
+            continue
+        if heading := _HEADING.match(line):
+            headings.pass_by(len(heading[1]), line)
+        for span in _SPAN.finditer(line) if "`" in line else ():
+            after = line[span.end() :]
+            yield Block("", after, number, span.start(2), [span[2]], line[: span.start()], headings.past)
 
 
 class _Headings:

@@ -50,6 +50,21 @@ def parse(text: str) -> Documents:
     return found
 
 
+_FILLED = re.compile(
+    r"[ \t]*(?:__[A-Z][A-Z0-9_]*__|\$\{[A-Z][A-Z0-9_]*\}|\$[A-Z][A-Z0-9_]*|@[A-Z][A-Z0-9_]*@|%[A-Z][A-Z0-9_]*%)[ \t]*"
+)
+
+
+def parse_filled(text: str) -> Documents:
+    """The same for a file that a script may fill in: lines that are nothing but a place for text say nothing."""
+    found = parse(text)
+    if not any(each.kind == "syntax" for each in found.faults):
+        return found
+    lines = text.split("\n")
+    kept = ["" if _FILLED.fullmatch(line) else line for line in lines]
+    return parse("\n".join(kept)) if kept != lines else found
+
+
 def resolved(text: str) -> object:
     """What an unquoted scalar means."""
     if text in _WORDS:

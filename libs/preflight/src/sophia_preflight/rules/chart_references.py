@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.clusters.templates import BLOCK, NAME, WORKLOADS, Template, templates
+from sophia_preflight.clusters.templates import BLOCK, NAME, WORKLOADS, Template, as_written, normal, templates
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -35,7 +35,6 @@ _REFERENCE = re.compile(
     re.MULTILINE,
 )
 _FIELD = re.compile(r"^[ \t]*(name|secretName|key|optional):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
-_HELPER = re.compile(r"\{\{-?\s*(?:include|template)\s+\"([^\"]+)\"\s+[.$]\s*(?:\|\s*(?:quote|trim)\s*)?-?\}\}")
 _KEY = re.compile(r"^([ \t]+)[\"']?([-._a-zA-Z0-9]+)[\"']?:")
 _DATA = re.compile(r"^(data|stringData|binaryData):[ \t]*(.*)$", re.MULTILINE)
 _PORT = re.compile(r"^[ \t]*-[ \t]+.*\n(?:[ \t]+(?!-)\S.*\n)*", re.MULTILINE)
@@ -55,12 +54,6 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _ports(context, directory, objects)
 
 
-def _normal(said: str) -> str:
-    """A name with its helpers in a common form; empty where something else decides it too."""
-    text = _HELPER.sub(lambda found: f"<{found[1]}>", said.strip("\"' "))
-    return text if re.fullmatch(r"[a-z0-9.-]*(<[\w.-]+>)[a-z0-9.-]*", text) else ""
-
-
 # --- names and keys --------------------------------------------------------------------------------------------------
 
 
@@ -68,14 +61,14 @@ def _references(objects: list[Template]) -> Iterator[Finding]:
     made: dict[str, dict[str, list[Template]]] = {"ConfigMap": {}, "Secret": {}}
     for each in objects:
         if each.kind in made:
-            made[each.kind].setdefault(_normal(each.name), []).append(each)
+            made[each.kind].setdefault(normal(each.name), []).append(each)
     told: set[tuple[str, str, str]] = set()
     for each in objects:
         for found in _REFERENCE.finditer(each.text):
             kind = _KINDS[re.sub(r"(Key)?Ref$", "", found["how"])]
             fields = {match[1]: match for match in _FIELD.finditer(found["body"])}
             named = fields.get("secretName") or fields.get("name")
-            name = _normal(named[2]) if named else ""
+            name = normal(named[2]) if named else ""
             if not name or named is None or "" in made[kind] or not made[kind] or "optional" in fields:
                 continue
             key = fields["key"] if found["how"].endswith("KeyRef") and "key" in fields else None
@@ -100,8 +93,8 @@ def _wrong(kind: str, name: str, key: str, made: dict[str, list[Template]]) -> _
         if not near:
             return None  # of another chart, or made by hand
         return (
-            f"needs the {kind} `{_shown(name)}`, which the chart does not make",
-            _shown(near[0]),
+            f"needs the {kind} `{as_written(name)}`, which the chart does not make",
+            as_written(near[0]),
             made[near[0]][0].place(0),
         )
     if not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
@@ -115,7 +108,7 @@ def _wrong(kind: str, name: str, key: str, made: dict[str, list[Template]]) -> _
     if not known or key in known:
         return None
     near = get_close_matches(key, sorted(known), n=1)
-    said = f"reads `{key}` of the {kind} `{_shown(name)}`, which does not have it"
+    said = f"reads `{key}` of the {kind} `{as_written(name)}`, which does not have it"
     return said, near[0] if near else "", made[name][0].place(0)
 
 
@@ -352,10 +345,6 @@ def _port(path: str, place: Place, who: str, port: str, names: set[str]) -> Find
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
-
-
-def _shown(name: str) -> str:
-    return re.sub(r"<([^>]+)>", r"{{ include \"\1\" . }}", name).replace("\\", "")
 
 
 def _said(each: Template) -> str:

@@ -113,12 +113,13 @@ def _sibling(name: str, known: list[str]) -> list[str]:
 
 
 def _idle(item: Item, scope: Scope, reference: Reference) -> list[str]:
-    """The object that the kustomization beside a manifest generates and that no pods need, if it is the only one."""
+    """The object that the kustomization beside a manifest generates and no pods need, or account; if it is the only one."""
     used = {(each.kind, each.name.text) for pod in scope.pods for each in references(pod)}
     made = {
         each.name
         for each in scope.of(reference.kind)
-        if is_kustomization(each.path) and posixpath.dirname(each.path) == posixpath.dirname(item.path)
+        if (is_kustomization(each.path) or reference.kind == "ServiceAccount")
+        and posixpath.dirname(each.path) == posixpath.dirname(item.path)
     }
     found = [name for name in made if (reference.kind, name) not in used]
     return found if len(found) == 1 and found[0].split("-")[0] == reference.name.text.split("-")[0] else []

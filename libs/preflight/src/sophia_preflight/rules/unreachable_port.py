@@ -12,10 +12,20 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.ports.defaults import told_port
-from sophia_preflight.ports.listening import Ports, by_source, is_said, is_several, of_image, of_service, take
+from sophia_preflight.ports.listening import (
+    Ports,
+    by_source,
+    image_of,
+    image_of_service,
+    is_said,
+    is_several,
+    line_with,
+    of_image,
+    of_service,
+    take,
+)
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
 from sophia_preflight.readers.dockerfile import Instruction
-from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import consequence, is_development, limited
 
 RULE = Rule(
@@ -184,11 +194,12 @@ def _told(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
     word = next((each for each in reversed(words) if told in each.value), words[0])
     place = Place(part.file.path, word.line, word.column)
     containers = {port.container for _, port in published if port}
-    if told in containers or any(ports.mentions(each) for each in containers):
+    if told in containers or all(ports.mentions(each) for each in containers):
         return
     if is_said(context, told, place, below="" if each.project.base == "." else each.project.base):
         return
-    one, _ = published[0]
+    containers = {each for each in containers if not ports.mentions(each)}
+    one = next(part for part, port in published if port and port.container in containers)
     severity, blocks = each.consequence
     yield RULE.found(
         f"`{each.service.name}` publishes {_list(containers)}, and its program is told to listen to `{told}`",
@@ -211,7 +222,10 @@ def _probe(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
         if found[1] in known or ports.mentions(found[1]):
             continue
         place = part.node.place(part.file.path)
-        if not (ports.started or ports.usual) and is_said(context, found[1], _line_with(part.node, place, found[1])):
+        line = line_with(part.node, place, found[1])
+        if not (ports.started or ports.usual) and is_said(
+            context, found[1], line, within=image_of_service(context, each)
+        ):
             continue
         severity, blocks = each.consequence
         yield RULE.found(
@@ -226,14 +240,6 @@ def _probe(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
         )
 
 
-def _line_with(node: Node, place: Place, port: str) -> Place:
-    """The line of a probe that names a port."""
-    for each in node.elements():
-        if port in each.text:
-            return Place(place.path, each.line)
-    return place
-
-
 def _image_probe(context: Context, path: str, probe: Instruction, ports: Ports) -> Iterator[Finding]:
     known = ports.started or ports.exposed
     for found in _PROBED.finditer(probe.flat):
@@ -241,7 +247,9 @@ def _image_probe(context: Context, path: str, probe: Instruction, ports: Ports) 
             continue
         before = probe.value[: max(probe.value.find(found[1]), 0)]
         place = Place(path, probe.line + before.count("\n"))
-        if not ports.started and is_said(context, found[1], place):
+        builds = context.builds(path)
+        within = image_of(context, path, builds[0]) if len(builds) == 1 else None
+        if not ports.started and is_said(context, found[1], place, within=within):
             continue
         yield RULE.found(
             f"the health check asks port `{found[1]}`, and the program listens to {_list(known)}",
@@ -317,16 +325,6 @@ BAD = [
         build: ./api
         ports: ["8000:8000"]
         command: ["sh", "-c", "shopctl migrate && shopctl serve --host 0.0.0.0 --port 8080"]
-    """
-    ),
-    tree(
-        _APPLICATION
-        + """
-    === README.md
-    ```bash
-    docker build -t shop api
-    docker run -p 8080:8080 shop
-    ```
     """
     ),
     tree("""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
@@ -14,6 +12,7 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.ports.asking import Asked, asked
 from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service, started
+from sophia_preflight.ports.meaning import meant_by
 from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import named
 from sophia_preflight.together import is_another_way
@@ -34,15 +33,6 @@ _PROXY = re.compile(
 _LOCAL = re.compile(r"(?:\bproxy_pass\s+https?://|^\s*server\s+)(?:localhost|127\.0\.0\.1):(\d{2,5})\b", re.MULTILINE)
 _REMARK = re.compile(r"#[^\n]*")
 _STARTING = re.compile(r"^\s*(ExecStart=|command\s*=|[a-z]+:\s|CMD\b|ENTRYPOINT\b|exec\s|gunicorn|uvicorn)")
-_ROLES = {
-    r"(\w+_)?(DB|DATABASE|SQL|PG|POSTGRES)_?(HOST|URL|DSN|URI)": "postgres postgis pgvector mysql mariadb",
-    r"(\w+_)?(PG|POSTGRES(QL)?)_?(HOST|URL|DSN|URI)": "postgres postgis pgvector timescaledb",
-    r"(\w+_)?(MYSQL|MARIADB)_?(HOST|URL|DSN|URI)": "mysql mariadb",
-    r"(\w+_)?(REDIS|CACHE|VALKEY)_?(HOST|URL|DSN|URI)": "redis valkey",
-    r"(\w+_)?MONGO(DB)?_?(HOST|URL|DSN|URI)": "mongo",
-    r"(\w+_)?(RABBIT(MQ)?|AMQP|BROKER)_?(HOST|URL|DSN|URI)": "rabbitmq",
-}
-"""Variables that say for what a host is asked, and the images that serve it."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -57,7 +47,7 @@ def check(context: Context) -> Iterable[Finding]:
             for one in asked(context, each):
                 target = names.get(one.host)
                 if target is None:
-                    _add(found, (one.host, ""), _host(context, each, one, services))
+                    _add(found, (one.host, ""), _host(context, each, one, services, ports))
                 elif one.port:
                     _add(found, (one.host, one.port), _port(context, each, one, target, ports[id(target)]))
         yield from found.values()
@@ -142,16 +132,19 @@ def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) 
     )
 
 
-def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Iterator[Finding]:
+def _host(
+    context: Context, each: Used, one: Asked, services: list[Used], ports: Mapping[int, Ports]
+) -> Iterator[Finding]:
     if one.host in _EVERYWHERE or one.assumed or _is_open(each, services) or one.host in _given(each):
         return
     if _is_elsewhere(context, each, one.host):
         return
-    meant = _meant(one, services) if one.kind != "word" else None
+    meant = meant_by(each, one, services, ports) if one.kind != "word" else None
     if meant is None and one.kind != "proxy":
         return
     severity, blocks = each.consequence
     limit = Severity.CRITICAL if one.kind == "proxy" else Severity.MEDIUM if one.tolerant else Severity.HIGH
+    caddy = "addy" in one.place.path
     places = [Involved(one.place, "call")]
     if meant is not None:
         places.append(Involved(meant.service.first.node.place(meant.service.first.file.path), "the one that is there"))
@@ -161,7 +154,7 @@ def _host(context: Context, each: Used, one: Asked, services: list[Used]) -> Ite
         anchor=f"{one.by} {one.host}",
         severity=severity.at_most(limit),
         confidence=Confidence.LIKELY,
-        why='nginx does not start: "host not found in upstream"' if one.kind == "proxy" else None,
+        why='nginx does not start: "host not found in upstream"' if one.kind == "proxy" and not caddy else None,
         fix=RULE.fix + (f": there is `{meant.service.name}`" if meant is not None else ""),
         blocks=blocks,
     )
@@ -196,24 +189,6 @@ def _given(each: Used) -> set[str]:
         for part in each.service.listed(key):
             found |= set(part.text.replace("=", mark).split(mark))
     return found
-
-
-def _meant(one: Asked, services: list[Used]) -> Used | None:
-    """The service that was meant: of a similar name, or of the image that the name or the address speaks of."""
-    by_name = {name: other for other in services for name in names_of(other)}
-    near = get_close_matches(one.host, by_name, n=1, cutoff=0.75)
-    ending = [name for name in by_name if name.endswith((f"-{one.host}", f"_{one.host}"))]
-    if near or len(ending) == 1:
-        return by_name[(near or ending)[0]]
-    scheme = one.scheme.partition("+")[0].removesuffix("ql")
-    for other in services:
-        image = other.service.get("image")
-        name = posixpath.basename(image.text).partition(":")[0] if image is not None else ""
-        if name and (one.host == name or (len(scheme) > 4 and scheme != "https" and name.startswith(scheme))):
-            return other
-        if any(re.match(role, one.by.strip("`")) and name in named(images) for role, images in _ROLES.items()):
-            return other
-    return None
 
 
 _WAITING = """

@@ -1,0 +1,226 @@
+"""Words for our programs that are told in other places: sentences, agents, images of our name, texts in programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Blocking = Callable[[str], list[str]]
+TOOL = """
+    === tool.py
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--input")
+    parser.add_argument("--selection")
+    parser.parse_args()
+"""
+SHOP = """
+    === pyproject.toml
+    [project]
+    name = "shop-tool"
+    version = "1"
+    [project.scripts]
+    shop = "shop.cli:app"
+    === shop/__init__.py
+    === shop/cli.py
+    import typer
+    app = typer.Typer()
+    @app.command()
+    def serve(port: int = typer.Option(1, "--port")): pass
+    @app.command()
+    def stop(): pass
+    if __name__ == "__main__": app()
+"""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "count"),
+    [
+        ("Run `uv run python tool.py --input 10 --selected 5` once.", 1),
+        ("You can start it with `python3 ./tool.py --selected 5`.", 1),
+        ("Run `python tool.py --selection 5`, using `--selected` for more.", 0),
+        ("Before, it was `python tool.py --selected 5`.", 0),
+        ("This would run `python tool.py --selected 5`.", 0),
+        ("Do not run `python tool.py --selected 5`.", 0),
+        ("Run `python tool.py --selected 5` no longer.", 0),
+        ("Use `python tool.py [--selected N]`.", 0),
+        ("Run `python other.py --selected 5`.", 0),
+    ],
+)
+def test_sentences_tell_people_what_to_run(sentence: str, count: int, blocking: Blocking) -> None:
+    assert len(blocking(f"{TOOL}    === README.md\n    # Tool\n    {sentence}\n")) == count
+
+
+def test_what_agents_are_told_to_start_is_called(blocking: Blocking) -> None:
+    page = "    === README.md\n    ```bash\n    %s mcp add --scope user tool -- python tool.py --selected 3\n    ```\n"
+    assert len(blocking(TOOL + page % "claude")) == 1
+    assert not blocking(TOOL + (page % "codex").replace("selected", "selection"))
+
+
+@pytest.mark.parametrize("program", ["claude", "another"])
+def test_other_words_of_agents_are_theirs(program: str, blocking: Blocking) -> None:
+    assert not blocking(f"{TOOL}    === README.md\n    ```bash\n    {program} -- python tool.py --selected\n    ```\n")
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ("{image: 'ghcr.io/us/shop:latest', command: [serve, --prt, '3']}", "--prt"),
+        ("{image: 'ghcr.io/us/shop-tool:latest', command: [shop, serve, --prt, '3']}", "--prt"),
+        ("{image: '${IMAGE:?say which}', command: [serve, --prt, '3']}", "--prt"),
+        ("{image: 'ghcr.io/us/shop:latest', command: [serve, --port, '3']}", ""),
+        ("{image: 'ghcr.io/us/other:latest', command: [serve, --prt, '3']}", ""),
+        ("{image: 'ghcr.io/us/shop:latest', command: [sleep, --prt]}", ""),
+        ("{image: 'ghcr.io/us/other:latest', command: [shop, serve, --prt]}", ""),
+    ],
+)
+def test_images_of_our_name_are_told_what_our_program_takes(service: str, said: str, blocking: Blocking) -> None:
+    found = blocking(f"{SHOP}    === compose.yaml\n    services:\n      shop: {service}\n")
+    assert len(found) == bool(said) and all(said in each for each in found)
+
+
+def test_containers_of_clusters_are_told_what_our_program_takes(blocking: Blocking) -> None:
+    found = blocking(
+        SHOP
+        + """
+    === k8s.yaml
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop}
+    spec:
+      containers: [{name: shop, image: "ghcr.io/us/shop:latest", args: [serve, --nope]}]
+    """
+    )
+    assert len(found) == 1 and "--nope" in found[0]
+
+
+RUNNING = [
+    """
+    def tool(words, cwd):
+        return subprocess.run([sys.executable, "tool.py", *words], cwd=cwd)
+    tool(WORDS, ".")
+    """,
+    """
+    def tool(*words):
+        return subprocess.run([sys.executable, "tool.py", *words], check=True)
+    tool(*WORDS)
+    """,
+    """
+    def tool(words):
+        command = [sys.executable, "tool.py"] + list(words)
+        subprocess.run(command)
+    tool(WORDS)
+    """,
+    """
+    class Tool:
+        def run(self, words):
+            subprocess.run([sys.executable, "tool.py"] + words)
+        def go(self):
+            self.run(WORDS)
+    """,
+]
+
+
+@pytest.mark.parametrize("function", RUNNING)
+def test_functions_put_words_behind_the_program_that_they_run(function: str, blocking: Blocking) -> None:
+    for words, count in (('["--input", "x"]', 0), ('["--selected", "x"]', 1)):
+        script = f"    import subprocess, sys{function.replace('WORDS', words)}\n"
+        assert len(blocking(f"{TOOL}    === work.py\n{script}")) == count
+
+
+def test_a_program_in_a_text_is_not_the_one_that_holds_it(blocking: Blocking) -> None:
+    held = TOOL.replace(
+        "    parser = ", '    OTHER = """\n    import sys\n    print(sys.argv[2])\n    """\n    parser = '
+    )
+    found = blocking(f"{held}    === run.sh\n    python tool.py --selected 3\n")
+    assert len(found) == 1 and "--selected" in found[0]
+
+
+GROUPS = """
+    === pyproject.toml
+    [project]
+    name = "shop"
+    version = "1"
+    [project.scripts]
+    shop = "shop.start:run"
+    === shop/__init__.py
+    === shop/start.py
+    import typer
+    from shop.groups import Shown
+    try:
+        from shop.cloud.main import app as cloud
+    except Exception:
+        cloud = typer.Typer(help="not there")
+    app = typer.Typer(cls=Shown)
+    app.add_typer(cloud, name="cloud")
+    @app.command()
+    def here(): pass
+    def run(): app()
+    === shop/groups.py
+    import click
+    from typer.core import TyperGroup
+    class Shown(TyperGroup):
+        def %s(self, ctx, args):
+            try:
+                return super().resolve_command(ctx, %s)
+            except click.UsageError:
+                click.echo("no")
+    === shop/cloud/__init__.py
+    === shop/cloud/main.py
+    import typer
+    from shop.cloud.logs import tail
+    app = typer.Typer()
+    app.command(name="tail")(tail)
+    @app.command()
+    def off(): pass
+    === shop/cloud/logs/__init__.py
+    from .tail import tail
+    === shop/cloud/logs/tail.py
+    import typer
+    def tail(stream: bool = typer.Option(False, "--stream", "-f")): pass
+    === run.sh
+    shop %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "words", "wrong"),
+    [
+        ("resolve_command", "args", "cloud off", False),
+        ("resolve_command", "args", "cloud tail --stream", False),
+        ("resolve_command", "args", "cloud tail --follow", True),
+        ("resolve_command", "args", "cloud tails", True),
+        ("resolve_command", "[each.lower() for each in args]", "CLOUD off", False),
+    ],
+)
+def test_what_is_imported_wins_over_what_stands_in_for_it(
+    method: str, given: str, words: str, wrong: bool, blocking: Blocking
+) -> None:
+    assert bool(blocking(GROUPS % (method, given, words))) == wrong
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "if command -v python3; then PY=python3; elif command -v python; then PY=python; else exit 1; fi",
+        'PY=python3\nif [ -x .venv/bin/python ]; then PY=".venv/bin/python"; fi',
+        'SUDO=""\nif [ "$(id -u)" -ne 0 ]; then SUDO=sudo; fi\nPY="python3"',
+    ],
+)
+def test_a_program_is_the_same_whichever_way_it_is_found(choice: str, blocking: Blocking) -> None:
+    start = "$SUDO python3" if "SUDO" in choice else '"$PY"'
+    script = f"{choice}\n{start} tool.py --selected 3\n".replace("\n", "\n    ")
+    found = blocking(f"{TOOL}    === run.sh\n    {script}\n")
+    assert len(found) == 1 and "--selected" in found[0]
+
+
+def test_programs_that_take_other_words_stay_unknown(blocking: Blocking) -> None:
+    script = 'PY=python3\n    if [ -n "$OTHER" ]; then PY=other; fi\n    $PY tool.py --selected 3\n'
+    assert not blocking(f"{TOOL}    === run.sh\n    {script}")
+
+
+def test_options_that_a_branch_adds_to_an_array_are_read(blocking: Blocking) -> None:
+    script = 'ARGS=(--input x)\n    if [ -n "$X" ]; then ARGS+=(%s "$X"); fi\n    python tool.py "${ARGS[@]}" %s\n'
+    assert not blocking(f"{TOOL}    === run.sh\n    {script % ('--selection', '')}")
+    assert len(blocking(f"{TOOL}    === run.sh\n    {script % ('--selected', '')}")) == 1
