@@ -224,3 +224,50 @@ def test_options_that_a_branch_adds_to_an_array_are_read(blocking: Blocking) -> 
     script = 'ARGS=(--input x)\n    if [ -n "$X" ]; then ARGS+=(%s "$X"); fi\n    python tool.py "${ARGS[@]}" %s\n'
     assert not blocking(f"{TOOL}    === run.sh\n    {script % ('--selection', '')}")
     assert len(blocking(f"{TOOL}    === run.sh\n    {script % ('--selected', '')}")) == 1
+
+
+SKILL = """
+    === skills/shop/SKILL.md
+    # Shop
+    ```bash
+    python3 %s/scripts/find.py --%s x
+    ```
+    === skills/shop/scripts/find.py
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--query")
+    parser.parse_args()
+"""
+
+
+@pytest.mark.parametrize("directory", ["SKILL_DIR", "${CLAUDE_SKILL_DIR}", "$SKILL_ROOT", "{baseDir}"])
+def test_skills_name_their_own_directory(directory: str, blocking: Blocking) -> None:
+    assert not blocking(SKILL % (directory, "query"))
+    assert len(blocking(SKILL % (directory, "search"))) == 1
+
+
+def test_commands_that_stand_indented_among_those_of_others_are_read(blocking: Blocking) -> None:
+    page = "    === docs/start.md\n    # Start\n\n    With the `--port` flag:\n\n"
+    page += (
+        "        shop serve --%s 3   # or so\n        terraform init          # once\n        terraform plan -out x\n"
+    )
+    assert not blocking(SHOP + page % "port")
+    assert len(blocking(SHOP + page % "prt")) == 1
+
+
+def test_what_runs_once_the_words_are_read_changes_nothing_about_them(blocking: Blocking) -> None:
+    program = """
+    === shop.py
+    import click, sys
+    @click.group()
+    def shop():
+        if "--locked" in sys.argv: print("locked")
+    @shop.command()
+    @click.option("--port")
+    def serve(port): pass
+    %sif __name__ == "__main__": shop()
+    === run.sh
+    python shop.py serve --prt 3
+    """
+    assert len(blocking(program % "")) == 1
+    assert not blocking(program % "sys.argv.remove('--prt')\n    ")

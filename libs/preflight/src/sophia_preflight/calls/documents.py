@@ -57,10 +57,17 @@ _INVOKED = re.compile(r"(?:[A-Z][A-Z0-9_]*=\S+\s+)*([a-z][a-z0-9]*(?:[-_][a-z0-9
 """How a line begins that only gives a program its arguments."""
 _GIVEN = re.compile(r"\s--?[A-Za-z](?:[\w-]*[^\s.:,;])?(=|\s|$)(?!.*[^.][.:,;]$)")
 """An option, in a line that does not end like a sentence."""
+_FEW = re.compile(r"[a-z][\w./-]*(?: [\w./:=-]+){0,5}(?:\s*(?:>|#|\|).*)?")
+"""A command of a few words, among others that are given options."""
 _HOLE = re.compile(
     r"<[A-Za-z][^<>\n]*>|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
 )
+_SKILL = re.compile(
+    r"(?:\$\{?(?:CLAUDE_)?(?:SKILL|PLUGIN)_(?:DIR|ROOT|PATH)\}?|\bSKILL_(?:DIR|ROOT|PATH)|\{baseDir\}|<skill[_-]dir>)/",
+    re.IGNORECASE,
+)
+"""The directory of the skill that a page belongs to, as agents are told it: one above the page, or its own."""
 _VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\.")
 _USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|(?<!\S)--?\w[\w-]*,\s")
 """What nobody types: places for anything, and options with other names for them (`--version, -v`)."""
@@ -196,9 +203,12 @@ def _programs(path: str, block: pages.Block, found: Trace) -> None:
     lines = [_HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line))) for line in block.lines]
     commands = [each for each in _joined(block.lines) if each and not each.startswith("#")]
     names = {match[1] if (match := _INVOKED.match(each)) else "" for each in commands}
-    if block.language not in _PLAIN or "" in names or not (block.sure or len(names) == 1):
+    if block.language not in _PLAIN or "" in names:
         return
-    if any(_USAGE.search(each) or _ROW.match(each) or not _GIVEN.search(each) for each in commands):
+    several = not block.sure and len(names) > 1
+    if any(_USAGE.search(each) or _ROW.match(each) for each in commands):
+        return
+    if not all(_GIVEN.search(each) or (several and _FEW.fullmatch(each)) for each in commands):
         return
     shown = Trace()
     follow(
@@ -251,7 +261,7 @@ def _script(block: pages.Block) -> str:
     return "\n".join(
         _anything(before, line)
         if _is_for_nobody(line, before) or _is_row(line, before) or _goes_anywhere(line)
-        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line.replace("\xa0", " ")))) + more
+        else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _SKILL.sub(_nothing, _ended(line.replace("\xa0", " "))))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
     )
 
@@ -299,6 +309,10 @@ def _anything(before: str, line: str) -> str:
     """What is read for a line that nobody types: nothing, or any words where it continues a command."""
     more = " \\" if line.rstrip().endswith("\\") else ""
     return f" {MANY}{more}" if before.rstrip().endswith("\\") else ""
+
+
+def _nothing(match: re.Match[str]) -> str:
+    return PAD * len(match[0])
 
 
 def _unknown(match: re.Match[str]) -> str:

@@ -92,18 +92,26 @@ def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry
 
 def _sees_first(tree: ast.Module, text: str) -> bool:
     """Whether a program looks at its arguments, or changes them, before its parser does."""
-    before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, _without_texts(tree, text)))
+    before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, _as_it_starts(tree, text)))
     return _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", before))) is not None
 
 
-def _without_texts(tree: ast.Module, text: str) -> str:
-    """A program's text without what it says over several lines: programs that it writes, and documentation."""
+def _as_it_starts(tree: ast.Module, text: str) -> str:
+    """A program's text without texts of several lines, which are other programs, and what is run by parsed words."""
     lines = text.split("\n")
     for node in nodes_of(tree) if "argv" in text else ():
         if isinstance(node, (ast.Constant, ast.JoinedStr)) and (end := node.end_lineno or 0) > node.lineno + 1:
-            for number in range(node.lineno, min(end, len(lines)) - 1):
-                lines[number] = ""
+            lines[node.lineno : end - 1] = [""] * (end - 1 - node.lineno)
+        elif isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
+            start, end = node.body[0].lineno - 1, node.end_lineno or node.lineno
+            lines[start:end] = [""] * (end - start)
     return "\n".join(lines)
+
+
+def _makes_command(decorator: ast.expr) -> bool:
+    """Whether click or typer calls a function once it has read what it was given."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(called, ast.Attribute) and called.attr in ("command", "group", "callback")
 
 
 def _without_looks(tree: ast.Module, text: str) -> str:

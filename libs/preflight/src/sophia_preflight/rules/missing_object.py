@@ -113,7 +113,7 @@ def _sibling(name: str, known: list[str]) -> list[str]:
 
 
 def _idle(item: Item, scope: Scope, reference: Reference) -> list[str]:
-    """The object that the kustomization beside a manifest generates and no pods need, or account; if it is the only one."""
+    """The only object that the kustomization beside a manifest generates, or account beside it, that no pods need."""
     used = {(each.kind, each.name.text) for pod in scope.pods for each in references(pod)}
     made = {
         each.name
