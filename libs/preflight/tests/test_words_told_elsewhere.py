@@ -216,7 +216,7 @@ def test_a_program_is_the_same_whichever_way_it_is_found(choice: str, blocking: 
 
 
 def test_programs_that_take_other_words_stay_unknown(blocking: Blocking) -> None:
-    script = 'PY=python3\n    if [ -n "$OTHER" ]; then PY=other; fi\n    $PY tool.py --selected 3\n'
+    script = 'RUN=python3\n    if [ -n "$OTHER" ]; then RUN=other; fi\n    $RUN tool.py --selected 3\n'
     assert not blocking(f"{TOOL}    === run.sh\n    {script}")
 
 
