@@ -28,7 +28,7 @@ FILES = {
     ".drone.yml": "kind: pipeline\nsteps:\n  - {name: a, commands: [./ci/RUN]}",
     ".woodpecker/test.yml": "steps:\n  - {name: a, commands: [./ci/RUN]}",
     "bitbucket-pipelines.yml": "pipelines: {default: [{step: {script: [./ci/RUN]}}]}",
-    "Taskfile.yml": "version: '3'\ntasks:\n  ship: {cmds: [./ci/RUN, {task: build}, 'echo {{.NAME}}']}",
+    "Taskfile.yml": "version: '3'\ntasks:\n  build: {}\n  ship: {cmds: [./ci/RUN, {task: build}, 'echo {{.NAME}}']}",
     "justfile": "ship:\n    ./ci/RUN\n    -./gone.sh\n    echo {{name}}",
     "Jenkinsfile": "stage('x') { steps { sh './ci/RUN' } }",
     ".pre-commit-config.yaml": "repos: [{repo: local, hooks: [{id: x, entry: ci/RUN, language: script}]}]",

@@ -37,6 +37,7 @@ from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.tree import Documents
 from sophia_preflight.readers.workflow import Workflow
+from sophia_preflight.recipes import Recipes
 from sophia_preflight.repository import Repository
 from sophia_preflight.seeing import Seeing
 from sophia_preflight.settings import Settings
@@ -145,6 +146,11 @@ class Context:
     def making(self) -> Making:
         """Makefiles with what they include."""
         return Making(self.repository, self.makefiles, self.facts)
+
+    @cached_property
+    def recipes(self) -> Recipes:
+        """What the files of task runners offer."""
+        return Recipes(self.repository)
 
     @cached_property
     def packages(self) -> dict[str, PackageFacts]:

@@ -24,6 +24,7 @@ from sophia_preflight.calls.model import (
     PackageScript,
     Program,
     ProjectTask,
+    Recipe,
     Script,
     Site,
     Started,
@@ -163,7 +164,7 @@ class _Placing:
                 return self._compose(call, files, directories)
             case ImageBuild(context=word):
                 return self._build(call, word, directories)
-            case Program() | Started() | ProjectTask():
+            case Program() | Started() | ProjectTask() | Recipe():
                 return self._at(call, directories[0])
             case _:
                 return None

@@ -97,6 +97,15 @@ class ProjectTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe of just, a task of task or mise, a session of nox: of the nearest file above, or of `file`."""
+
+    name: Word
+    runner: str
+    file: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MakeTarget:
     """Targets of a Makefile: the one in the call's directory, or `file`."""
 
@@ -171,6 +180,7 @@ Target: TypeAlias = (
     | Attribute
     | PackageScript
     | ProjectTask
+    | Recipe
     | MakeTarget
     | Needed
     | ImageBuild

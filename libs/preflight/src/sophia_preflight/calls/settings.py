@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sophia_preflight.calls import recipes
 from sophia_preflight.calls.docker import interpreted
 from sophia_preflight.calls.model import Attribute, Call, Caller, Composition, ImageBuild, Needed, Site, Trace
 from sophia_preflight.calls.shell import follow
@@ -258,6 +259,7 @@ def _azure(path: str, root: Node, found: Trace) -> None:
 
 def _tasks(path: str, root: Node, found: Trace) -> None:
     """Commands of a Taskfile, each in the directory of its task; values of its variables are put in where plain."""
+    recipes.of_taskfile(path, root, found)
     plain = {name: each.text for name, each in root["vars"].items() if each.is_scalar and "{{" not in each.text}
     for name, task in root["tasks"].items():
         directory = task["dir"].text if task.is_map else ""
@@ -330,45 +332,6 @@ def _fly(path: str, text: str, found: Trace) -> None:
             _file(node, _DOCKERFILE, _beside(path, Caller.PLATFORM), found)
 
 
-def _just(path: str, text: str, found: Trace) -> None:
-    """Lines of recipes, one shell for each; what just puts in is unknown."""
-    directory = CWD if "/" in path else ROOT  # one that others import works where they lie
-    recipe = ""
-    settled = re.search(r"^set\s+(working-directory|shell)\b", text, re.MULTILINE)
-    plain = dict(re.findall(r"^(?:export\s+)?([A-Za-z_][\w-]*)\s*:=\s*[\"']([^\"'\n]*)[\"']\s*$", text, re.MULTILINE))
-    lines = [
-        re.sub(r"\{\{\s*([\w-]+)\s*\}\}", lambda match: plain.get(match[1], match[0]), line)
-        for line in text.split("\n")
-    ]
-    for number, line in _joined(lines):
-        if head := re.match(r"@?([A-Za-z_][\w-]*)(\s[^:=]*)?:(?!=)", line):
-            recipe = head[1]
-        elif recipe and line[:1] in (" ", "\t") and line.strip() and not settled:
-            if line.strip().startswith("#!"):
-                recipe = ""  # a script of its own
-                continue
-            body = line.lstrip()
-            begin = len(line) - len(body) + 1
-            tolerated = body.lstrip("@")[:1] == "-"
-            command = body.lstrip("@-")
-            if not tolerated:
-                site = Site(path, Caller.TASK, directory, owner=recipe)
-                _run(Snippet(path, command, number, begin + len(body) - len(command)), site, found)
-        elif line.strip() and line[:1] not in (" ", "\t", "#", "["):
-            recipe = ""
-
-
-def _joined(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, each with those that it goes on in."""
-    number = 0
-    while number < len(lines):
-        first = number
-        while lines[number].endswith("\\") and number + 1 < len(lines):
-            number += 1
-        number += 1
-        yield first + 1, "\n".join(lines[first:number])
-
-
 _SH = re.compile(r"""\bsh\s*\(?\s*(?:script\s*:\s*)?(\'\'\'|\"{3}|['"])(?!\1)(.*?)(?<!\\)\1""", re.DOTALL)
 _IN_DIRECTORY = re.compile(r"\bdir\s*\(?\s*(['\"])([^'\"]*)\1\s*\)?\s*\{")
 _OTHER_SOURCES = re.compile(
@@ -425,7 +388,7 @@ def _bake(path: str, text: str, found: Trace) -> None:
 
 _TEXTS: dict[str, _Read] = {
     r"fly\.toml": _fly,
-    r"\.?justfile|Justfile": _just,
+    r"\.?justfile|Justfile|JUSTFILE|[\w.-]+\.just": recipes.of_just,
     r"Jenkinsfile": _jenkins,
     r".*docker-bake\.hcl": _bake,
 }

@@ -40,6 +40,8 @@ _OTHERS = re.compile(
     r"(^|[\s;&|(])(\./|\.\./|bash|sh|source|\.|python\d?|node|npx|npm|uv|make|pwsh|cat|jq|go|cargo|tee)\s", re.MULTILINE
 )
 """Programs that may write outputs of their own."""
+_NEVER = re.compile(r"(?:\(*\s*)(?P<asked>[\w.-]+)(?:\s*==\s*(?:'(?P<wanted>[^']+)'|true))?(?:\s*\)*)", re.IGNORECASE)
+"""A part of a condition that is false where what it asks for is empty."""
 _PASSED_ON = ("run", "with", "outputs", "runs-on", "strategy", "working-directory", "uses")
 """What an empty text in breaks something; a condition, a name a variable or a group is only another one then."""
 
@@ -51,6 +53,8 @@ class _Asked:
     match: re.Match[str]
     place: Place
     used: bool
+    never: str = ""
+    """The job or step that is left out whenever the answer is empty, in the reader's words."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -70,8 +74,9 @@ def check(context: Context) -> Iterable[Finding]:
                 near = get_close_matches(name, known, n=1)
                 if asked.match["matrix"] and "GITHUB_ENV" in workflow.lines[asked.place.line - 1]:
                     asked = replace(asked, used=False)  # a variable that may be empty in other jobs' matrices
+                then = f", so that {asked.never} never runs" if asked.never else ""
                 yield RULE.found(
-                    f"`{asked.match[0]}` is empty: {said}",
+                    f"`{asked.match[0]}` is empty: {said}{then}",
                     Involved(asked.place, "here"),
                     *([Involved(there, "declaration")] if there is not None else []),
                     anchor=f"{job.name} {asked.match[0]}",
@@ -88,7 +93,27 @@ def check(context: Context) -> Iterable[Finding]:
 def _asked(workflow: Workflow, job: Job) -> list[_Asked]:
     """All that the expressions of a job ask for, what matters most first."""
     found = [each for node, used in _texts(job.node, used=False) for each in _parts(workflow, node, used=used)]
+    if not workflow.action:
+        found += _conditions(workflow, job.node["if"], f"the job `{job.name}`")
+    for step in job.steps:
+        found += _conditions(workflow, step.node["if"], "the step")
     return sorted(found, key=lambda each: (not each.used, each.place))
+
+
+def _conditions(workflow: Workflow, node: Node, owner: str) -> Iterator[_Asked]:
+    """What a condition must be told to be true at all; what is only one way for it to be true is nothing of that."""
+    text = re.sub(r"^\s*\$\{\{(.*)\}\}\s*$", r"\1", node.text, flags=re.DOTALL)
+    if not node.is_scalar or "||" in text or re.search(r"!\s*\(|\$\{\{", text):
+        return
+    snippet = of_node(workflow.path, node, workflow.lines)
+    for clause in text.split("&&"):
+        never = _NEVER.fullmatch(re.sub(r"\[\s*'([\w-]+)'\s*\]", r".\1", clause.strip()))
+        match = _ASKED.fullmatch(never["asked"]) if never is not None else None
+        if match is None or match["input"] or match["matrix"] or match["service"]:
+            continue
+        at = max(node.text.find(match[0]), 0)
+        line = node.text.count("\n", 0, at) + 1
+        yield _Asked(match, snippet.place(line, at - node.text.rfind("\n", 0, at)), used=True, never=owner)
 
 
 def _texts(node: Node, *, used: bool) -> Iterator[tuple[Node, bool]]:
@@ -344,7 +369,54 @@ BAD = [
               - run: psql -h localhost -p ${{ job.services.db.ports['5432'] }}
     """),
 ]
+BAD += [
+    tree("""
+        === .github/workflows/test.yml
+        on: push
+        jobs:
+          changes:
+            runs-on: ubuntu-latest
+            outputs: {code: "${{ steps.filter.outputs.code }}"}
+            steps: [{id: filter, uses: dorny/paths-filter@v3}]
+          test:
+            needs: changes
+            if: needs.changes.outputs.src == 'true'
+            runs-on: ubuntu-latest
+            steps: [{run: make test}]
+        === Makefile
+        test:
+        \ttrue
+    """),
+    tree("""
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          release:
+            runs-on: ubuntu-latest
+            steps:
+              - {id: guard, run: 'echo skip=false >> "$GITHUB_OUTPUT"'}
+              - if: ${{ steps.guard.outputs.skip != 'true' && steps.bump.outcome == 'success' }}
+                run: docker push registry.example.com/api
+    """),
+]
 GOOD = [
+    tree("""
+        === .github/workflows/either.yml
+        on: {workflow_call: {}, push: {}}
+        jobs:
+          changes:
+            runs-on: ubuntu-latest
+            outputs: {code: "${{ steps.filter.outputs.code }}"}
+            steps: [{id: filter, uses: dorny/paths-filter@v3}]
+          test:
+            needs: changes
+            if: needs.changes.outputs.code == 'true' && !(needs.changes.outputs.none)
+            runs-on: ubuntu-latest
+            steps:
+              - {id: look, run: "true"}
+              - if: always() && steps.look.outcome == 'failure' || steps.gone.outcome == 'success'
+                run: "true"
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push

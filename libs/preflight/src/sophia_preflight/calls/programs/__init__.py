@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sophia_preflight.calls.programs import clusters, containers, files, make, python, tools
+from sophia_preflight.calls.programs import clusters, containers, files, make, python, runners, tools
 from sophia_preflight.calls.running import Reader
 
 READERS: dict[str, Reader] = {
@@ -12,4 +12,5 @@ READERS: dict[str, Reader] = {
     **containers.READERS,
     **clusters.READERS,
     **files.READERS,
+    **runners.READERS,
 }
