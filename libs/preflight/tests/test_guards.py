@@ -31,6 +31,7 @@ def only(root: Path, name: str, text: str) -> Finding:
     [
         ("deploy.sh", SHELL.format("echo none")),
         ("deploy.sh", "set -e\n! python gone.py && echo none\n"),
+        ("deploy.sh", 'python gone.py || CODE=$?\necho "$CODE"\n'),
         ("deploy.sh", SHELL.format("FAILED=yes") + 'if [ "$FAILED" = no ]; then\n  exit 1\nfi\n'),
         ("deploy.py", PYTHON.format("print('none')")),
     ],
@@ -44,6 +45,9 @@ def test_a_failure_that_the_caller_goes_on_from_does_not_block(name: str, text: 
     [
         ("deploy.sh", SHELL.format("exit 1")),
         ("deploy.sh", "! python gone.py && exit 1\n"),
+        ("deploy.sh", 'CODE=0\npython gone.py || CODE=$?\nif [ "$CODE" -ne 0 ]; then\n  echo\n  exit "$CODE"\nfi\n'),
+        ("deploy.sh", 'if command -v python3; then\n  P=python3\nelse\n  P=python\nfi\n"$P" gone.py\n'),
+        ("deploy.sh", '"$PYTHON_BIN" "$(dirname "$0")/gone.py" --all\n'),
         ("deploy.sh", SHELL.format("FAILED=yes") + 'if [ "$FAILED" = yes ]; then\n  exit 1\nfi\n'),
         ("deploy.py", PYTHON.format("sys.exit(1)")),
     ],

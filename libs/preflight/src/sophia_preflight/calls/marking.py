@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sophia_preflight.readers.shell import Command, If, Logic, Pipeline, ShellWord, Simple, Text, Variable
+from sophia_preflight.readers.shell import (
+    Command,
+    Function,
+    Group,
+    If,
+    Logic,
+    Pipeline,
+    ShellWord,
+    Simple,
+    Text,
+    Variable,
+)
 
 
 def marks(commands: Sequence[Command]) -> Iterator[tuple[str, str]]:
@@ -28,6 +39,36 @@ def fatal_marks(commands: Sequence[Command]) -> frozenset[tuple[str, str]]:
         elif isinstance(each, Logic) and each.operator == "&&" and _fails(each.right):
             found |= set(_tested(each.left))
     return frozenset(found)
+
+
+def kept_status(command: Command) -> str | None:
+    """The variable that keeps how the command before ended: `STATUS=$?`."""
+    match command:
+        case Simple(words=[], assignments=[only]) if not isinstance(only.value, list):
+            names = [part.name for part in only.value.parts if isinstance(part, Variable)]
+            return only.name if names == ["?"] else None
+        case _:
+            return None
+
+
+def statuses(commands: Sequence[Command]) -> frozenset[str]:
+    """Variables with which a script ends: `exit "$STATUS"`."""
+    found: set[str] = set()
+    for each in commands:
+        match each:
+            case Simple(words=[first, code]) if first.bare == "exit":
+                found |= {part.name for part in code.parts if isinstance(part, Variable)}
+            case Pipeline(commands=inner) | Group(body=inner):
+                found |= statuses(inner)
+            case Logic(left=left, right=right):
+                found |= statuses([left, right])
+            case If(branches=branches, otherwise=otherwise):
+                found |= statuses([*otherwise, *(command for _, body in branches for command in body)])
+            case Function(body=body):
+                found |= statuses([body])
+            case _:
+                pass
+    return frozenset(found - {"?"})
 
 
 def _fails(command: Command) -> bool:

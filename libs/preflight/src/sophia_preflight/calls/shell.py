@@ -15,10 +15,11 @@ from dataclasses import replace
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
 from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.expanding import braces, holds, line, printed, stripped
-from sophia_preflight.calls.marking import fatal_marks, marks, updates
+from sophia_preflight.calls.marking import fatal_marks, kept_status, marks, statuses, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State, asks_for_program, merged
+from sophia_preflight.calls.words import DECLARING, ENDING, FILE_TESTS, INTERPRETER, READING, SILENT, TEMPLATED, WRITTEN
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.shell import (
     Assignment,
@@ -44,26 +45,6 @@ from sophia_preflight.text import CWD, MANY, PAD, ROOT, UNKNOWN, Word, is_known,
 MOST_STEPS = 20_000
 MOST_ITEMS = 40
 DEEPEST = 24
-_FILE_TESTS = frozenset({"-f", "-e", "-d", "-x", "-s", "-r", "-L", "-h", "-w"})
-_SILENT = frozenset(
-    {"echo", "printf", "true", "false", ":", "set", "[", "[[", "test", "wait", "shopt", "ulimit", "umask", "sleep",
-     "alias", "let", "type", "hash", "kill", "log", "info", "warn", "error"}
-)  # fmt: skip
-_READING = frozenset(
-    {"rm", "ls", "cat", "grep", "find", "chmod", "chown", "du", "stat", "file", "wc", "head", "tail", "diff", "source",
-     ".", "bash", "sh", "make", "npm", "yarn", "pnpm", "pytest", "ruff", "mypy", "black", "flake8", "isort", "pylint",
-     "docker", "kubectl", "helm", "python", "python3"}
-)  # fmt: skip
-"""Commands that make nothing of what they are given; others may."""
-_DECLARING = frozenset({"export", "declare", "local", "readonly", "typeset"})
-_INTERPRETER = re.compile(r"(?i)(?:VENV_?)?PYTHON[23]?(?:_?(?:BIN|EXE|CMD|EXEC|EXECUTABLE|INTERPRETER|COMMAND))?|PY3?")
-"""Names of variables that people set to a Python; their own is as good."""
-_TEMPLATED = re.compile(r"\{\{.*?(\}\}|$)|\{%.*?(%\}|$)|.*\}\}|.*%\}|@[A-Za-z_]\w*@")
-"""What somebody else's template engine fills in before the script is one."""
-_ENDING = frozenset({"exit", "return", "die", "fail", "abort", "error_exit", "break", "continue"})
-
-_WRITTEN = re.compile(r"\w\.(sql|ya?ml|json|conf|cfg|ini|toml|xml|sh|py|tpl|tmpl|template|j2)$")
-"""Files that people write and that commands are given as their input; others are mostly data."""
 
 
 def follow(snippet: Snippet, site: Site, trace: Trace, variables: dict[str, Held] | None = None) -> State:
@@ -97,6 +78,8 @@ class _Follower:
         self.steps = 0
         self.decisive = False
         """The script gives up if what is followed now fails."""
+        self.statuses: frozenset[str] = frozenset()
+        """Variables that hold how a command ended, and with which the script ends itself."""
         self.failing: frozenset[tuple[str, str]] = frozenset()
         """What variables hold where the script has noted a failure, for which it gives up in the end."""
         self.named_before: set[str] = set()
@@ -113,7 +96,7 @@ class _Follower:
             return self.state
         start = self.state.copy()
         commands = shell.parse(self.snippet.text)
-        self.failing = fatal_marks(commands)
+        self.failing, self.statuses = fatal_marks(commands), statuses(commands)
         self.is_read_in = bool(commands) and all(isinstance(each, Function) for each in commands)
         self.commands(commands)
         end, self.guard = self.state, self.run.site.guard
@@ -194,7 +177,7 @@ class _Follower:
             else:
                 self.state.tested = after.tested
             return
-        ends = self.ends(command.right)
+        ends = self.ends(command.right) or kept_status(command.right) in self.statuses
         kept = self.guard
         self.guard = kept if ends else kept.tolerant()
         self.command(command.left)
@@ -216,7 +199,7 @@ class _Follower:
             case Simple(words=[first, *_]):
                 name = first.bare or ""
                 own = self.functions.get(name) if name not in within else None
-                return name in _ENDING or (own is not None and self.ends(own, within | {name}))
+                return name in ENDING or (own is not None and self.ends(own, within | {name}))
             case Group(body=body):
                 return any(self.ends(each, within) for each in body)
             case Logic(right=right):
@@ -320,7 +303,7 @@ class _Follower:
             case Simple(words=[first, *rest]) if first.bare in ("[", "[[", "test"):
                 words = [self.single(word) for word in rest]
                 for index, word in enumerate(words[:-1]):
-                    if word.value in _FILE_TESTS:
+                    if word.value in FILE_TESTS:
                         path = joined(self.state.directory, words[index + 1].value)
                         negated = index > 0 and words[index - 1].value == "!"
                         (failing if negated else holding).append(path)
@@ -374,7 +357,7 @@ class _Follower:
     def simple(self, command: Simple) -> None:
         words = [word for each in command.words for word in self.expand(each)]
         name = words[0].value if words else ""
-        own = dict(self.state.variables) if words and name not in _DECLARING else None
+        own = dict(self.state.variables) if words and name not in DECLARING else None
         for each in command.assignments:
             self.assign(each)
         self.redirects(command)
@@ -408,7 +391,7 @@ class _Follower:
             _followed(words[1], self.here().deeper())
         elif name == "command" and len(words) > 1 and words[1].value in ("-v", "-V"):
             return
-        elif name not in _SILENT and name not in _DECLARING:
+        elif name not in SILENT and name not in DECLARING:
             self.noted(name, words[1:])
             run = self.here()
             target = words[1:] if name in ("command", "exec") else words
@@ -422,7 +405,7 @@ class _Follower:
         """Remember what may have been made by a command that nobody here knows, and where it may have gone."""
         self.foreign |= self.sourced and re.fullmatch(r"[a-z_]\w*", name) is not None and name not in self.functions
         self.sourced |= name in (".", "source") and not any(_last(word.value) == "activate" for word in arguments)
-        if name not in _READING:
+        if name not in READING:
             self.named_before |= {_last(word.value) for word in arguments if word.known}
 
     def here(self) -> Run:
@@ -491,7 +474,7 @@ class _Follower:
                     self.here().produces(word)
             elif each.target is not None and each.operator == "<":
                 word = self.single(each.target)
-                if word.known and _WRITTEN.search(word.value):
+                if word.known and WRITTEN.search(word.value):
                     self.here().call(Needed(word, "the file that is read"), [word])
 
     def unknown_words(self, words: Iterable[ShellWord]) -> None:
@@ -533,7 +516,7 @@ class _Follower:
             return [replace(made, value=each) for each in braces(value)]
         only = word.parts[0] if len(word.parts) == 1 else None
         if value in (UNKNOWN, MANY) and (held := _variable(word)) is not None and not held.operator:
-            if _INTERPRETER.fullmatch(held.name):
+            if INTERPRETER.fullmatch(held.name):
                 return [replace(made, value="python", assumed=True)]
             if held.name in ("SUDO", "sudo", "SUDO_CMD"):
                 return []
@@ -569,7 +552,7 @@ class _Follower:
                     if not quoted and index == 0 and text.startswith("~"):
                         text = UNKNOWN + text[1:].lstrip("abcdefghijklmnopqrstuvwxyz")
                     glob |= not quoted and re.search(r"[*?]|\[.+\]", text) is not None
-                    text = _TEMPLATED.sub(UNKNOWN, text)
+                    text = TEMPLATED.sub(UNKNOWN, text)
                     if not text.isascii():
                         text, put = self.placed(text, quoted=quoted)
                         assumed |= put
