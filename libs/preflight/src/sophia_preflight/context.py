@@ -101,9 +101,14 @@ class Context:
     def typed(self) -> list[Call]:
         """Every call, and every command that a page tells people to type, placed where it is typed."""
         found = list(self.calls)
-        for path, page in sorted(self._of(Page).items()):
+        for path, page in sorted(self.pages.items()):
             found += documented(self, path, self.facts[path].trace, page)
         return found
+
+    @cached_property
+    def pages(self) -> dict[str, Page]:
+        """Pages whose commands people type."""
+        return self._of(Page)
 
     @cached_property
     def begun(self) -> list[Call]:
@@ -113,7 +118,7 @@ class Context:
     @cached_property
     def written(self) -> frozenset[str]:
         """Names of files that pages let their readers write."""
-        return frozenset(name for page in self._of(Page).values() for name in page.written)
+        return frozenset(name for page in self.pages.values() for name in page.written)
 
     @cached_property
     def dockerfiles(self) -> dict[str, Dockerfile]:

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.documents import Page, is_front
@@ -199,10 +200,19 @@ class _Placing:
             return None
         if self.skill:
             directories = [posixpath.dirname(self.path)]
+        if not folder and self._has_nearly(name):
+            return self._at(call, posixpath.dirname(self.path) or ".")
         there = [each for each in directories if not folder or self.repository.is_directory(_below(each, folder))]
         if not there and (not self.front or isinstance(call.target, Needed)):
             return None
         return self._nowhere(call)
+
+    def _has_nearly(self, name: str) -> bool:
+        """Whether a file of nearly that name lies beside the page: that is what its reader looks for."""
+        home, ending = posixpath.dirname(self.path), posixpath.splitext(name)[1]
+        beside = [each for each in self.repository.inside(home or ".") if posixpath.dirname(each) == home]
+        alike = [posixpath.basename(each) for each in beside if ending and each.endswith(ending)]
+        return bool(get_close_matches(name, alike, n=1, cutoff=0.75))
 
     def _is_from_above(self, value: str) -> bool:
         """Whether a path is there for a reader who is in the directory that the repository was cloned into."""

@@ -33,6 +33,7 @@ from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.secrets import Suspect
+from sophia_preflight.text import CWD
 
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
 _NOT_DOCKERFILE = re.compile(
@@ -186,6 +187,9 @@ def read(kind: str, path: str, text: str) -> Facts:
 
 def _plain_yaml(path: str, documents: Documents) -> Facts:
     trace = ansible.trace_of(path, documents) if ansible.looks_like(path, documents) else Trace()
+    for root in documents.documents:
+        if root["mcpServers"] or root["mcp_servers"] or root["mcp"]["servers"]:
+            starting.tool_servers(path, root, CWD, trace)
     return Facts("yaml", trace, DataFacts(documents))
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sophia_preflight.calls.documents import Page
+from sophia_preflight.calls.documents import Page, is_front
 from sophia_preflight.calls.model import (
     Call,
     Caller,
@@ -41,6 +41,7 @@ _SHARED = re.compile(
 """What is said at the top of a file that people here do not write."""
 _LIGHT_ENOUGH = re.compile(r"(^|/)(package\.json|[^/]+\.(ya?ml|json|sh|template|tmpl|conf|toml))$")
 """Files that are read and say in turn what is run, or what is deployed."""
+_STARTED = re.compile(r"\bdocker[ -]compose\b[^#\n]*?\b(up|run)\b")
 _MOST_BYTES = 300_000
 _TELLS = re.compile(r"\.(md|rst|sh|bash|mk)$|(^|/)(Makefile|Justfile)$|(^|/)\.github/workflows/[^/]+$")
 _INSTALLED = re.compile(
@@ -71,6 +72,7 @@ def in_use(context: Context) -> frozenset[str]:
     found |= set(_built_by_name(context))
     light = {path for path in context.facts if _is_light(path) and not MATERIAL.search(path)}
     found |= Told(context.repository, light, context.composes).read()
+    found |= {*_headed(context), *_beside_pages(context)}
     found |= {*_given(context), *_told_to_make(context), *_shipped(context), *_imported(context), *_installed(context)}
     for file in filter(_is_light, context.composes):
         callers.setdefault(file, set()).update(_mounted(context, file))
@@ -214,6 +216,22 @@ def _installed(context: Context) -> Iterator[str]:
                 for path in context.repository.inside(chart):
                     yield from (path, path.replace("/templates/", "/"))
                 break
+
+
+def _headed(context: Context) -> Iterator[str]:
+    """Compose files that say at their top how people start them."""
+    for path in context.composes:
+        if _is_light(path) and not MATERIAL.search(path) and _STARTED.search(_head(context.repository.glimpse(path))):
+            yield path
+
+
+def _beside_pages(context: Context) -> Iterator[str]:
+    """Configurations of agents that lie in an example beside the page that tells how it is run."""
+    for path, facts in context.facts.items():
+        if _is_light(path) and any(call.site.caller is Caller.AGENT for call in facts.trace.calls):
+            home = posixpath.dirname(path)
+            if any(is_ours(each) and is_front(each) and posixpath.dirname(each) == home for each in context.pages):
+                yield path
 
 
 def _given(context: Context) -> Iterator[str]:

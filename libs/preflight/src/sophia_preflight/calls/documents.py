@@ -32,6 +32,8 @@ _LOUD = re.compile(
 _PAGES = re.compile(
     r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst|adoc|asciidoc)$", re.IGNORECASE
 )
+_FOR_AGENTS = re.compile(r"(^|/)\.(claude|agents|cursor|codex|opencode|gemini|windsurf)/.*\.mdc?$")
+"""What agents are told to do in this repository."""
 _PAST = re.compile(
     r"(^|/)[^/]*(decision|adrs?/|rfcs?/|\b(specs|keps?|ceps?|cips?)/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
     r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
@@ -121,7 +123,8 @@ def is_page(path: str) -> bool:
     if _PAST.search(path) or path.startswith(".github/"):
         return False
     name = posixpath.basename(path)
-    return bool(_FRONT.fullmatch(name) or _NAMED.fullmatch(name) or _LOUD.fullmatch(name) or _PAGES.search(path))
+    told = _PAGES.search(path) or _FOR_AGENTS.search(path)
+    return bool(_FRONT.fullmatch(name) or _NAMED.fullmatch(name) or _LOUD.fullmatch(name) or told)
 
 
 def is_front(path: str) -> bool:

@@ -31,7 +31,7 @@ def trace_of(path: str, text: str) -> Trace:
         first = task.command.split(" ", 1)[0]
         if not task.command or _SELECTED.match(task.command) or (task.runner == "hatch" and first in own):
             continue
-        command = _FIELD.sub(lambda field: "." if field[1] == "root" else UNKNOWN, task.command)
+        command = _FIELD.sub(lambda field: "." if field[1] in ("root", "project", "package") else UNKNOWN, task.command)
         site = Site(path, Caller.TASK, directory, owner=task.name)
         follow(Snippet(path, command, task.line, task.column), site, found)
     site = Site(path, Caller.PROJECT, directory, owner=posixpath.basename(path))
@@ -71,6 +71,11 @@ def _wanted(root: dict[str, Any]) -> Iterator[Needed]:
     said = toml.at(tool, "hatch", "version", "path")
     if isinstance(said, str) and toml.at(tool, "hatch", "version", "source") in (None, "regex", "code"):
         yield _need(said, "the version of the project")
+    for each in toml.at(tool, "bumpversion", "files") or ():
+        if isinstance(said := toml.at(each, "filename"), str) and "{" not in said:
+            yield _need(said, "the file that has the version")
+    for each in _texts(toml.at(tool, "commitizen", "version_files")):
+        yield _need(each.partition(":")[0], "the file that has the version")
     for each in _texts(toml.at(tool, "hatch", "build", "targets", "wheel", "packages")):
         yield _need(each, "a package of the project", directory=not re.search(r"\.\w+$", each))
     for hook in (

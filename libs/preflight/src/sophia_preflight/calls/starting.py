@@ -155,17 +155,22 @@ def agents_trace(path: str, text: str) -> Trace:
     """`mcpServers` of Claude, Cursor and others, `servers` of VS Code: a command, its words, a directory."""
     found = Trace()
     root = (json.parse(text, comments=True) if path.endswith(".json") else yaml.parse(text)).root
-    servers = root["mcpServers"] or root["mcp"]["servers"] or root["servers"]
+    tool_servers(path, root, ROOT, found)
+    return found
+
+
+def tool_servers(path: str, root: Node, start: str, found: Trace) -> None:
+    """The servers of a configuration that agents read who are at `start`."""
+    servers = root["mcpServers"] or root["mcp_servers"] or root["mcp"]["servers"] or root["servers"]
     for name, node in servers.items():
         command = node["command"]
         if not command.text:
             continue
         words = [command, *node["args"].elements()]
         directory = _agent_text(node["cwd"].text)
-        base = joined(ROOT, directory) if directory else ROOT
+        base = joined(ROOT, directory) if directory else start
         site = Site(path, Caller.AGENT, base, System.REPOSITORY, owner=name)
         _interpret([_agent_word(each) for each in words], site, found)
-    return found
 
 
 def _agent_word(node: Node) -> Word:

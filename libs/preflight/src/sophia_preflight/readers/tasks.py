@@ -9,6 +9,18 @@ from typing import Any
 
 from sophia_preflight.readers import toml
 
+_HOOKS = (("jupyter-releaser", "hooks"), ("pixi", "tasks"))
+"""Tables whose values are commands."""
+_WHEELS = ("before-all", "before-build", "before-test", "test-command", "repair-wheel-command")
+_NAMED_HOOKS = (
+    (("cibuildwheel",), _WHEELS),
+    *((("cibuildwheel", each), _WHEELS) for each in ("linux", "macos")),
+    (("semantic_release",), ("build_command",)),
+    (("bumpversion",), ("setup_hooks", "pre_commit_hooks", "post_commit_hooks")),
+    (("commitizen",), ("pre_bump_hooks", "post_bump_hooks")),
+)
+"""Tables of which these values are commands."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -68,6 +80,11 @@ def parse(text: str, *, hatch: bool = False) -> Tasks:
         ("task", ("taskipy", "tasks")),
     ):
         _add(found, runner, "", toml.table(tool, *path), lines)
+    for hooks in _HOOKS:
+        _add(found, "hook", "", toml.table(tool, *hooks), lines)
+    for place, names in _NAMED_HOOKS:
+        said = toml.table(tool, *place)
+        _add(found, "hook", "", {name: said[name] for name in names if name in said}, lines)
     opened = {"poe"} if any(key.startswith("include") for key in toml.table(tool, "poe")) else set()
     return Tasks(tuple(found), frozenset(environments), parents, frozenset(opened))
 
