@@ -148,7 +148,16 @@ def _is_issued(path: str, suspect: Suspect) -> bool:
     """Whether it is what some service issues, in what is run: a program, or settings of examples and tests."""
     if suspect.key or suspect.kind in _OWN:
         return False
-    return _is_tried(path) or _is_program(path)
+    return _is_tried(path) or _is_program(path) or _is_model(path)
+
+
+def _is_model(path: str) -> bool:
+    """Settings for others to copy: what a service has issued is real there, too, as all else is a stand-in."""
+    directory, name = posixpath.split(path)
+    plain = re.sub(r"[._-]?(example|sample|template|dist)", "", name, flags=re.IGNORECASE)
+    lies = posixpath.join(directory, plain or "settings")
+    written = _SETTINGS.search(lies) is not None
+    return bool(_MODEL.search(name)) and written and standing(lies) is Standing.PRODUCT and not _MATERIAL.search(path)
 
 
 def _is_exported(context: Context, path: str, suspect: Suspect) -> bool:
@@ -262,6 +271,12 @@ BAD = [
             image: api:1
             environment:
               - SERVICE_TOKEN={_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}
+    """),
+    tree(f"""
+        === deploy/settings.example.yaml
+        # copy this to settings.yaml
+        registry: registry.example.com
+        github_token: {_joined("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17")}
     """),
     tree(f"""
         === tests/harness.sh
