@@ -468,6 +468,72 @@ PAIRS = {
         parser.parse_args()
         """,
     ),
+    "a compose file that tests of a reader are given": (
+        """
+        === loader/full-example.yml
+        services:
+          web:
+            image: nginx:1.29
+            networks: [inner]
+        === loader/loader_test.go
+        package loader
+        var file = "full-example.yml"
+        """,
+        """
+        === loader/full-example.yml
+        services:
+          web:
+            image: nginx:1.29
+            networks: [inner]
+        === loader/loader_test.go
+        package loader
+        var file = "other.yml"
+        """,
+    ),
+    "braces in a text of an expression": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - run: echo "$MORE"
+                env:
+                  MORE: ${{ github.ref != '' && format('{{"View Run": {0}}}', github.run_id) || '' }}
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - run: echo "$MORE"
+                env:
+                  MORE: ${{ githu.ref != '' && format('{{"View Run": {0}}}', github.run_id) || '' }}
+        """,
+    ),
+    "a permission that GitHub has added since": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        permissions: {code-quality: write, agent-tasks: read}
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps: [{run: "true"}]
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        permissions: {pull-request: write}
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps: [{run: "true"}]
+        """,
+    ),
     "services that run": (
         """
         === compose.yaml

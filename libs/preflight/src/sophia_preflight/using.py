@@ -23,7 +23,7 @@ from sophia_preflight.calls.model import (
     PackageScript,
     Script,
 )
-from sophia_preflight.readers.compose import mount_of
+from sophia_preflight.readers.compose import COMPOSE_NAMES, mount_of
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.rendering import is_rendered
 from sophia_preflight.standing import Standing, standing
@@ -86,9 +86,24 @@ def in_use(context: Context) -> frozenset[str]:
 
 def shared(context: Context) -> frozenset[str]:
     """Files that are not, or not all, for this repository: makefiles that say of themselves that they are made, or come
-    from another one, and templates of whole projects."""
+    from another one, templates of whole projects, and compose files that tests beside them read."""
     made = {path for path in context.makefiles if _SHARED.search(_head(context.repository.glimpse(path)))}
-    return frozenset(made | {path for path in context.facts if is_rendered(context.repository, path)})
+    rendered = {path for path in context.facts if is_rendered(context.repository, path)}
+    return frozenset(made | rendered | set(_read_by_tests(context)))
+
+
+def _read_by_tests(context: Context) -> Iterator[str]:
+    """Compose files of a package of Go, of no usual name, that its tests name: the material of a reader of such files."""
+    for path in context.composes:
+        directory, name = posixpath.split(path)
+        if name not in COMPOSE_NAMES:
+            tests = [
+                each
+                for each in context.repository.inside(directory or ".")
+                if each.endswith("_test.go") and posixpath.dirname(each) == directory
+            ]
+            if any(f'"{name}"' in context.repository.glimpse(each) for each in tests):
+                yield path
 
 
 def _head(text: str) -> str:

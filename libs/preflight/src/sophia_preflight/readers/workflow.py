@@ -13,7 +13,8 @@ from sophia_preflight.readers.snippet import Snippet, of_node
 from sophia_preflight.readers.tree import Documents, Node
 from sophia_preflight.text import ROOT, UNKNOWN, is_known
 
-EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+EXPRESSION = re.compile(r"\$\{\{((?:'[^']*'|[^'])*?)\}\}", re.DOTALL)
+"""Braces within quotes do not end one."""
 MOST_VARIANTS = 24
 _SEVERAL = re.compile(r"[^\s]\s+[^\s]")
 """A value of several words: a shell sees each of them, and what they are to it."""

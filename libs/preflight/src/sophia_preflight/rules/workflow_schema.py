@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Rule, Severity
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.schemas import workflow as schemas
@@ -37,10 +37,16 @@ def check(context: Context) -> Iterable[Finding]:
                 node.place(path),
                 anchor=anchor,
                 severity=severity,
+                confidence=Confidence.GUESS if _is_new(message, fix) else Confidence.CERTAIN,
                 fix=fix or RULE.fix,
                 blocks=blocks,
                 edits=respelt(path, node, _MEANT.findall(fix)),
             )
+
+
+def _is_new(message: str, fix: str) -> bool:
+    """Whether a permission is like none that is known: GitHub adds one every few months."""
+    return re.search(r"is not allowed in `[^`]*\bpermissions`", message) is not None and not _MEANT.search(fix)
 
 
 def _wrong(workflow: Workflow) -> Iterator[tuple[Node, str, str, str]]:

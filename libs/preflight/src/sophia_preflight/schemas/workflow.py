@@ -26,7 +26,8 @@ EVENTS = named(
 )
 _SCOPES = named(
     "actions artifact-metadata attestations checks contents deployments discussions id-token issues models packages "
-    "pages pull-requests repository-projects security-events statuses copilot-requests vulnerability-alerts"
+    "pages pull-requests repository-projects security-events statuses copilot-requests vulnerability-alerts "
+    "code-quality"
 )
 
 
