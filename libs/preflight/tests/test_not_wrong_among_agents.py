@@ -500,7 +500,8 @@ PAIRS = {
             steps:
               - run: echo "$MORE"
                 env:
-                  MORE: ${{ github.ref != '' && format('{{"View Run": {0}}}', github.run_id) || '' }}
+                  MORE: >-
+                    ${{ github.ref != '' && format('{{"View Run": {0}}}', github.run_id) || '' }}
         """,
         """
         === .github/workflows/ci.yml
@@ -511,7 +512,8 @@ PAIRS = {
             steps:
               - run: echo "$MORE"
                 env:
-                  MORE: ${{ githu.ref != '' && format('{{"View Run": {0}}}', github.run_id) || '' }}
+                  MORE: >-
+                    ${{ githu.ref != '' && format('{{"View Run": {0}}}', github.run_id) || '' }}
         """,
     ),
     "a permission that GitHub has added since": (

@@ -93,7 +93,7 @@ def shared(context: Context) -> frozenset[str]:
 
 
 def _read_by_tests(context: Context) -> Iterator[str]:
-    """Compose files of a package of Go, of no usual name, that its tests name: the material of a reader of such files."""
+    """Compose files of a package of Go, of no usual name, that its tests name: the material of what reads such files."""
     for path in context.composes:
         directory, name = posixpath.split(path)
         if name not in COMPOSE_NAMES:
