@@ -93,7 +93,7 @@ def shared(context: Context) -> frozenset[str]:
 
 
 def _read_by_tests(context: Context) -> Iterator[str]:
-    """Compose files of no usual name in a package of Go whose tests name them: what is given to a reader of such files."""
+    """Compose files of no usual name in packages of Go whose tests name them, as what a reader is given."""
     for path in context.composes:
         directory, name = posixpath.split(path)
         if name not in COMPOSE_NAMES:
