@@ -185,8 +185,7 @@ PAIRS = {
         services:
           default:
             image: python:3.13-slim
-            workingDir: /shop
-        allowDomains: ["*"]
+            work_dir: /shop
         """,
     ),
     "a part of a project that others include": (
@@ -534,6 +533,37 @@ PAIRS = {
           test:
             runs-on: ubuntu-latest
             steps: [{run: "true"}]
+        """,
+    ),
+    "services of a cluster under another name": (
+        """
+        === agent.yaml
+        services:
+          default:
+            image: python:3.13-slim
+            runtimeClassName: gvisor
+            env: [{name: SHOP, value: "1"}]
+        """,
+        """
+        === agent.yaml
+        services:
+          default:
+            image: python:3.13-slim
+            env: [{name: SHOP, value: "1"}]
+        """,
+    ),
+    "a compose file whose places a program fills": (
+        """
+        === arena/compose-template.yml
+        services:
+          web:
+            build: {context: {web_path}}
+        """,
+        """
+        === arena/compose.yml
+        services:
+          web:
+            build: {context: {web_path}}
         """,
     ),
     "services that run": (

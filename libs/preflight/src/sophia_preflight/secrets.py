@@ -74,7 +74,7 @@ _QUOTED_ONLY = re.compile(
 _NOT_SCANNED = re.compile(
     r"(^|/)(package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|"
     r"Cargo\.lock|composer\.lock|Gemfile\.lock|go\.sum|flake\.lock|\.secrets\.baseline|[^/]*\.lock)$"
-    r"|\.(min\.js|min\.css|map|svg|lock|po|pot|csv|tsv|gpg|age|asc|sops|enc|snap|har|cast)$|requirements[^/]*\.lock$"
+    r"|\.(min\.js|min\.css|map|svg|lock|po|pot|csv|tsv|jsonl|ndjson|gpg|age|asc|sops|enc|snap|har|cast)$|requirements[^/]*\.lock$"
     r"|(^|/)[^/]*\.(png|jpe?g|gif|ico|webp|woff2?|ttf|eot|otf|pdf|zip|gz|tgz|bz2|xz|whl|jar|so|dll|exe|pyc|mp[34]|npy|parquet)$",
     re.IGNORECASE,
 )

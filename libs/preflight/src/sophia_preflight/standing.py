@@ -35,7 +35,10 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     ),
     (
         Standing.TEMPLATE,
-        re.compile(r"(^|/)(templates?|cookiecutter[^/]*|scaffold[^/]*|skeletons?|boilerplates?|blueprints?)/|\{\{"),
+        re.compile(
+            r"(^|/)(templates?|cookiecutter[^/]*|scaffold[^/]*|skeletons?|boilerplates?|blueprints?)/|\{\{"
+            r"|[._-]template\.[^/]+$"
+        ),
     ),
     (
         Standing.ARCHIVED,

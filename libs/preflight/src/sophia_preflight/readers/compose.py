@@ -81,6 +81,14 @@ _OTHERS = re.compile(r"(^|[/_.-])values[\w.-]*\.ya?ml$")
 """Values of charts, which may well list services and images."""
 
 
+_OF_CLUSTERS = re.compile(
+    r"^[ ]+(imagePullPolicy|imagePullSecrets|runtimeClassName|tolerations|nodeSelector|securityContext|workingDir|"
+    r"readinessProbe|livenessProbe|volumeMounts):",
+    re.MULTILINE,
+)
+"""What services of Kubernetes have, and those of Compose have not."""
+
+
 def looks_like(path: str, text: str) -> bool:
     """Whether a YAML file is a compose file: by name, or by services that have images or builds."""
     if not re.search(r"^services:", text, re.MULTILINE):
@@ -90,9 +98,11 @@ def looks_like(path: str, text: str) -> bool:
         return named and others is None and bool(says)
     if re.search(r"^(apiVersion|kind|jobs|platform|environments|stages|openapi):", text, re.MULTILINE):
         return False
-    if _OTHERS.search(path):
+    if NAMED.search(path):
+        return True
+    if _OTHERS.search(path) or _OF_CLUSTERS.search(text):
         return False
-    if NAMED.search(path) or re.search(r"^\s+([\w-]+: *\{ *)?(image|build):", text, re.MULTILINE):
+    if re.search(r"^\s+([\w-]+: *\{ *)?(image|build):", text, re.MULTILINE):
         return True
     return len(set(_OVERLAID.findall(text))) > 1 and not re.search(r"^(parameters|imports):", text, re.MULTILINE)
 
