@@ -343,10 +343,9 @@ PAIRS = {
         """
         === targets/go/Dockerfile
         FROM golang:1.25
-        COPY go.mod go.sum ./
+        COPY go.* ./
         COPY main.go ./
         === targets/go/go.mod
-        === targets/go/go.sum
         """,
     ),
     "what editors are told about Dockerfiles": (

@@ -72,7 +72,7 @@ def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -
         for source in each.arguments()[:-1]
         if is_known(source) and source.strip("./")
     ]
-    having = [sum(context.repository.exists(_inside(build, source)) for source in sources) for build in builds]
+    having = [sum(bool(matches(context.repository, _inside(build, source))) for source in sources) for build in builds]
     if len(set(sources)) > 1 and not any(having) and not any(build.certain for build in builds):
         return []  # it is built from somewhere else
     return [build for build, count in zip(builds, having, strict=True) if build.certain or count == max(having)]
