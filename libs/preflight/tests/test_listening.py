@@ -326,3 +326,41 @@ def test_a_service_exposes_the_port_that_its_command_tells_it(tmp_path: Path, ex
 )
 def test_a_service_may_expose_what_it_listens_to(tmp_path: Path, more: str, exposed: str) -> None:
     assert not _of(tmp_path, _EXPOSING % (more, exposed))
+
+
+SCRIPTED = """
+=== Dockerfile
+FROM python:3.13-slim
+WORKDIR /app
+COPY . .
+CMD ["./start.sh"]
+=== start.sh
+#!/bin/sh
+# gunicorn --bind 0.0.0.0:8000
+wait-for-it store:5432
+exec LINE
+=== compose.yaml
+services:
+  web:
+    build: .
+    ports: ["80:8000"]
+"""
+
+
+@pytest.mark.parametrize("entry", ["", '    entrypoint: ["tini", "--", "./start.sh"]\n'])
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("uvicorn --host 0.0.0.0 --port 8080 web:app", 1),
+        ("gunicorn -b 0.0.0.0:${PORT:-8080} web:app", 1),
+        ("gunicorn -b 0.0.0.0:8000 web:app", 0),
+        ("gunicorn web:app $@", 0),
+        ("gunicorn -b 127.0.0.1:8080 web:app & nginx", 0),
+    ],
+)
+def test_the_script_that_an_image_starts_tells_its_server_a_port(
+    line: str, wrong: int, entry: str, tmp_path: Path
+) -> None:
+    for path, content in tree(SCRIPTED.replace("LINE", line)).items():
+        (tmp_path / path).write_text(content + (entry if path == "compose.yaml" else ""))
+    assert len([each for each in check(tmp_path).findings if each.rule == "unreachable-port"]) == wrong

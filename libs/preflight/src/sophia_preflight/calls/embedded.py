@@ -105,7 +105,12 @@ class _Reader:
             self.run.call(Needed(word, "the file that is read"), [word])
 
     def word(self, node: ast.expr) -> Word | None:
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and is_known(node.value)):
+        if not (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and is_known(node.value)
+            and "$" not in node.value
+        ):
             return None
         column = node.col_offset + (self.text.column if node.lineno == 1 else 1)
         return Word(node.value, self.text.line + node.lineno - 1, column)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sophia_preflight.calls.docker import final_environment, start_words
+from sophia_preflight.calls.docker import final_environment, start_words, working_directory
 from sophia_preflight.composing import Used
 from sophia_preflight.context import BuildContext, Context
 from sophia_preflight.images import Filesystem
@@ -22,7 +22,7 @@ from sophia_preflight.readers.compose import Part, command_words, interpolated, 
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import Standing, standing
-from sophia_preflight.text import is_known, named
+from sophia_preflight.text import is_known, joined, named
 
 _FLAG = re.compile(
     r"(?:^|\s)(?:--(?:port|http-port|server[.-]port|listen-port|bind|listen|listen-address|address|addr|server-port)"
@@ -199,6 +199,11 @@ def of_service(context: Context, each: Used) -> Ports:
         found.started |= {told} if told else set()
     if not found.started and command is None:
         take(found, _by_source(context, each, built, environment))
+    elif not found.started and built is not None and (made := context.dockerfiles.get(built[0])) is not None:
+        stage = context.stage_of(made, built[1])
+        take(
+            found, scripted(context, made, stage, built[1].directory, text, environment) if stage is not None else None
+        )
     if not found.started and not service.has("env_file"):
         usual = default_port(f"{before} {text}".strip(), environment, context.repository)
         found.usual |= {usual} if usual else set()
@@ -299,13 +304,39 @@ def by_source(
     environment = {name: held.value for name, held in final_environment(stage).items()} | dict(settings)
     start = " ".join(said(each) for name in STARTS if (each := stage.last(name)) is not None)
     if start:
-        return coded(context, made, stage, directory, start, environment)
+        told = coded(context, made, stage, directory, start, environment)
+        return told or scripted(context, made, stage, directory, start, environment)
     files = dict(given)
     for each in stage.instructions:
         if each.name == "COPY" and "from" not in each.flags and len(each.arguments()) == 2:
             source, target = each.arguments()
             files.setdefault(target, posixpath.normpath(posixpath.join(directory, source.lstrip("/"))))
     return served(context, stage.base, files)
+
+
+_OF_SHELL = re.compile(
+    r"(?:^|\s)((?:/|\.{0,2}/)?(?:[\w.-]+/)*[\w-]*(?:\.(?:sh|bash)|entrypoint[\w-]*|start[\w-]*))(?=\s|$)"
+)
+_REMARKS = re.compile(r"(?m)(^|\s)#.*$")
+
+
+def scripted(
+    context: Context, made: Dockerfile, stage: Stage, directory: str, start: str, environment: Mapping[str, str]
+) -> Coded | None:
+    """The one port that a shell script tells its server, where the script is what starts in the image."""
+    match = _OF_SHELL.search(start)
+    if match is None:
+        return None
+    files = context.images.filesystem(made, stage, directory)
+    path = files.find(joined(working_directory(made, stage), match[1]))
+    if path is None or not context.repository.is_file(path):
+        return None
+    text = _REMARKS.sub("", context.repository.text(path)).replace("\\\n", " ")
+    serving = [line for line in text.split("\n") if _SERVERS.search(line)]
+    if is_several(text) or len(serving) != 1 or re.search(r"\$[@*]|\$\{[@*]|\bPORT=", text):
+        return None
+    ports = started(serving[0], environment)
+    return Coded(ports.pop(), path, text) if len(ports) == 1 else None
 
 
 def names_of(each: Used) -> set[str]:

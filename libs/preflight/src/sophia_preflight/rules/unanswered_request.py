@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sophia_preflight.calls.model import (
+    Attribute,
     Call,
     Caller,
     Composition,
@@ -36,6 +37,11 @@ _ASKED = re.compile(r"(?:https?://)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d{2,
 _COMMENT = re.compile(r"(?m)(^|\s)#.*$")
 _CALLERS = (Caller.SHELL, Caller.WORKFLOW, Caller.MAKE, Caller.PIPELINE, Caller.TASK)
 _ASKING = named("curl wget http")
+_WAITING = re.compile(r"(?:.*/)?(?:wait-for(?:-it)?(?:\.sh)?|wait-on|wait4ports)|nc|pg_isready|dockerize")
+"""Programs and scripts that wait for a port to answer."""
+_SERVING = re.compile(
+    r"\b(uvicorn|gunicorn|runserver|flask run|fastapi (run|dev)|(npm|yarn|pnpm) (run )?(start|dev)|serve|go run)\b"
+)
 _HARMLESS = named(
     "curl wget http docker docker-compose podman sleep cat echo grep jq git apt-get apt pip npm test ls rm mkdir cp mv "
     "chmod sed awk head tail tee printf date seq true false kill wait xargs timeout tar unzip find sort id cut tr uniq "
@@ -46,46 +52,85 @@ _HARMLESS = named(
 
 def check(context: Context) -> Iterable[Finding]:
     groups: dict[tuple[str, str], list[Call]] = {}
-    for call in context.calls:
-        if call.site.caller in _CALLERS and call.site.inside is None:
+    for call in context.typed:
+        if call.site.caller in (*_CALLERS, Caller.DOCUMENT) and call.site.inside is None:
             groups.setdefault((call.site.path, call.site.owner), []).append(call)
     for calls in groups.values():
-        if any(_is_asking(call) for call in calls):
+        if any(_asked(call) for call in calls):
             yield from _group(context, calls)
 
 
-def _is_asking(call: Call) -> bool:
-    return isinstance(call.target, Program) and call.target.name.value in _ASKING
+def _asked(call: Call) -> list[tuple[Word, str]]:
+    """The ports of the machine that a call asks, with their words."""
+    if call.site.guard.tolerated:
+        return []
+    match call.target:
+        case Program(name=name, arguments=words) if name.value in _ASKING:
+            pass
+        case Program(name=name, arguments=words) | Script(path=name, arguments=words) if _WAITING.fullmatch(name.value):
+            hosts = [index for index, word in enumerate(words) if word.value in ("localhost", "127.0.0.1")]
+            words = (*words, *(_together(words[index : index + 2]) for index in hosts if index + 1 < len(words)))
+        case _:
+            return []
+    found = [(word, _ASKED.match(word.value.removeprefix("tcp:").removeprefix("//"))) for word in words]
+    return [(word, match[1]) for word, match in found if match is not None]
+
+
+def _together(words: Sequence[Word]) -> Word:
+    """A host and a port that are words of their own."""
+    return Word(":".join(word.value for word in words), words[-1].line, words[-1].column)
 
 
 def _group(context: Context, calls: list[Call]) -> Iterator[Finding]:
     published: dict[str, Place] = {}
+    inner: set[str] = set()
     for call in calls:
         ports = _started(context, call)
         if ports is None:
             return  # something that nobody knows may answer
         published |= dict.fromkeys(ports, call.place)
+        inner |= set(_inner(context, call))
     if not published:
         return
     for call in calls:
-        target = call.target
-        if not isinstance(target, Program) or target.name.value not in _ASKING or call.site.guard.tolerated:
-            continue
-        for word in target.arguments:
-            match = _ASKED.match(word.value)
-            if match is None or match[1] in published or _is_said(context, call, match[1]):
+        for word, port in _asked(call):
+            swapped = port in inner
+            if port in published or (not swapped and (_is_page(call) or _is_said(context, call, port))):
                 continue
+            if _is_page(call) and _SERVING.search(context.repository.text(call.site.path)):
+                continue  # somebody may follow it without containers
             severity, blocks = consequence(call.site)
             there = ", ".join(f"`{each}`" for each in sorted(published))
+            program = call.text.partition(" ")[0]
+            why = f": `{port}` is the port inside the container" if swapped else ""
             yield RULE.found(
-                f"`{target.name.value}` asks port `{match[1]}` of this machine, and what was started is on {there}",
+                f"`{program}` asks port `{port}` of this machine, and what was started is on {there}{why}",
                 Involved(Place(call.site.path, word.line, word.column), "call"),
                 Involved(next(iter(published.values())), "start"),
-                anchor=f"{match[1]} from {call.site.owner}",
+                anchor=f"{port} from {call.site.owner}",
                 severity=severity.at_most(Severity.HIGH),
                 confidence=Confidence.LIKELY,
                 blocks=blocks,
             )
+
+
+def _is_page(call: Call) -> bool:
+    return call.site.caller is Caller.DOCUMENT
+
+
+def _inner(context: Context, call: Call) -> Iterator[str]:
+    """Ports inside the containers that a call starts, each published on another of the machine."""
+    match call.target:
+        case Started(published=words):
+            for word in words:
+                if match := re.fullmatch(r"(?:[\d.]+:)?(\d{2,5}):(\d{2,5})(?:/tcp)?", word.value):
+                    yield from () if match[1] == match[2] else (match[2],)
+        case Composition(verb=verb) if verb in STARTING:
+            for project in context.projects_of(call):
+                for service in project.services(context.composes).values():
+                    for port in (port_of(part.node) for part in service.listed("ports")):
+                        if port is not None and port.host != port.container:
+                            yield port.container
 
 
 def _started(context: Context, call: Call, depth: int = 0) -> set[str] | None:
@@ -105,11 +150,13 @@ def _started(context: Context, call: Call, depth: int = 0) -> set[str] | None:
                     return None
                 found |= {port.host for port in ports if port}
             return found if projects else None
+        case Program(name=name) | Script(path=name) if _WAITING.fullmatch(name.value):
+            return set()
         case Program(name=name) if name.value not in _HARMLESS:
             return None
         case MakeTarget():
             return _made(context, call, call.target, depth)
-        case Script() | Module() | PackageScript():
+        case Script() | Module() | PackageScript() | Attribute():
             return None
         case _:
             return set()
@@ -181,7 +228,37 @@ _MADE = """
     prepare:
     \t%s
 """
+_WAITS = """
+    === Makefile
+    up:
+    \tdocker compose up -d
+    \t%s
+    === wait-for-it.sh
+    #!/bin/sh
+    until nc -z "$1"; do sleep 1; done
+    === compose.yaml
+    services:
+      store:
+        image: registry.example.com/store:17
+        ports: ["5433:5432"]
+"""
+_PAGE = """
+    === README.md
+    ```bash
+    docker compose up -d
+    curl http://localhost:%s/health
+    ```
+    === compose.yaml
+    services:
+      web:
+        image: registry.example.com/shop:1.4
+        ports: ["8080:8000"]
+"""
 BAD = [
+    tree(_WAITS % "./wait-for-it.sh localhost:5432"),
+    tree(_WAITS % "nc -z localhost 5432"),
+    tree(_PAGE % "8000"),
+    tree(_TEST % "8000"),
     tree(_TEST % "8001"),
     tree(_SCRIPT % "8001"),
     tree(
@@ -189,6 +266,12 @@ BAD = [
     ),
 ]
 GOOD = [
+    tree(_WAITS % "./wait-for-it.sh localhost:5433"),
+    tree(_WAITS % "nc -z localhost 5433"),
+    tree(_WAITS % "nc -z store 5432"),
+    tree(_PAGE % "8080"),
+    tree(_PAGE % "8001"),
+    tree((_PAGE % "8000").replace("docker compose up -d", "docker compose up -d\n    uvicorn shop:app")),
     tree(_SCRIPT.replace("docker compose up -d", "make up") % "8001" + _MADE % "./more.sh &" + "    === more.sh\n"),
     tree(_TEST % "8080"),
     tree(_SCRIPT % "8080"),

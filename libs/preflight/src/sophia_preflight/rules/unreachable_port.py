@@ -479,7 +479,7 @@ GOOD = [
         ports: ["8080:8000"]
       other:
         build: ./api
-        command: uvicorn app:app --port 9000
+        command: uvicorn app:app --host 0.0.0.0 --port 9000
         ports: ["9001:9000"]
         healthcheck:
           test: ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://localhost:9000/health')"]

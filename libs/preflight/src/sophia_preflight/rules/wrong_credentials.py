@@ -59,7 +59,7 @@ def check(context: Context) -> Iterable[Finding]:
         for each in services if stores else ():
             for host, side in _asked(each):
                 if host in stores:
-                    yield from _compared(each, host, side, stores[host])
+                    yield from _compared(context, each, host, side, stores[host])
 
 
 def _plain(parts: Mapping[str, Part]) -> dict[str, tuple[str, Part]]:
@@ -91,7 +91,8 @@ def _set_up(each: Used) -> _Side | None:
         return None
     kinds = {"user": "USER", "password": "PASSWORD", "database": "DB" if prefix == "POSTGRES_" else "DATABASE"}
     found = {kind: values[prefix + key] for kind, key in kinds.items() if _is_told(values, prefix + key)}
-    return _Side(found, everybody="POSTGRES_HOST_AUTH_METHOD" in told) if "user" in found else None
+    sure = "user" in found or ("database" in found and not any(name.startswith(f"{prefix}USER") for name in told))
+    return _Side(found, everybody="POSTGRES_HOST_AUTH_METHOD" in told) if sure else None
 
 
 def _asked(each: Used) -> Iterator[tuple[str, _Side]]:
@@ -112,16 +113,32 @@ def _asked(each: Used) -> Iterator[tuple[str, _Side]]:
                 yield value, _Side(said)
 
 
-def _compared(each: Used, host: str, asked: _Side, there: _Side) -> Iterator[Finding]:
+def _compared(context: Context, each: Used, host: str, asked: _Side, there: _Side) -> Iterator[Finding]:
     """Users must be the same; passwords and databases tell something only where the user is."""
-    if not asked["user"] or asked["user"] in ("root", "postgres"):
+    if not asked["user"]:
         return
-    if asked["user"] != there["user"]:
+    by_default = asked["user"] in ("root", "postgres") or not there["user"]
+    if by_default:
+        if asked["user"] in (there["user"], "postgres") and asked["database"]:
+            yield from _other_database(context, each, host, asked, there)
+    elif asked["user"] != there["user"]:
         yield _found(each, host, "user", asked, there, f"as `{asked['user']}`, and its user is `{there['user']}`")
     elif asked["password"] and there["password"] and asked["password"] != there["password"]:
         if not there.everybody:
             yield _found(each, host, "password", asked, there, "with another password than it is set up with")
-    elif asked["database"] != there["database"] and get_close_matches(asked["database"], [there["database"]], 1, 0.6):
+    else:
+        yield from _other_database(context, each, host, asked, there)
+
+
+def _other_database(context: Context, each: Used, host: str, asked: _Side, there: _Side) -> Iterator[Finding]:
+    """One of nearly the same name; any other, where nothing in the repository makes databases."""
+    name, other = asked["database"], there["database"]
+    if (
+        name
+        and other
+        and name not in (other, *_ALWAYS)
+        and (get_close_matches(name, [other], 1, 0.6) or not _makes(context))
+    ):
         said = f"for the database `{asked['database']}`, and it is set up with `{there['database']}`"
         yield _found(each, host, "database", asked, there, said)
 
@@ -138,6 +155,20 @@ def _found(each: Used, host: str, kind: str, asked: _Side, there: _Side, said: s
         confidence=Confidence.LIKELY,
         blocks=blocks,
     )
+
+
+_MAKING = re.compile(
+    r"create[ _-]?database|createdb|create_db\b|\binitdb\b|ensure_database|database_exists", re.IGNORECASE
+)
+_ALWAYS = ("postgres", "template0", "template1", "mysql")
+"""Databases that are there from the beginning."""
+_SOURCE = re.compile(r"\.(sql|sh|py|[jt]s|go|rb|java|ya?ml|php|rs|ex)$|akefile$|ockerfile")
+
+
+def _makes(context: Context) -> bool:
+    """Whether anything in the repository makes databases by itself."""
+    repository = context.repository
+    return any(_SOURCE.search(path) and _MAKING.search(repository.glimpse(path)) for path in repository.entries)
 
 
 _SHOP = """
@@ -165,11 +196,16 @@ BAD = [
     tree(_SHOP % ("shopper:local-only", "shop")),
     tree(_SHOP % ("shop:local", "shop")),
     tree(_SHOP % ("shop:local-only", "shops")),
+    tree(_SHOP % ("shop:local-only", "stock")),
     tree(_SEPARATE % "shopper"),
+    tree((_SHOP % ("postgres:local-only", "shops")).replace("POSTGRES_USER: shop, ", "")),
 ]
 GOOD = [
     tree(_SHOP % ("shop:local-only", "shop")),
+    tree((_SHOP % ("postgres:local-only", "shop")).replace("POSTGRES_USER: shop, ", "")),
+    tree(_SHOP % ("postgres:local-only", "postgres")),
     tree(_SHOP % ("shop:${PASSWORD}", "template1")),
+    tree(_SHOP % ("shop:local-only", "stock") + "    === prepare.sh\n    createdb stock\n"),
     tree(_SHOP % ("${USER:-shopper}:local-only", "shop")),
     tree(_SEPARATE % "shop"),
     tree(_SEPARATE % "root"),
