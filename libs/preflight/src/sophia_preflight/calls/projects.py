@@ -68,6 +68,11 @@ def _wanted(root: dict[str, Any]) -> Iterator[Needed]:
         for file in [files] if isinstance(files, str) else files if isinstance(files, list) else ():
             if isinstance(file, str):
                 yield _need(file, "what the project is described by")
+    for source in toml.table(tool, "uv", "sources").values():
+        if isinstance(path := toml.at(source, "path"), str) and not path.endswith((".whl", ".gz")):
+            yield _need(path, "the package that uv installs", directory=True)
+    for each in _texts(toml.at(tool, "setuptools", "packages", "find", "where")):
+        yield _need(each, "where the packages of the project are", directory=True)
     said = toml.at(tool, "hatch", "version", "path")
     if isinstance(said, str) and toml.at(tool, "hatch", "version", "source") in (None, "regex", "code"):
         yield _need(said, "the version of the project")

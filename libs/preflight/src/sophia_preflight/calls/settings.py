@@ -386,13 +386,44 @@ def _bake(path: str, text: str, found: Trace) -> None:
         found.calls.append(Call(build, site, Node("", file.line, 1).place(path), f"docker buildx bake {block[1]}"))
 
 
+def _migrations(path: str, text: str, found: Trace) -> None:
+    """Where alembic has its revisions; `%(here)s` is where the file lies, all else begins where it is called."""
+    match = re.search(r"^script_location[ \t]*=[ \t]*(\S+)[ \t]*$", text, re.MULTILINE)
+    if match is not None and ":" not in match[1] and not re.search(r"[%${}]", match[1].removeprefix("%(here)s")):
+        inner = match[1].removeprefix("%(here)s").lstrip("/")
+        start = match.start(1)
+        node = Node(inner or ".", text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
+        word = Word(inner or ".", node.line, node.column)
+        site = _beside(path, Caller.PROJECT)
+        found.calls.append(
+            Call(Needed(word, "the revisions of alembic", directory=True), site, node.place(path), inner)
+        )
+
+
+def _compiled(path: str, root: Node, found: Trace) -> None:
+    """What a project of TypeScript takes more of: another configuration, and projects that it refers to."""
+    site = _beside(path, Caller.PROJECT)
+    for each, other in [*((each, "") for each in root["extends"].some()), *_references(root)]:
+        if each.text.startswith(("./", "../")):
+            word = Word(each.text, each.line, each.column)
+            either = (f"{each.text}.json", f"{each.text}/tsconfig.json")
+            needed = Needed(word, f"what the project {other or 'extends'}", either=either)
+            found.calls.append(Call(needed, site, each.place(path), each.text))
+
+
+def _references(root: Node) -> Iterator[tuple[Node, str]]:
+    yield from ((each["path"], "refers to") for each in root["references"].elements())
+
+
 _TEXTS: dict[str, _Read] = {
+    r"alembic\.ini": _migrations,
     r"fly\.toml": _fly,
     r"\.?justfile|Justfile|JUSTFILE|[\w.-]+\.just": recipes.of_just,
     r"Jenkinsfile": _jenkins,
     r".*docker-bake\.hcl": _bake,
 }
 _DOCUMENTS: dict[str, _Read] = {
+    r"tsconfig(\.[\w-]+)?\.json": _compiled,
     r"azure-pipelines[\w.-]*\.ya?ml": _azure,
     r"[Tt]askfile(\.dist)?\.ya?ml": _tasks,
     r"\.pre-commit-config\.yaml": _hooks,

@@ -44,6 +44,13 @@ def package_trace(path: str, text: str) -> Trace:
     for name, node in root["scripts"].items():
         site = Site(path, Caller.NPM, directory_of(path), owner=name)
         follow(of_node(path, node, lines), site, found)
+    site = Site(path, Caller.NPM, directory_of(path), owner="install")
+    for key in ("dependencies", "devDependencies"):
+        for node in (node for _, node in root[key].items()):
+            place = re.match(r"(?:file|link):(?=\.)", node.text)
+            if place is not None and not node.text.endswith((".tgz", ".gz")):
+                needed = Needed(Word(node.text[place.end() :], node.line, node.column), "a package that npm links")
+                found.calls.append(Call(needed, site, node.place(path), node.text))
     for node in [root["bin"], *(node for _, node in root["bin"].items())]:
         if node.text and re.search(r"\.[cm]?js$", node.text):
             site = Site(path, Caller.NPM, directory_of(path), owner="bin")

@@ -60,14 +60,19 @@ def _helm(words: Sequence[Word], run: Run) -> None:
         ),
     )
     verb = parted.operands[0].value if parted.operands else ""
+    operands = parted.operands[1:]
+    if verb in ("dependency", "dep") and operands and operands[0].value in ("update", "up", "build", "list"):
+        verb, operands = "package", operands[1:]
     if verb not in ("install", "upgrade", "template", "lint", "package"):
         return
     for word in parted.all("-f", "--values"):
         if not URL.match(word.value):
             run.call(Needed(word, "the values that helm reads"), words)
-    for word in parted.operands[1:]:
-        if word.known and word.value.startswith(("./", "../")) and not word.value.endswith(".tgz"):
-            run.call(Needed(word, "the chart that helm installs", directory=True), words)
+    for word in operands:
+        ours = word.value.startswith(("./", "../")) or (verb in ("lint", "package") and "/" in word.value)
+        if word.known and not URL.match(word.value) and not word.value.endswith(".tgz") and (ours or "/" in word.value):
+            # what has no `./` may be a chart of some repository
+            run.call(Needed(word, "the chart that helm is told", directory=True, mentioned=not ours), words)
 
 
 def _kustomize(words: Sequence[Word], run: Run) -> None:

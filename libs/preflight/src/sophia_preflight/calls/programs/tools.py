@@ -41,6 +41,33 @@ _NO_PATH = re.compile(r"[=,{}*]|^[-.]+$")
 
 _PYTHON = r"[\w./-]+\.py"
 _CODE = r"[\w./-]+\.\w{1,5}"
+_CHECKED = r"(?!.*\.(?:ini|toml|cfg|json|xml|txt|html)$)(?:[\w.-]+/)+[\w.-]+|[\w.-]+\.py"
+"""Code that a linter of Python is told; a name without a slash may be a command, or a module."""
+_MYPY = (
+    "--python-version --python-executable --cache-dir --exclude --junit-xml --html-report --xml-report --txt-report "
+    "-m -p --module --package --platform --custom-typeshed-dir --shadow-file --linecount-report --disable-error-code"
+)
+_RUFF = (
+    "--config --exclude --extend-exclude --select --ignore --output-format --output-file -o --target-version "
+    "--cache-dir --line-length --extend-select --stdin-filename --per-file-ignores"
+)
+_FLAKE8 = (
+    "--exclude --extend-exclude --max-line-length --ignore --extend-ignore --select --per-file-ignores --filename "
+    "--format --output-file --jobs -j --max-complexity --append-config --tee"
+)
+_PYLINT = (
+    "--ignore --ignore-paths --disable --enable -d -e -j --jobs --output-format --output -f --load-plugins --fail-under"
+)
+_BLACK = (
+    "--config --exclude --extend-exclude --force-exclude --include -l --line-length -t --target-version "
+    "--stdin-filename --workers -W"
+)
+_ISORT = (
+    "--settings-path --settings-file --sp --settings --skip --skip-glob -s --sg --profile --src -p -l --line-length"
+)
+_BANDIT = (
+    "-c --configfile -x --exclude -o --output -f --format -b --baseline -s --skip -t --tests -p --profile --ini -n -a"
+)
 TOOLS: dict[str, tuple[Tool, ...]] = {
     "go": (
         _tool("the package that go builds", verb="build|install|run|vet", operands=_PATH, valued=_GO, written=True),
@@ -92,11 +119,29 @@ TOOLS: dict[str, tuple[Tool, ...]] = {
     "rollup": (_tool("the configuration of rollup", "-c --config"),),
     "eslint": (_tool("the configuration of eslint", "-c --config"),),
     "playwright": (_tool("the configuration of playwright", "-c --config"),),
-    "mypy": (_tool("the configuration of mypy", "--config-file"),),
-    "ruff": (_tool("the configuration of ruff", "--config"),),
-    "flake8": (_tool("the configuration of flake8", "--config"),),
-    "pylint": (_tool("the configuration of pylint", "--rcfile"),),
-    "bandit": (_tool("the configuration of bandit", "-c --configfile"),),
+    "mypy": (
+        _tool("the configuration of mypy", "--config-file"),
+        _tool("the code that mypy checks", operands=_CHECKED, valued=f"{_MYPY} --config-file", written=True),
+    ),
+    "ruff": (
+        _tool("the configuration of ruff", "--config"),
+        _tool("the code that ruff checks", verb="check|format", operands=_CHECKED, valued=_RUFF, written=True),
+    ),
+    "flake8": (
+        _tool("the configuration of flake8", "--config"),
+        _tool("the code that flake8 checks", operands=_CHECKED, valued=f"{_FLAKE8} --config", written=True),
+    ),
+    "pylint": (
+        _tool("the configuration of pylint", "--rcfile"),
+        _tool("the code that pylint checks", operands=_CHECKED, valued=f"{_PYLINT} --rcfile", written=True),
+    ),
+    "black": (_tool("the code that black formats", operands=_CHECKED, valued=_BLACK, written=True),),
+    "isort": (_tool("the code that isort sorts", operands=_CHECKED, valued=_ISORT, written=True),),
+    "pyright": (_tool("the code that pyright checks", operands=_CHECKED, valued="-p --project --level", written=True),),
+    "bandit": (
+        _tool("the configuration of bandit", "-c --configfile"),
+        _tool("the code that bandit checks", operands=_CHECKED, valued=_BANDIT, written=True),
+    ),
     "yamllint": (_tool("the configuration of yamllint", "-c --config-file"),),
     "tox": (_tool("the configuration of tox", "-c --conf"),),
     "nox": (_tool("the sessions that nox runs", "-f --noxfile"),),
