@@ -565,6 +565,10 @@ PAIRS = {
             build: {context: {web_path}}
         """,
     ),
+    "a secret that agents are to find": (
+        '=== settings/shop_arena/base/filesystem/opt/app.conf\napi_key = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
+        '=== settings/shop/base/filesystem/opt/app.conf\napi_key = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
+    ),
     "services that run": (
         """
         === compose.yaml
@@ -636,3 +640,19 @@ def test_what_is_not_wrong_is_said_nothing_of(name: str, blocking: Callable[[str
 @pytest.mark.parametrize("name", PAIRS)
 def test_what_is_wrong_beside_it_is_still_found(name: str, blocking: Callable[[str], list[str]]) -> None:
     assert blocking(PAIRS[name][1]) != []
+
+
+def test_a_script_that_many_targets_lack_is_one_defect(blocking: Callable[[str], list[str]]) -> None:
+    found = blocking("""
+        === Makefile
+        test:
+        \tpython tools/run.py --all
+        deploy:
+        \tpython tools/run.py --deploy
+        lint:
+        \tpython tools/check.py
+    """)
+    assert sorted(each.partition(": ")[2].partition(" is")[0] for each in found) == [
+        "`tools/check.py`",
+        "`tools/run.py`",
+    ]

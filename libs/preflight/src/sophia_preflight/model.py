@@ -231,12 +231,13 @@ def settled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Findings that say the same of one file, and stop the same, are one with several places."""
+    """Findings that say the same of one file are one with several places, as bad as the worst of them."""
     alike: dict[tuple[object, ...], list[Finding]] = {}
-    for each in findings:
-        key = (each.rule, each.place.path, each.message, each.severity, each.confidence, each.blocks)
-        alike.setdefault(key, []).append(each)
+    for each in sorted(findings, key=lambda one: one.order):
+        alike.setdefault((each.rule, each.place.path, each.message, each.confidence), []).append(each)
     for first, *others in alike.values():
         places = dict.fromkeys(place for each in (first, *others) for place in each.places)
         edits = tuple(edit for each in (first, *others) for edit in each.edits)
-        yield replace(first, places=tuple(places), edits=edits) if others else first
+        stopped = len({each.blocks for each in (first, *others) if each.blocks}) - 1
+        blocks = f"{first.blocks}, and {stopped} more" if stopped > 0 else first.blocks
+        yield replace(first, places=tuple(places), edits=edits, blocks=blocks) if others else first

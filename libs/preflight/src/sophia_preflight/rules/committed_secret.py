@@ -47,6 +47,12 @@ _TRIED_WITH = re.compile(
     re.IGNORECASE,
 )
 """Paths that say that what lies there opens nothing but what is started for a test or on one's own machine."""
+_SET_OUT = re.compile(
+    r"(^|/)(ctf|challenges?|honey[_-]?(pot|token)s?|decoys?|canar(y|ies)|[^/]*[_-]arena|side[_-]tasks?|red[_-]?team\w*|"
+    r"[^/]*(exfiltrat|harmful|adversarial|jailbreak)[^/]*)/",
+    re.IGNORECASE,
+)
+"""Paths that say that what lies there is set out to be found: for contests, and to see what agents do with it."""
 _WRITTEN_WITH = re.compile(r"(^|[._-])(telemetry|analytics|usage_stats)([._-]|$)", re.IGNORECASE)
 """Modules that report how a program is used: the key that they all have lets everybody write, and nobody read."""
 _TEST_FILE = re.compile(
@@ -195,6 +201,8 @@ def _opens_little(path: str, suspect: Suspect) -> bool:
     is_own = bool(suspect.key) or suspect.kind == "a private key"
     if suspect.key and _WRITTEN_WITH.search(posixpath.basename(path)):
         return True
+    if _SET_OUT.search(path):
+        return is_own or (suspect.kind in _CHECKSUMMED and suspect.confidence != Confidence.CERTAIN)
     return is_own and bool(_TRIED_WITH.search(path) or (suspect.key and is_development(path)))
 
 
