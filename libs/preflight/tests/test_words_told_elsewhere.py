@@ -45,6 +45,10 @@ SHOP = """
         ("Do not run `python tool.py --selected 5`.", 0),
         ("Run `python tool.py --selected 5` no longer.", 0),
         ("Use `python tool.py [--selected N]`.", 0),
+        ("- `python tool.py --selected 5` starts it.", 1),
+        ("| `python tool.py --selected 5` | starts it |", 1),
+        ("- `python tool.py --selected 5` was removed.", 0),
+        ("It says so, `python tool.py --selected 5` for one.", 0),
         ("Run `python other.py --selected 5`.", 0),
     ],
 )
@@ -271,3 +275,98 @@ def test_what_runs_once_the_words_are_read_changes_nothing_about_them(blocking: 
     """
     assert len(blocking(program % "")) == 1
     assert not blocking(program % "sys.argv.remove('--prt')\n    ")
+
+
+CHART = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: shop
+    version: 1.0.0
+    === chart/values.yaml
+    image: {repository: ghcr.io/us/shop, tag: latest}
+    port: 8000
+    %s
+    === chart/templates/deployment.yaml
+    {{- /* What runs.
+           */ -}}
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: {{ .Release.Name }}
+    spec:
+      selector: {matchLabels: {app: shop}}
+      template:
+        metadata: {labels: {app: shop}}
+        spec:
+          containers:
+            - name: shop
+              image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+              %s
+              {{- with .Values.resources }}
+              resources: {{- toYaml . | nindent 16 }}
+              {{- end }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "container", "said"),
+    [
+        ("level: 1", 'command: ["shop", "serve", "--prt={{ .Values.port }}"]', "deployment.yaml:15"),
+        ("level: 1", 'args: ["serve", "--prt", {{ .Values.port | quote }}]', "deployment.yaml:15"),
+        ("level: 1", 'args: ["serve", "--port", {{ .Values.port | quote }}]', ""),
+        ("level: 1", 'args: ["serve", {{ .Values.option }}]', ""),
+        ("command: [shop, serve, --prt, '3']", "command: {{ toJson .Values.command }}", "values.yaml:3"),
+        ("command: [shop, serve, --port, '3']", "command: {{ toJson .Values.command }}", ""),
+        ("args: [serve, --prt, '3']", "args: {{ toJson .Values.args }}", "values.yaml:3"),
+        ("worker: {image: {repository: other}, args: [serve, --prt, '3']}", "workingDir: /", ""),
+    ],
+)
+def test_charts_tell_containers_what_our_program_takes(
+    values: str, container: str, said: str, blocking: Blocking
+) -> None:
+    found = [each for each in blocking(SHOP + CHART % (values, container)) if "prt" in each or "port" in each]
+    assert len(found) == bool(said) and all(said in each for each in found)
+
+
+SERVES = """
+    === bin/data.sh
+    #!/bin/bash
+    %s
+    === Makefile
+    data:
+    \t./bin/data.sh %s
+"""
+KINDS = 'case "$%s" in\n      one|"two") echo yes;;\n      *) echo "unknown" >&2; exit 1;;\n    esac'
+
+
+@pytest.mark.parametrize(
+    ("script", "good", "bad"),
+    [
+        ('ACTION="$1"; shift\n    ' + KINDS % "ACTION", "one", "three"),
+        ('KIND="${2:-one}"\n    ' + KINDS % "KIND", "x two", "x three"),
+        (': "${1:?}"\n    KIND=$2\n    ' + KINDS % "KIND", "x one", "x three"),
+        (KINDS % "3", "x y one", "x y three"),
+    ],
+)
+def test_scripts_take_only_some_words_in_a_place(script: str, good: str, bad: str, blocking: Blocking) -> None:
+    assert not blocking(SERVES % (script, good))
+    assert len(blocking(SERVES % (script, bad))) == 1
+
+
+@pytest.mark.parametrize("change", ["shift", "KIND=other", "set -- a b"])
+def test_words_that_a_script_changes_may_be_any(change: str, blocking: Blocking) -> None:
+    script = f'{change}\n    KIND="${{2:-one}}"\n    {change}\n    ' + KINDS % "KIND"
+    assert not blocking(SERVES % (script, "x three"))
+
+
+def test_supervisor_starts_our_program(blocking: Blocking) -> None:
+    told = "    === deploy/supervisord.conf\n    [program:shop]\n    command=shop serve --%s 3\n"
+    assert not blocking(SHOP + told % "port")
+    assert len(blocking(SHOP + told % "prt")) == 1
+
+
+@pytest.mark.parametrize("default", ['"all"', "'all'", "arch()", 'env("X", "y")', "all"])
+def test_recipes_of_just_have_parameters_with_defaults(default: str, blocking: Blocking) -> None:
+    recipe = "    === justfile\n    go kind scope=%s:\n        python tool.py --%s {{scope}}\n"
+    assert not blocking(TOOL + recipe % (default, "input"))
+    assert len(blocking(TOOL + recipe % (default, "selected"))) == 1

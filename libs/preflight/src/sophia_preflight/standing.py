@@ -148,6 +148,8 @@ def consequence(site: Site) -> tuple[Severity, str]:
     if site.guard.tolerated:
         severity = severity.at_most(Severity.MEDIUM)
     path = _TOLD.sub("", _PAGES.sub("", site.path)) if site.caller is Caller.DOCUMENT else site.path
+    if site.caller is Caller.KUBERNETES:
+        path = path.replace("/templates/", "/")  # of a chart
     return limited(severity, path), blocks
 
 

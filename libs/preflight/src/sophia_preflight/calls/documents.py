@@ -108,6 +108,8 @@ _TOLD_TO = re.compile(
     re.IGNORECASE,
 )
 """What a sentence says right before a command that its reader is to run."""
+_LISTED_FIRST = re.compile(r"\s*(?:[-*+]|\d+\.|\|)\s+(?:\*\*)?")
+"""What stands before a command that an item of a list, or a row of a table, begins with."""
 _WITH_OPTION = re.compile(r"[a-z./][\w./-]*(?:\s+\S+)*?\s--[a-z][\w-]+(?=[\s=]|$)")
 _FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
 _CONTENT = re.compile(
@@ -176,7 +178,7 @@ def _spoken(path: str, page: pages.Text) -> Trace:
     for span in page.spoken:
         text = span.lines[0]
         against = _TOLD_AGAINST.search(span.lead) or _TOLD_AGAINST.search(re.split(r"[.;`]", span.title)[0])
-        if span.past or against or not _TOLD_TO.search(span.lead):
+        if span.past or against or not (_TOLD_TO.search(span.lead) or _LISTED_FIRST.fullmatch(span.lead)):
             continue
         if _WITH_OPTION.match(text) and not _USAGE.search(text) and not _WINDOWS.search(text):
             line = _HOLE.sub(_unknown, _PLACE.sub(_unknown, text))

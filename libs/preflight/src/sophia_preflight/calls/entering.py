@@ -7,6 +7,7 @@ what its Dockerfile starts, so that the arguments meet the program that reads th
 from __future__ import annotations
 
 import itertools
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +17,9 @@ from sophia_preflight.calls.compose import service_key
 from sophia_preflight.calls.docker import combined, image_key, interpreted, working_directory
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.model import Call, Caller, ImageBuild, Program, Script, Site, Started, System, Trace
+from sophia_preflight.clusters.objects import items_of
+from sophia_preflight.clusters.templates import outlined, templates
+from sophia_preflight.readers import yaml
 from sophia_preflight.readers.compose import Project, Service, command_words
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.tree import Node
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from sophia_preflight.context import BuildContext, Context
 
 _EXAMPLE = re.compile(r"(^|/)(examples?|samples?|demos?|tutorials?|docs?)/")
+_DEEPEST = 6
 _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
 """What Kubernetes puts a variable's value for."""
 
@@ -34,7 +39,8 @@ def started(context: Context) -> Iterator[Call]:
     """Calls that images make with what they are told."""
     images = NamedImages(context)
     seen: set[tuple[object, ...]] = set()
-    told = (_told(context, images), _run(context), _services(context, images), _workloads(context, images))
+    clusters = (_workloads(context, images), _charts(context, images))
+    told = (_told(context, images), _run(context), _services(context, images), *clusters)
     for call in itertools.chain.from_iterable(told):
         key = (call.place, call.text, call.site.owner)
         if key not in seen:
@@ -150,7 +156,11 @@ def _with(entry: Sequence[str], words: Sequence[Word]) -> Iterator[list[Word]]:
 def _told(context: Context, images: NamedImages) -> Iterator[Call]:
     for call in context.typed:
         match call.target:
-            case Started(image=image, arguments=[_, *_] as words, entrypoint=None) if found := images.find(image.value):
+            case Started(image=image, arguments=[_, *_] as words, entrypoint=None):
+                if (found := images.find(image.value)) is None:
+                    if words[0].value in context.entries and _is_ours(context, _name(image.value)):
+                        yield from _calls(list(words), replace(call.site, system=System.UNKNOWN, directory=UNKNOWN))
+                    continue
                 made, stage = found
                 key = image_key(made.path, stage.index, len(stage.instructions))
                 directory = working_directory(made, stage)
@@ -200,14 +210,16 @@ def _services(context: Context, images: NamedImages) -> Iterator[Call]:
             image = service.get("image")
             if image is not None and not service.has("build") and _is_of_then(path, image.text):
                 continue
+            if image is not None and not service.has("build") and words[0].value in context.entries:
+                if _is_ours(context, _current(image.text)):
+                    site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, service_key(path, name), owner=name)
+                    yield from _calls(words, site)
+                continue
             if found is None:
                 own = _current(image.text) if image is not None and not service.has("build") else ""
                 if image is not None and image.node.text.startswith("${") and not service.has("build"):
                     own = name  # whoever starts it says which image
-                if own and words[0].value in context.entries and _is_ours(context, own):
-                    site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, service_key(path, name), owner=name)
-                    yield from _calls(words, site)
-                elif own and _is_for(context, own, words, sure=own != name):
+                if own and _is_for(context, own, words, sure=own != name):
                     key = service_key(path, name)
                     site = Site(path, Caller.COMPOSE, UNKNOWN, System.UNKNOWN, key, owner=name)
                     yield from _calls([replace(words[0], value=own), *words], site)
@@ -240,6 +252,30 @@ def _workloads(context: Context, images: NamedImages) -> Iterator[Call]:
         for item in items:
             for container in item.pod.all_containers if item.pod is not None else ():
                 yield from _container(context, path, item, container.node, images)
+
+
+def _charts(context: Context, images: NamedImages) -> Iterator[Call]:
+    """What containers run that the templates of charts make, and the commands of our own that their values give."""
+    for directory in context.cluster.charts:
+        file = posixpath.join(directory, "values.yaml")
+        values = yaml.root_of(context.repository.text(file)) if context.repository.is_file(file) else Node(None)
+        yield from _valued(context, file, values)
+        for path in {each.path for each in templates(context.repository, directory)}:
+            made = yaml.parse(outlined(context.repository.text(path), values))
+            for item in items_of(path, made):
+                for container in item.pod.all_containers if item.pod is not None else ():
+                    yield from _container(context, path, item, container.node, images)
+
+
+def _valued(context: Context, path: str, node: Node, depth: int = 0) -> Iterator[Call]:
+    words = [*_words(node["command"]), *_words(node["args"])] if node.is_map else []
+    image = _name(node["image"]["repository"].text) if words else ""
+    if words and not _words(node["command"]) and _is_for(context, image, words, sure=image in context.entries):
+        words = [replace(words[0], value=image), *words]
+    if words and words[0].value in context.entries:
+        yield from _calls(words, Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=path))
+    for _, inner in node.items() if depth < _DEEPEST else ():
+        yield from _valued(context, path, inner, depth + 1)
 
 
 def _container(context: Context, path: str, item: Item, node: Node, images: NamedImages) -> Iterator[Call]:

@@ -240,7 +240,7 @@ def _is_installed(context: Context, call: Call) -> bool:
         case System.UNKNOWN:
             return True
         case System.REMOTE:
-            return call.site.caller is Caller.SYSTEMD
+            return call.site.caller in (Caller.SYSTEMD, Caller.SUPERVISOR)
         case System.IMAGE:
             return any(view.files.installs() for view in context.filesystems(call.site))
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sophia_preflight.model import Place
+from sophia_preflight.readers.tree import Node
+from sophia_preflight.text import UNKNOWN
 
 if TYPE_CHECKING:
     from sophia_preflight.repository import Repository
@@ -65,6 +67,27 @@ def templates(repository: Repository, directory: str) -> Iterator[Template]:
             if kind is not None:
                 yield Template(path, part, start, kind[1], name[1] if name else "", text)
             start += len(part)
+
+
+_EXPRESSION = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
+_VALUE = re.compile(r"\s*\$?\.Values((?:\.\w+)+)(?:\s*\|\s*(?:quote|squote|toString|int|int64|default\s+\S+))*\s*")
+_ALONE = re.compile(r"[ \t]*(?:-[ \t]+)?(?:\{\{.*?\}\}[ \t]*)+")
+
+
+def outlined(text: str, values: Node) -> str:
+    """A template as what it makes would look, line by line: values of the chart put in, the rest of what is filled in
+    unknown; lines that are nothing but expressions are blank."""
+    text = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL)
+
+    def filled(found: re.Match[str]) -> str:
+        said, node = _VALUE.fullmatch(found[1]), values
+        for name in said[1].strip(".").split(".") if said is not None else ():
+            node = node[name]
+        plain = said is not None and node.is_scalar and not node.is_null and re.fullmatch(r"[\w./:@-]+", node.text)
+        return node.text if plain else UNKNOWN
+
+    lines = ("" if _ALONE.fullmatch(line) else _EXPRESSION.sub(filled, line) for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 @dataclass

@@ -312,8 +312,9 @@ class _Match:
         if extra is not None:  # a word of which nothing is known may be an option, or no word at all
             said = shown(extra.value)
             yield Mismatch(Problem.EXTRA, f"it has no place for `{said}`", said, extra)
-        if len(self.operands) == len(self.parser.operands):
-            for operand, word in zip(self.parser.operands, self.operands, strict=True):
+        whole = len(self.operands) == len(self.parser.operands)
+        for operand, word in zip(self.parser.operands, self.operands, strict=False):
+            if whole or operand.name.startswith("$"):  # by its place
                 yield from self.chosen(operand.name, operand.choices, word)
                 yield from self.counts(operand.name, operand.number, word)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sophia_preflight.calls.options import part
+from sophia_preflight.interfaces.choosing import firsts_of, with_choices
 from sophia_preflight.interfaces.insisting import insist
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 from sophia_preflight.readers import shell
@@ -59,11 +60,12 @@ def interface_of(commands: list[Command], text: str) -> Interface:
             insist(options.parser, commands, text, lambda commands: _leaves(commands, functions))
         chosen = _after_options(commands, functions, text)
         return _together(options, chosen) if chosen is not None and chosen.known else options
-    firsts = _firsts(reached, body)
+    firsts = firsts_of(reached, body)
     for each in reached:
         if isinstance(each, Case) and (_is_parameter(each.subject, "1") or _is_one_of(each.subject, firsts)):
             return _chosen(each, functions, optional=firsts.get(_only(each.subject), False))
     required = _required(commands, functions, strict=_STRICT_PROGRAM.match(text) is not None)
+    required = with_choices(required, reached, body, lambda commands: _leaves(commands, functions))
     if not required.known:
         for each in reached:
             if isinstance(each, If) and (chain := _chain(each, firsts, functions)) is not None:
@@ -92,24 +94,6 @@ def _only(word: shell.ShellWord) -> str:
 
 def _is_one_of(word: shell.ShellWord, names: dict[str, bool]) -> bool:
     return _only(word) in names
-
-
-def _firsts(commands: list[Command], text: str) -> dict[str, bool]:
-    """Variables that hold the first word and are nothing else but a default; whether they have one."""
-    values: dict[str, list[shell.ShellWord]] = {}
-    for each in commands:
-        if isinstance(each, Simple):
-            for assignment in each.assignments:
-                if not isinstance(assignment.value, list):
-                    values.setdefault(assignment.name, []).append(assignment.value)
-    found: dict[str, bool] = {}
-    for name, given in values.items():
-        others = [each for each in given if _only(each) != "1"]
-        if len(others) < len(given) and all(_pattern(each) and "*" not in _pattern(each) for each in others):
-            operators = [part.operator for each in given for part in each.parts if isinstance(part, Variable)]
-            found[name] = bool(others or any(operators))
-    changed = re.search(r"\bshift\b|\bset\s+--|\bread\b|\beval\b", text)
-    return {} if changed else found
 
 
 def _chain(chain: If, firsts: dict[str, bool], functions: dict[str, Command]) -> Interface | None:
@@ -336,7 +320,7 @@ def _after_options(commands: list[Command], functions: dict[str, Command], text:
             said, *lines = text.split("\n")[each.words[0].line - 1 :]
             if "OPTIND" not in said or len(each.words) != 2:
                 return None
-            firsts = _firsts(rest, "\n".join(line for line in lines if not line.lstrip().startswith("#")))
+            firsts = firsts_of(rest, "\n".join(line for line in lines if not line.lstrip().startswith("#")))
             ending = _Counted(functions)
             for case in rest:
                 if isinstance(case, Case):
