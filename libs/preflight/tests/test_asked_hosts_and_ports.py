@@ -138,6 +138,58 @@ spec:
 """
 
 
+FROM_OUTSIDE = """
+=== compose.yaml
+services:
+  shop:
+    image: registry.example.com/shop:1.4
+    environment: {DATABASE_URL: "postgresql://${USER:-shop}:${PASSWORD:-shop}@%s:5432/shop"}
+  db: {image: "postgres:16"}
+"""
+WATCHED = """
+=== compose.yaml
+services:
+  alerts: {image: "prom/alertmanager:v0.27.0"}
+  store:
+    image: prom/prometheus:v3.5.0
+    volumes: ["./prometheus:/etc/prometheus"]
+  grafana:
+    image: grafana/grafana:12.1.0
+    volumes: ["./grafana:/etc/grafana/provisioning"]
+=== prometheus/prometheus.yml
+alerting: {alertmanagers: [{static_configs: [{targets: ["%s:9093"]}]}]}
+scrape_configs: []
+=== grafana/datasources/all.yml
+apiVersion: 1
+datasources: [{name: Metrics, type: prometheus, url: "http://%s:9090"}]
+"""
+NEEDED = """
+=== k8s/shop.yaml
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: %s}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers: [{name: shop, image: "registry.example.com/shop:1"}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: shop-data}}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: shop}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: %s}
+  maxReplicas: 3
+"""
+
+
 @pytest.mark.parametrize(
     ("example", "said"),
     [
@@ -148,6 +200,11 @@ spec:
         (TOLD % 9500, "`9500`"),
         (RUN % 8080, "`8080`"),
         (FILLED % ("shops", 8080), "`app: shops`"),
+        (FROM_OUTSIDE % "postgres", "`postgres`"),
+        (WATCHED % ("alertmanager", "store"), "`alertmanager`"),
+        (WATCHED % ("alerts", "prometheus"), "`prometheus`"),
+        (NEEDED % ("data", "shop"), "`shop-data`"),
+        (NEEDED % ("shop-data", "shop-server"), "`shop-server`"),
         (FILLED % ("shop", 8081), "8081"),
     ],
 )
@@ -157,7 +214,19 @@ def test_what_nobody_answers_is_found(example: str, said: str, blocking: Blockin
 
 
 @pytest.mark.parametrize(
-    "example", [THERE, PROBED % 8080, TOLD % 9000, RUN % 8000, FILLED % ("shop", 8080), FILLED % ("shop", "__PORT__")]
+    "example",
+    [
+        FROM_OUTSIDE % "db",
+        FROM_OUTSIDE % "${HOST:-postgres}",
+        WATCHED % ("alerts", "store"),
+        NEEDED % ("shop-data", "shop"),
+        THERE,
+        PROBED % 8080,
+        TOLD % 9000,
+        RUN % 8000,
+        FILLED % ("shop", 8080),
+        FILLED % ("shop", "__PORT__"),
+    ],
 )
 def test_what_may_be_answered_is_not(example: str, blocking: Blocking) -> None:
     assert not blocking(example)

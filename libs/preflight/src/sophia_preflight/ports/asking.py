@@ -34,6 +34,7 @@ class Asked:
 
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
+_FROM_OUTSIDE = re.compile(r"\$\{[^}]*\}|\$\w+")
 _STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
 """Schemes of addresses that are asked for and never shown."""
 _HOST = re.compile(r"[a-z][a-z0-9_-]*")
@@ -101,9 +102,12 @@ def _by_variables(each: Used) -> Iterator[Asked]:
             continue
         text, assumed = interpolated(part.node.text)
         place = part.node.place(part.file.path)
+        written = _FROM_OUTSIDE.sub("", part.node.text)
         for found in _URL.finditer(text):
             if _HOST.fullmatch(found[2]):
-                yield Asked(found[2], found[3] or "", place, f"`{name}`", "variable", found[1], assumed)
+                where = found[2] + (f":{found[3]}" if found[3] else "")
+                known = re.search(rf"(?<![\w.-]){re.escape(where)}(?![\w-])", written) is not None
+                yield Asked(found[2], found[3] or "", place, f"`{name}`", "variable", found[1], assumed and not known)
         kind = "variable" if _ADDRESSED.search(name) else "word"
         pieces = re.split(r"[,;\s]+", text)
         for address in filter(None, map(_NAMED.fullmatch, pieces)):
@@ -251,6 +255,7 @@ def _by_files(context: Context, each: Used) -> Iterator[Asked]:
     """By addresses in the settings that the service is given, whatever reads them."""
     own = names_of(each)
     for path in _given_files(context, each):
+        yield from _sources(context, path)
         text = _REMARK.sub(lambda match: " " * len(match[0]), context.repository.text(path))
         if _OF_NGINX.search(text):
             continue
@@ -260,6 +265,15 @@ def _by_files(context: Context, each: Used) -> Iterator[Asked]:
             if host not in own:
                 place = Place(path, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
                 yield Asked(host, port, place, f"`{path}`", "word")
+
+
+def _sources(context: Context, path: str) -> Iterator[Asked]:
+    """By the sources of data that Grafana is given."""
+    for source in context.documents[path].root["datasources"].elements() if path in context.documents else ():
+        found = _ANY_URL.search(source["url"].text)
+        if found is not None:
+            by = f"the source `{source['name'].text}`"
+            yield Asked(found[1], found[2], source["url"].place(path), by, "variable", "http")
 
 
 def _given_files(context: Context, each: Used) -> list[str]:
@@ -326,7 +340,14 @@ def _proxied(path: str, text: str) -> Iterator[Asked]:
 
 
 def _scraped(context: Context, path: str) -> Iterator[Asked]:
-    for job in context.documents[path].root["scrape_configs"].elements():
+    root = context.documents[path].root
+    for manager in root["alerting"]["alertmanagers"].elements():
+        for target in (one for each in manager["static_configs"].elements() for one in each["targets"].elements()):
+            host, _, port = target.text.partition(":")
+            if _HOST.fullmatch(host):
+                by = "the configuration of alerts"
+                yield Asked(host, port if PORT.fullmatch(port) else "", target.place(path), by, "scrape")
+    for job in root["scrape_configs"].elements():
         if job["relabel_configs"].elements():
             continue
         for each in job["static_configs"].elements():

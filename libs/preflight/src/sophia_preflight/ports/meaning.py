@@ -51,7 +51,7 @@ def _named(one: Asked, services: list[Used]) -> Used | None:
 def _on_port(each: Used, one: Asked, services: list[Used], ports: Mapping[int, Ports]) -> Used | None:
     """The other service with the port that is asked for, which few have: its name has changed."""
     others = [other for other in services if other is not each and one.port in ports[id(other)].all]
-    sure = one.port not in _COMMON and (one.scheme or one.kind == "scrape")
+    sure = one.kind == "scrape" or (one.port not in _COMMON and one.scheme)
     if len(others) > 1:  # those whose name begins or ends like the one that is asked for
         words = set(re.split(r"[-_]", one.host))
         others = [other for other in others if words & set(re.split(r"[-_]", other.service.name))]

@@ -113,16 +113,17 @@ def _sibling(name: str, known: list[str]) -> list[str]:
 
 
 def _idle(item: Item, scope: Scope, reference: Reference) -> list[str]:
-    """The only object that the kustomization beside a manifest generates, or account beside it, that no pods need."""
+    """The only object that nobody needs: made by the kustomization beside a manifest, or an account, claim or workload
+    beside it."""
     used = {(each.kind, each.name.text) for pod in scope.pods for each in references(pod)}
-    made = {
-        each.name
-        for each in scope.of(reference.kind)
-        if (is_kustomization(each.path) or reference.kind == "ServiceAccount")
-        and posixpath.dirname(each.path) == posixpath.dirname(item.path)
-    }
+    used |= {(each.kind, each.name.text) for one in scope.items for each in _others(one)}
+    beside = [each for each in scope.of(reference.kind) if posixpath.dirname(each.path) == posixpath.dirname(item.path)]
+    own = reference.kind in ("ServiceAccount", "PersistentVolumeClaim") or reference.by == "the target"
+    made = {each.name for each in beside if is_kustomization(each.path) or own}
     found = [name for name in made if (reference.kind, name) not in used]
-    return found if len(found) == 1 and found[0].split("-")[0] == reference.name.text.split("-")[0] else []
+    same = len(beside) == 1 and own and beside[0].path == item.path
+    alike = same or (bool(found) and found[0].split("-")[0] == reference.name.text.split("-")[0])
+    return found if len(found) == 1 and alike else []
 
 
 def _unbound(item: Item, scope: Scope) -> list[str]:
