@@ -569,6 +569,24 @@ PAIRS = {
         '=== settings/shop_arena/base/filesystem/opt/app.conf\napi_key = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
         '=== settings/shop/base/filesystem/opt/app.conf\napi_key = "BWrlnsXGCqIhm5lXvogoFMRFul4ZTsoNguzudlcvL"\n',
     ),
+    "a program that a recipe compiles where nothing is": (
+        """
+        === chip/Makefile
+        build:
+        \tverilator --cc --exe --build top.v
+        run:
+        \t./obj_dir/Vtop
+        === chip/top.v
+        """,
+        """
+        === chip/Makefile
+        build:
+        \tverilator --cc --exe --build top.v
+        run:
+        \t./obj_dir/top.sh
+        === chip/top.v
+        """,
+    ),
     "services that run": (
         """
         === compose.yaml

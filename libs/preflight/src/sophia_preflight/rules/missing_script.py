@@ -38,7 +38,7 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
         return
     location = context.script(call)
     location = location if location.found or location.missing else below_variable(context, call)
-    if not location.missing or _is_told_to_compile(context, call, target):
+    if not location.missing or _is_told_to_compile(context, call, target) or _is_compiled(context, call, location.path):
         return
     severity, blocks = consequence(call.site)
     confidence = location.confidence.at_most(Confidence.LIKELY) if target.path.assumed else location.confidence
@@ -83,6 +83,13 @@ def _is_environment(target: Script) -> bool:
     """`activate` of a virtual environment and files of settings, which nobody commits."""
     name = posixpath.basename(target.path.value)
     return target.interpreter == "source" and (name in ("activate", "env") or name.startswith(".") or ".env" in name)
+
+
+def _is_compiled(context: Context, call: Call, path: str) -> bool:
+    """Whether a makefile starts a program without an ending in a directory that only its own recipes can make."""
+    directory, name = posixpath.split(path)
+    started = call.site.caller is Caller.MAKE and isinstance(call.target, Script) and not call.target.interpreter
+    return started and "." not in name and directory not in ("", ".") and not context.repository.is_directory(directory)
 
 
 def _is_told_to_compile(context: Context, call: Call, target: Script) -> bool:
