@@ -68,6 +68,36 @@ _COMPLETED = """
         parser.add_argument("--from").completer = print
         parser.parse_args()
 """
+_NEWER = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        requires-python = ">=3.12"
+        [project.scripts]
+        shop = "shop.main:app"
+        === shop/__init__.py
+        === shop/app.py
+        import typer
+        app = typer.Typer()
+        @app.command()
+        def local(): ...
+        @app.command()
+        def sell(): ...
+        === shop/main.py
+        from shop.app import app
+        from shop.commands import wiki
+        === shop/commands/__init__.py
+        === shop/commands/wiki.py
+        import typer
+        from shop.app import app
+        wiki_app = typer.Typer()
+        app.add_typer(wiki_app, name="wiki")
+        {line}
+        @wiki_app.command()
+        def status(): ...
+        === run.sh
+        shop {command}
+"""
 PAIRS = {
     "a command whose module may be missing": (_MOUNTED.format(verb="deploy"), _MOUNTED.format(verb="deply")),
     "files that are executed into a package": (
@@ -586,6 +616,10 @@ PAIRS = {
         \t./obj_dir/top.sh
         === chip/top.v
         """,
+    ),
+    "commands in a file of a newer Python than the one that reads it": (
+        _NEWER.format(line="type Name = str", command="wiki status"),
+        _NEWER.format(line="Name = str", command="wikis status"),
     ),
     "services that run": (
         """

@@ -203,7 +203,9 @@ def _python(path: str, text: str) -> Facts:
         line = text.split("\n")[fault.line - 1] if fault.line <= text.count("\n") + 1 else ""
         old = is_python_2(fault.message, line)
         need = None if old else newer_need(fault.message, line, fault.line)
-        return Facts("python", data=PythonFacts(fault, open=True, need=need, is_python_2=old))
+        broken = PythonFacts(fault, open=True, need=need, is_python_2=old)
+        broken.speaks, broken.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
+        return Facts("python", data=broken)
     except (ValueError, RecursionError, MemoryError) as error:
         return Facts("python", data=PythonFacts(Fault("syntax", str(error) or "it cannot be parsed", 1, 1)))
     trace = Trace()

@@ -92,6 +92,8 @@ class Programs:
         files += [file for file in dict.fromkeys(file for _, _, file, _ in plugged) if file not in files]
         self._taken = set(files)
         units = [unit for each in files if (unit := self._unit(each)) is not None]
+        if len(units) < len(files):
+            return Interface("unknown")  # of what a newer Python reads, this one sees nothing
         for number, unit in enumerate(units):
             unit.suffix = f"·{number}" if number else ""
         for unit in units:
