@@ -49,6 +49,8 @@ def test_a_failure_that_the_caller_goes_on_from_does_not_block(name: str, text: 
         ("deploy.sh", 'if command -v python3; then\n  P=python3\nelse\n  P=python\nfi\n"$P" gone.py\n'),
         ("deploy.sh", '"$PYTHON_BIN" "$(dirname "$0")/gone.py" --all\n'),
         ("deploy.sh", SHELL.format("FAILED=yes") + 'if [ "$FAILED" = yes ]; then\n  exit 1\nfi\n'),
+        ("deploy.sh", "failed=0\n" + SHELL.format("failed=1") + 'exit "$failed"\n'),
+        ("deploy.sh", "trap './gone.sh' EXIT\ntrue\n"),
         ("deploy.py", PYTHON.format("sys.exit(1)")),
     ],
 )

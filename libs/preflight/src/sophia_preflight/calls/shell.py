@@ -279,11 +279,15 @@ class _Follower:
         negated = bool(condition) and isinstance(condition[-1], Pipeline) and condition[-1].negated
         kept = self.guard, self.decisive
         failed = body if negated else otherwise
-        self.decisive = any(self.ends(each) for each in failed) or not self.failing.isdisjoint(marks(failed))
+        self.decisive = any(self.ends(each) for each in failed) or self.notes_failure(failed)
         if not self.decisive:
             self.guard = self.guard.tolerant()
         self.commands(condition)
         self.guard, self.decisive = kept
+
+    def notes_failure(self, commands: Sequence[Command]) -> bool:
+        """Whether commands set a variable for which, or with which, the script gives up in the end."""
+        return any(mark in self.failing or (mark[0] in self.statuses and mark[1] != "0") for mark in marks(commands))
 
     def tests(self, condition: Sequence[Command]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Paths that are there when the condition holds, and paths that are there when it fails."""
@@ -387,7 +391,7 @@ class _Follower:
         elif name == "eval" and len(words) > 1:
             text = " ".join(word.value for word in words[1:])
             _followed(replace(words[1], value=text), self.here().deeper())
-        elif name == "trap" and len(words) > 1 and " " in words[1].value:
+        elif name == "trap" and len(words) > 2 and re.search(r"[ /]", words[1].value):
             _followed(words[1], self.here().deeper())
         elif name == "command" and len(words) > 1 and words[1].value in ("-v", "-V"):
             return
@@ -509,7 +513,7 @@ class _Follower:
         """The words that a word becomes."""
         place = self.snippet.place(word.line, word.column)
         if listed := self.array(word):
-            return [replace(each, line=place.line, column=place.column) for each in listed]
+            return listed
         value, assumed, glob = self.value(word.parts)
         made = Word(value, place.line, place.column, assumed, glob)
         if word.bare and "{" in value:
