@@ -86,7 +86,46 @@ HEADED = """
 """
 
 
-@pytest.mark.parametrize("text", [HOOKS, WHEELS, VERSION, AGENT, EXAMPLE, PAGE, NEARLY, HEADED])
+STDIO = """
+    === chat/client.py
+    import sys
+    from mcp import StdioServerParameters
+
+
+    def parameters():
+        return StdioServerParameters(command=sys.executable, args=["chat/servers/SCRIPT", "--all"], env=None)
+    === chat/servers/update.sh
+    true
+"""
+CLIENTS = """
+    === chat/client.py
+    from langchain_mcp_adapters.client import MultiServerMCPClient
+
+    client = MultiServerMCPClient(
+        {"one": {"command": "bash", "args": ["chat/servers/SCRIPT"], "transport": "stdio"}, "two": {"url": "http://a"}}
+    )
+    === chat/servers/update.sh
+    true
+"""
+LOADED = """
+    === tools/check.py
+    import importlib.util
+    from pathlib import Path
+
+    ROOT = Path(__file__).resolve().parents[1]
+
+
+    def load():
+        return importlib.util.spec_from_file_location("one", ROOT / "tools/SCRIPT")
+
+
+    load()
+    === tools/update.sh
+    true
+"""
+
+
+@pytest.mark.parametrize("text", [STDIO, CLIENTS, LOADED, HOOKS, WHEELS, VERSION, AGENT, EXAMPLE, PAGE, NEARLY, HEADED])
 @pytest.mark.parametrize(("script", "count"), [("update.sh", 0), ("updater.sh", 1)])
 def test_a_script_that_is_told_there_and_is_gone_blocks(text: str, script: str, count: int, tmp_path: Path) -> None:
     for path, content in tree(text.replace("SCRIPT", script)).items():

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sophia_preflight.calls import ansible, docker, documents, make, projects, settings, starting, tox
+from sophia_preflight.calls import ansible, docker, documents, make, projects, settings, starting, telling, tox
 from sophia_preflight.calls import compose as compose_calls
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
@@ -210,7 +210,7 @@ def _python(path: str, text: str) -> Facts:
         return Facts("python", data=PythonFacts(Fault("syntax", str(error) or "it cannot be parsed", 1, 1)))
     trace = Trace()
     try:
-        makes_calls = bool(python_calls.HINTS.search(text))
+        makes_calls = bool(telling.HINTS.search(text))
         is_program = "__main__" in text or text.startswith("#!") or path.endswith("__main__.py") or _parses(tree, text)
         nodes = nodes_of(tree) if makes_calls or is_program else []
         if makes_calls:

@@ -16,34 +16,27 @@ from functools import cached_property
 from typing import TypeAlias
 
 from sophia_preflight.calls.commands import interpret
-from sophia_preflight.calls.model import Attribute, Caller, Guard, Module, Produced, Script, Site, System, Trace
+from sophia_preflight.calls.model import (
+    Attribute,
+    Caller,
+    Guard,
+    Module,
+    Needed,
+    Produced,
+    Script,
+    Site,
+    System,
+    Trace,
+)
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
+from sophia_preflight.calls.telling import AS_SHELL, CONCERNING, FOREIGN_WRAPPERS, RUNS, is_of_servers, servers
 from sophia_preflight.calls.wrapping import Wrapper, arguments_of, wrappers
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, ROOT, UNKNOWN, Word, is_known, joined, named, plain
 
-HINTS = re.compile(
-    r"uvicorn\.run|nox|\binvoke\b|subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
-    r"|\bsession\.run\(|\.write_text\(|\bopen\([^)\n]*['\"][wax]b?\+?['\"]"
-)
-"""A text without any of these makes no calls that would be found here."""
 MOST_STEPS = 60_000
 MOST_ITEMS = 30
-_RUNS = frozenset(
-    f"subprocess.{name}"
-    for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput")
-) | {"asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "os.system", "os.popen"}
-_AS_SHELL = frozenset({"os.system", "os.popen", "asyncio.create_subprocess_shell", "subprocess.getoutput",
-                       "subprocess.getstatusoutput"})  # fmt: skip
-_FOREIGN_WRAPPERS = frozenset(
-    {"run_command", "run_cmd", "execute_command", "run_shell", "run_shell_command", "exec_cmd"}
-)
-
-_CONCERNING = named(
-    "run call check_call check_output Popen getoutput getstatusoutput create_subprocess_exec create_subprocess_shell "
-    "system popen chdir run_path run_module execv execvp execve execvpe open write_text write_bytes touch"
-)
 _FAILURES = frozenset({"Exception", "BaseException", "subprocess.CalledProcessError", "subprocess.SubprocessError"})
 _APPLICATION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _OF_NOX = named("run run_always run_install install")
@@ -122,8 +115,8 @@ class _Follower:
 
     def concerns(self, node: ast.expr) -> bool:
         name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        known = name in _CONCERNING or name in self.wrappers or name in _FOREIGN_WRAPPERS
-        return known or self.dotted(node) in _RUNS
+        known = name in CONCERNING or name in self.wrappers or name in FOREIGN_WRAPPERS
+        return known or is_of_servers(name) or self.dotted(node) in RUNS
 
     def functions(
         self, body: Sequence[ast.stmt], inside: str
@@ -172,7 +165,7 @@ class _Follower:
         return ".".join([self.imported.get(node.id, node.id), *reversed(parts)])
 
     def find_wrappers(self) -> None:
-        running = [node for node in self.all_calls if node.args and self.dotted(node.func) in _RUNS]
+        running = [node for node in self.all_calls if node.args and self.dotted(node.func) in RUNS]
         functions = self.functions(self.tree.body, "") if running else ()
         self.wrappers = wrappers((function for _, function in functions), running, self.dotted)
 
@@ -375,7 +368,7 @@ class _Follower:
 
     def call(self, node: ast.Call, scope: Scope) -> None:
         name = self.dotted(node.func)
-        if name in _RUNS:
+        if name in RUNS:
             self.run(node, name, scope)
             return
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -392,6 +385,9 @@ class _Follower:
                     run.call(Module(value, (Word(MANY),), (run.site.directory,)), [value])
             case "os.execv" | "os.execvp" | "os.execve" | "os.execvpe" if len(node.args) > 1:
                 self.argv(self.value(node.args[1], scope), self.here(scope))
+            case "importlib.util.spec_from_file_location" | "spec_from_file_location" if len(node.args) > 1:
+                if isinstance(value := self.value(node.args[1], scope), Word):
+                    self.here(scope).call(Needed(value, "the module that is loaded"), [value])
             case "uvicorn.run" if node.args and isinstance(node.args[0], ast.Constant):
                 self.served(node.args[0], scope)
             case "open" | "io.open" if len(node.args) > 1 or node.keywords:
@@ -412,6 +408,9 @@ class _Follower:
             self.argv(self.elements(words, scope), self.here(scope))
         elif method == "run" and node.args and re.fullmatch(r"(c|ctx|context)\.run", name) and self.has_tasks:
             self.command(node.args[0], self.here(scope), scope, shell=True)
+        elif is_of_servers(method or name):
+            for words in servers(node):
+                self.argv(self.elements(words, scope), self.here(scope))
         else:
             called = method or name
             own = isinstance(node.func, ast.Name) or (
@@ -420,7 +419,7 @@ class _Follower:
                 and node.func.value.id in ("self", "cls")
             )
             wrapper = self.wrappers.get(called) if own else None
-            if wrapper is None and called in _FOREIGN_WRAPPERS and called in self.imported:
+            if wrapper is None and called in FOREIGN_WRAPPERS and called in self.imported:
                 wrapper = Wrapper(0, "command", "cwd")
             if wrapper is not None:
                 self.wrapped(node, wrapper, scope)
@@ -447,7 +446,7 @@ class _Follower:
         command = node.args[0] if node.args else named.get("args")
         if command is None:
             return
-        shell = name in _AS_SHELL or (isinstance(flag := named.get("shell"), ast.Constant) and bool(flag.value))
+        shell = name in AS_SHELL or (isinstance(flag := named.get("shell"), ast.Constant) and bool(flag.value))
         self.command(command, run, scope, shell=shell)
 
     def command(self, node: ast.expr, run: Run, scope: Scope, *, shell: bool) -> None:
@@ -612,7 +611,7 @@ class _Follower:
 
     def attribute(self, node: ast.Attribute, scope: Scope) -> Value:
         name = self.dotted(node)
-        if name == "sys.executable":
+        if name in ("sys.executable", "os.sys.executable"):
             return self.word(node, "python")
         if node.attr in ("parent", "name", "stem"):
             value = self.value(node.value, scope)
