@@ -125,7 +125,20 @@ LOADED = """
 """
 
 
-@pytest.mark.parametrize("text", [STDIO, CLIENTS, LOADED, HOOKS, WHEELS, VERSION, AGENT, EXAMPLE, PAGE, NEARLY, HEADED])
+MKDOCS = """
+    === mkdocs.yml
+    site_name: Shop
+    hooks: [scripts/SCRIPT]
+    markdown_extensions:
+      - pymdownx.emoji: {emoji_index: !!python/name:material.extensions.emoji.twemoji }
+    === scripts/update.sh
+    true
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [MKDOCS, STDIO, CLIENTS, LOADED, HOOKS, WHEELS, VERSION, AGENT, EXAMPLE, PAGE, NEARLY, HEADED]
+)
 @pytest.mark.parametrize(("script", "count"), [("update.sh", 0), ("updater.sh", 1)])
 def test_a_script_that_is_told_there_and_is_gone_blocks(text: str, script: str, count: int, tmp_path: Path) -> None:
     for path, content in tree(text.replace("SCRIPT", script)).items():

@@ -274,6 +274,20 @@ def _tasks(path: str, root: Node, found: Trace) -> None:
                 _run(Snippet(path, told, line, text.column), at, found)
 
 
+def _mkdocs(path: str, root: Node, found: Trace) -> None:
+    """What MkDocs runs, and looks for, while it makes pages."""
+    site = _beside(path, Caller.TASK)
+    plugins = [each["gen-files"]["scripts"] for each in root["plugins"].elements() if each.is_map]
+    plugins += [root["plugins"]["gen-files"]["scripts"]] if root["plugins"].is_map else []
+    for hook in (each for part in (root["hooks"], *plugins) for each in part.elements()):
+        _file(hook, "the hook that MkDocs runs", site, found)
+    if root["theme"]["custom_dir"].text:
+        node = root["theme"]["custom_dir"]
+        word = Word(node.text, node.line, node.column)
+        needed = Needed(word, "the directory of the theme", directory=True)
+        found.calls.append(Call(needed, site, node.place(path), node.text))
+
+
 def _builders(path: str, root: Node, found: Trace) -> None:
     """Steps of Cloud Build: the builder's name says which program its words are for."""
     for step in root["steps"].elements():
@@ -424,6 +438,7 @@ _TEXTS: dict[str, _Read] = {
 }
 _DOCUMENTS: dict[str, _Read] = {
     r"tsconfig(\.[\w-]+)?\.json": _compiled,
+    r"mkdocs\.ya?ml": _mkdocs,
     r"azure-pipelines[\w.-]*\.ya?ml": _azure,
     r"[Tt]askfile(\.dist)?\.ya?ml": _tasks,
     r"\.pre-commit-config\.yaml": _hooks,

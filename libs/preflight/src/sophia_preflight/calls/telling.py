@@ -46,10 +46,7 @@ def servers(node: ast.Call) -> list[list[ast.expr]]:
             keys = [key.value if isinstance(key, ast.Constant) else "" for key in each.keys]
             told.append({str(key): value for key, value in zip(keys, each.values, strict=True)})
     return [
-        [
-            each["command"],
-            *(args.elts if isinstance(args := each["args"], ast.List) else [ast.Starred(args, ast.Load())]),
-        ]
+        [each["command"], ast.Starred(each["args"], ast.Load())]
         for each in told
         if "command" in each and "args" in each
     ]
