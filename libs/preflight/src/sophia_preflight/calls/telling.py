@@ -45,8 +45,5 @@ def servers(node: ast.Call) -> list[list[ast.expr]]:
         if isinstance(each, ast.Dict):
             keys = [key.value if isinstance(key, ast.Constant) else "" for key in each.keys]
             told.append({str(key): value for key, value in zip(keys, each.values, strict=True)})
-    return [
-        [each["command"], ast.Starred(each["args"], ast.Load())]
-        for each in told
-        if "command" in each and "args" in each
-    ]
+    whole = [each for each in told if "command" in each and "args" in each]
+    return [[each["command"], ast.Starred(each["args"], ast.Load())] for each in whole]
