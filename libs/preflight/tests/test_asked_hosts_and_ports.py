@@ -190,6 +190,37 @@ spec:
 """
 
 
+BEFORE = """
+=== k8s/shop.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: %s}
+spec: {selector: {app: redis}, ports: [{port: 6379}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  selector: {matchLabels: {app: redis}}
+  template:
+    metadata: {labels: {app: redis}}
+    spec: {containers: [{name: redis, image: "redis:8", ports: [{containerPort: 6379}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+        - name: shop
+          image: registry.example.com/shop:1
+          env: [{name: CACHE_URL, value: "redis://%s:6379/0"}]
+"""
+
+
 @pytest.mark.parametrize(
     ("example", "said"),
     [
@@ -201,6 +232,8 @@ spec:
         (RUN % 8080, "`8080`"),
         (FILLED % ("shops", 8080), "`app: shops`"),
         (FROM_OUTSIDE % "postgres", "`postgres`"),
+        (BEFORE % ("cache", "redis"), "`cache`"),
+        (BEFORE % ("cache", "redis.default.svc.cluster.local"), "`cache`"),
         (WATCHED % ("alertmanager", "store"), "`alertmanager`"),
         (WATCHED % ("alerts", "prometheus"), "`prometheus`"),
         (NEEDED % ("data", "shop"), "`shop-data`"),
@@ -217,6 +250,8 @@ def test_what_nobody_answers_is_found(example: str, said: str, blocking: Blockin
     "example",
     [
         FROM_OUTSIDE % "db",
+        BEFORE % ("redis", "redis"),
+        BEFORE % ("cache", "other"),
         FROM_OUTSIDE % "${HOST:-postgres}",
         WATCHED % ("alerts", "store"),
         NEEDED % ("shop-data", "shop"),

@@ -318,6 +318,8 @@ def _addresses(item: Item, scope: Scope) -> Iterator[Finding]:
         for host, space, port in dict.fromkeys(_asked(value.text, waits=name in ("command", "args"))):
             services = [each for each in scope.find("Service", host) if each.api == "v1"]
             services = [each for each in services if space in ("", each.namespace) or not each.namespace]
+            if not services and not scope.changed(item, "value", "data", "args", "command"):
+                yield from _renamed(item, name, value, host, port, scope)
             if (
                 len(services) != 1
                 or scope.changed(services[0], "ports", "port")
@@ -339,6 +341,30 @@ def _addresses(item: Item, scope: Scope) -> Iterator[Finding]:
                 f"{name} {host}:{port} of {item.said}",
                 confidence=Confidence.LIKELY,
             )
+
+
+def _renamed(item: Item, name: str, value: Node, host: str, port: str, scope: Scope) -> Iterator[Finding]:
+    """A host that only a workload is called, where the one service before its pods has another name, and the port."""
+    if not scope.closed or scope.affixes or any(each.name == host for each in scope.of("Service", "Endpoints")):
+        return
+    pods = [pod for pod in scope.pods if host in (pod.item.name, pod.labels.get("app"))]
+    meant = [
+        each
+        for each in scope.of("Service")
+        if each.api == "v1"
+        and (selector := equal_labels(each.node["spec"]["selector"]))
+        and any(pod in pods for pod in scope.matching(selector, each.namespace))
+        and port in {entry["port"].text for entry in each.node["spec"]["ports"].elements()}
+    ]
+    if len(meant) == 1 and meant[0].name != host:
+        yield _found(
+            item,
+            f"`{name}` of {item.said} asks for the host `{host}`, and the service of these pods is `{meant[0].name}`",
+            [Involved(value.place(item.path), "call"), Involved(meant[0].place, "the one that is there")],
+            f"{name} {host} of {item.said}",
+            confidence=Confidence.LIKELY,
+            why="the name is not found",
+        )
 
 
 def _asked(text: str, *, waits: bool) -> Iterator[tuple[str, str, str]]:
