@@ -370,3 +370,42 @@ def test_recipes_of_just_have_parameters_with_defaults(default: str, blocking: B
     recipe = "    === justfile\n    go kind scope=%s:\n        python tool.py --%s {{scope}}\n"
     assert not blocking(TOOL + recipe % (default, "input"))
     assert len(blocking(TOOL + recipe % (default, "selected"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"), [("--port -3", 0), ("--port -x", 0), ("--port", 1), ("--port --port 3", 1), ("--port 3 -x", 1)]
+)
+def test_values_may_look_like_options_that_are_none(words: str, wrong: int, blocking: Blocking) -> None:
+    shop = SHOP.replace("port: int = typer.Option(1", "port: str = typer.Option('1'")
+    assert bool(blocking(f"{shop}    === run.sh\n    shop serve {words}\n")) == bool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("program", "good", "bad"),
+    [
+        ("import sys\n    if len(sys.argv) != 3:\n        sys.exit('usage')", "one two", "one"),
+        (
+            "import sys, click\n    @click.command()\n    @click.option('--go')\n    def w(go): pass\n    if __name__ == '__main__': w()",
+            "--go x",
+            "--stop x",
+        ),
+    ],
+)
+def test_programs_begin_in_more_than_one_way(program: str, good: str, bad: str, blocking: Blocking) -> None:
+    example = f"    === work.py\n    {program}\n    === run.sh\n    python work.py %s\n"
+    assert not blocking("\n" + example % good)
+    assert len(blocking("\n" + example % bad)) == 1
+
+
+def test_a_command_may_be_left_out_where_all_know_it(blocking: Blocking) -> None:
+    page = "    === README.md\n    # Shop\n    Run `shop --%s 3` for it.\n"
+    assert not blocking(SHOP + page % "port")
+    assert len(blocking(SHOP + page % "prt")) == 1
+
+
+def test_what_follows_any_words_may_be_for_a_command_among_them(blocking: Blocking) -> None:
+    assert not blocking(f'{SHOP}    === run.sh\n    shop "$@" --port 3\n')
+
+
+def test_pages_of_thoughts_tell_of_what_there_is_not(blocking: Blocking) -> None:
+    assert not blocking(f"{TOOL}    === docs/research/next.md\n    Run `python tool.py --selected 5`.\n")

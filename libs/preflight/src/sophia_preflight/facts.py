@@ -227,8 +227,14 @@ def _python(path: str, text: str) -> Facts:
     return Facts("python", trace, made)
 
 
+_COUNTS_WORDS = re.compile(r"^if .*\blen\((?:sys\.)?argv\)|^(?:\w+\s*=\s*)?docopt(?:\.docopt)?\(__doc__", re.MULTILINE)
+"""A module that reads its words where it begins."""
+
+
 def _parses(tree: ast.Module, text: str) -> bool:
     """Whether the module parses its arguments as soon as it is run or imported."""
+    if _COUNTS_WORDS.search(text):
+        return True
     if "parse_args" not in text:
         return False
     at_once = (node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr)))

@@ -108,6 +108,8 @@ _TOLD_TO = re.compile(
     re.IGNORECASE,
 )
 """What a sentence says right before a command that its reader is to run."""
+_THOUGHTS = re.compile(r"(^|/)(research|notes?|designs?|ideas|investigations?|internals?|drafts?)/", re.IGNORECASE)
+"""Where pages think about what there may be one day."""
 _LISTED_FIRST = re.compile(r"\s*(?:[-*+]|\d+\.|\|)\s+(?:\*\*)?")
 """What stands before a command that an item of a list, or a row of a table, begins with."""
 _WITH_OPTION = re.compile(r"[a-z./][\w./-]*(?:\s+\S+)*?\s--[a-z][\w-]+(?=[\s=]|$)")
@@ -175,7 +177,7 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
 
 def _spoken(path: str, page: pages.Text) -> Trace:
     found = Trace()
-    for span in page.spoken:
+    for span in page.spoken if _THOUGHTS.search(path) is None else ():
         text = span.lines[0]
         against = _TOLD_AGAINST.search(span.lead) or _TOLD_AGAINST.search(re.split(r"[.;`]", span.title)[0])
         if span.past or against or not (_TOLD_TO.search(span.lead) or _LISTED_FIRST.fullmatch(span.lead)):

@@ -78,8 +78,9 @@ def misfits(context: Context) -> Iterator[Misfit]:
     for call in _in_sentences(context):
         path, arguments, interface = _callee(context, call) or ("", (), None)
         if interface is not None and (isinstance(call.target, Program) or _is_found(context, call)):
+            everywhere = interface.parser.all_names()  # a command may be left out where all know it
             for each in mismatches(interface, arguments):
-                if each.problem is Problem.UNKNOWN:
+                if each.problem is Problem.UNKNOWN and each.subject not in everywhere:
                     yield Misfit(call, path, interface, each, True)
 
 

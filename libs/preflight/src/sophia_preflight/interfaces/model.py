@@ -95,6 +95,10 @@ class Parser:
     def names(self) -> list[str]:
         return [name for option in self.options for name in option.names]
 
+    def all_names(self) -> set[str]:
+        """The names of options, those of all its commands among them."""
+        return set(self.names()).union(*(each.all_names() for each in self.commands.values()))
+
 
 @dataclass
 class Interface:
@@ -149,6 +153,8 @@ class _Match:
             index += 1
             if word.many:
                 self.uncertain = True
+                if self.parser.has_commands:
+                    return  # one of them may be the command, and what follows is for that
             elif word.value == "--":
                 self.operands += self.words[index:]
                 break
@@ -165,7 +171,7 @@ class _Match:
                 self.seen.update(option.names)
                 values = [attached] if attached is not None else []
                 if attached is None:
-                    while len(values) < option.most and index < len(self.words) and self.is_value(self.words[index]):
+                    while len(values) < option.most and index < len(self.words) and self.takes(option, values, index):
                         values.append(self.words[index])
                         index += 1
                         if values[-1].many:
@@ -181,6 +187,14 @@ class _Match:
                 yield from self.assigned(word)
         yield from self.counted()
         yield from self.missing(command=False)
+
+    def takes(self, option: Option, values: list[Word], index: int) -> bool:
+        """Whether the next word is a value of an option: argparse asks what it looks like, others take what comes."""
+        word = self.words[index]
+        if self.is_value(word):
+            return True
+        greedy = not self.parser.abbreviations and len(values) < option.least
+        return greedy and word.value.partition("=")[0] not in self.parser.names()
 
     def skipped(self, unknown: Word, index: int) -> int:
         """Where to go on after an option that is not known; what may be its values is no defect of its own."""

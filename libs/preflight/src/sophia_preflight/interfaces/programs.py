@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
 SPEAKS = re.compile(
-    r"^\s*(import|from)\s+(click|typer|argparse|asyncclick|rich_click)\b|ArgumentParser|\.add_(argument|parser|command|typer)\(",
+    r"^\s*(import\s+([\w.]+,\s*)*|from\s+)(click|typer|argparse|asyncclick|rich_click)\b|ArgumentParser|\.add_(argument|parser|command|typer)\(",
     re.MULTILINE,
 )
 ADDS = re.compile(r"^\s*@[\w.]+\.(command|group)\b|\.(add_command|add_typer)\(|\.command\([^)]*\)\(", re.MULTILINE)

@@ -45,9 +45,10 @@ _ENDS_OR_CHANGES = re.compile(
     r"|\breturn argv\b"
 )
 _BUILTINS = frozenset(dir(builtins))
-_PARSES = re.compile(r"argparse|ArgumentParser|\b(import|from)\s+(typer|(rich_|async)?click)\b")
-_TYPER = re.compile(r"\b(import|from)\s+typer\b")
-_CLICK = re.compile(r"\b(import|from)\s+(rich_|async)?click\b")
+_IMPORTS = r"\b(?:import\s+(?:[\w.]+,\s*)*|from\s+)"
+_PARSES = re.compile(rf"argparse|ArgumentParser|{_IMPORTS}(typer|(rich_|async)?click)\b")
+_TYPER = re.compile(rf"{_IMPORTS}typer\b")
+_CLICK = re.compile(rf"{_IMPORTS}(rich_|async)?click\b")
 
 
 def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str = "") -> Interface:
