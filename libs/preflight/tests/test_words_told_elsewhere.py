@@ -385,9 +385,26 @@ def test_values_may_look_like_options_that_are_none(words: str, wrong: int, bloc
     [
         ("import sys\n    if len(sys.argv) != 3:\n        sys.exit('usage')", "one two", "one"),
         (
-            "import sys, click\n    @click.command()\n    @click.option('--go')\n    def w(go): pass\n    if __name__ == '__main__': w()",
+            """import sys, click
+    @click.command()
+    @click.option("--go")
+    def work(go): pass
+    if __name__ == "__main__": work()""",
             "--go x",
             "--stop x",
+        ),
+        (
+            """import argparse, click
+    @click.group()
+    def work(): pass
+    @work.command()
+    @click.option("--go")
+    def one(go): pass
+    def main(): work()
+    def other(): argparse.ArgumentParser().parse_args()
+    if __name__ == "__main__": main()""",
+            "one --go x",
+            "one --stop x",
         ),
     ],
 )

@@ -72,7 +72,7 @@ class Context:
     def __init__(self, repository: Repository, facts: Mapping[str, Facts], settings: Settings) -> None:
         self.repository, self.facts, self.settings = repository, facts, settings
         self._directories: dict[str, set[str]] = {}
-        self._located: dict[int, Location] = {}
+        self._located: dict[int, tuple[Call, Location]] = {}
         self._by_image: dict[tuple[tuple[str, ...], str], dict[str, Service]] = {}
 
     # --- files by kind -----------------------------------------------------------------------------------------------
@@ -557,10 +557,10 @@ class Context:
 
     def located(self, call: Call, find: Callable[[], Location]) -> Location:
         """Found once per call, however many rules ask."""
-        key = id(call)
-        if key not in self._located:
-            self._located[key] = find()
-        return self._located[key]
+        held = self._located.get(id(call))
+        if held is None:
+            held = self._located[id(call)] = (call, find())  # the call is kept: no other may get its identity
+        return held[1]
 
     def script(self, call: Call) -> Location:
         """Where the script of a call is."""

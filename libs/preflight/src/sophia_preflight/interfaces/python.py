@@ -64,13 +64,24 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
     if _sees_first(tree, own):
         return Interface("unknown")
     for said in dict.fromkeys((own, text)):
-        if "argparse" in said or "ArgumentParser" in said:
+        if ("argparse" in said or "ArgumentParser" in said) and not _begins_otherwise(tree, nodes, said):
             return Argparse(tree, nodes).interface()
         if _TYPER.search(said):
             return Typer(nodes, main_block(tree)).interface()
         if _CLICK.search(said):
             return Click(nodes, main_block(tree)).interface()
     return Interface("unknown")
+
+
+def _begins_otherwise(tree: ast.Module, nodes: Sequence[ast.AST], text: str) -> bool:
+    """Whether a program that has a parser as well starts commands of click or typer, and parses nothing on the way."""
+    if not (_TYPER.search(text) or _CLICK.search(text)):
+        return False
+    functions = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    calls = [node for each in main_block(tree) for node in ast.walk(each) if isinstance(node, ast.Call)]
+    own = [functions[name] for each in calls if (name := name_of(each.func)) in functions]
+    parses = any(name_of(each.func).endswith(("parse_args", "parse_known_args")) for each in calls)
+    return bool(own) and not parses and not any(_parses_within(each, functions) for each in own)
 
 
 def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str = "") -> Interface:
