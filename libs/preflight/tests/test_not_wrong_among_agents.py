@@ -68,6 +68,7 @@ _COMPLETED = """
         parser.add_argument("--from").completer = print
         parser.parse_args()
 """
+_KEY = "sk-" + "ocieShae9ebah5ohphahT3BlbkFJzaiy0ohxahw0au5zoeWi"
 _NEWER = """
         === pyproject.toml
         [project]
@@ -620,6 +621,26 @@ PAIRS = {
     "commands in a file of a newer Python than the one that reads it": (
         _NEWER.format(line="type Name = str", command="wiki status"),
         _NEWER.format(line="Name = str", command="wikis status"),
+    ),
+    "a module of others, named like a package within ours": (
+        """
+        === shop/__init__.py
+        === shop/checks/__init__.py
+        === shop/checks/bench/__init__.py
+        === shop/checks/bench/main.py
+        import subprocess, sys
+        subprocess.run([sys.executable, "-m", "bench.harness.run"], check=True)
+        """,
+        """
+        === checks/bench/__init__.py
+        === checks/bench/main.py
+        import subprocess, sys
+        subprocess.run([sys.executable, "-m", "bench.harness.run"], check=True)
+        """,
+    ),
+    "a key that documents a field": (
+        '=== shop/schema.py\nkey = Field(\n    examples=["' + _KEY + '"],\n)\n',
+        '=== shop/schema.py\nkey = Field(\n    default=["' + _KEY + '"],\n)\n',
     ),
     "services that run": (
         """

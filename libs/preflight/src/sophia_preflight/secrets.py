@@ -100,6 +100,8 @@ _FINGERPRINT = re.compile(r"(?:0x)?(?:[0-9A-F]{16}|[0-9A-F]{40})")
 """What names a key of OpenPGP, as gpg shows it."""
 _MANY_TIMES = re.compile(r"[ \t]*\*[ \t]*\d")
 """What follows a text that is only repeated."""
+_EXAMPLES = re.compile(r"""\bexamples?["']?\s*[=:]\s*[\[(]?\s*["']$""")
+"""What comes before the value of a field that documents another."""
 _FAKE = re.compile(r"\b(fake|bogus|dummy|made[- ]up|not (?:a )?real)\b", re.IGNORECASE)
 _INSTALLED = re.compile(r"(client|consumer|oauth)[_.-]?secret$", re.IGNORECASE)
 """Names of what a program shows to a service; in the source of one that people install, all of them know it."""
@@ -131,8 +133,10 @@ def suspects_in(path: str, text: str) -> tuple[Suspect, ...]:
 
 
 def _is_made_up_here(text: str, at: int) -> bool:
-    """Whether a comment, in the line of a place or in that above it, says that what stands there is none."""
+    """Whether what stands at a place is called an example, or none by a comment in its line or in that above it."""
     start = text.rfind("\n", 0, at) + 1
+    if _EXAMPLES.search(text[start:at]):
+        return True
     before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start]
     end = text.find("\n", at)
     told = (before if _COMMENT.match(before) else "") + "\n".join(
