@@ -489,8 +489,9 @@ class Finder:
         if not near or any(self.is_made(_below(root, inner) + ".py") for root in near) or site.opaque:
             return NOWHERE
         exact = all(each.startswith(ROOT) for each in search)
-        if not exact and site.path.endswith(".py") and self.repository.is_file(_below(near[0], "__init__.py")):
-            return NOWHERE  # a package within another one, which is not known by its name alone
+        own = site.path.endswith(".py") and site.path.startswith(f"{_below(near[0], top)}/")
+        if not exact and own and self.repository.is_file(_below(near[0], "__init__.py")):
+            return NOWHERE  # its own package lies within another one, by whose name alone nobody knows it
         return Location(
             State.MISSING, f"{_below(near[0], inner)}.py", Confidence.CERTAIN if exact else Confidence.LIKELY,
             f"the package `{top}` in `{near[0]}`",
