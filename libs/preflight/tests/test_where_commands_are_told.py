@@ -60,6 +60,14 @@ PAGE = """
     === scripts/update.sh
     true
 """
+RELEASING = """
+    === .claude/commands/release-housekeeping.md
+    ```bash
+    bash scripts/SCRIPT
+    ```
+    === scripts/update.sh
+    true
+"""
 NEARLY = """
     === examples/one/README.md
     ```sh
@@ -137,7 +145,7 @@ MKDOCS = """
 
 
 @pytest.mark.parametrize(
-    "text", [MKDOCS, STDIO, CLIENTS, LOADED, HOOKS, WHEELS, VERSION, AGENT, EXAMPLE, PAGE, NEARLY, HEADED]
+    "text", [MKDOCS, STDIO, CLIENTS, LOADED, HOOKS, WHEELS, VERSION, AGENT, EXAMPLE, PAGE, RELEASING, NEARLY, HEADED]
 )
 @pytest.mark.parametrize(("script", "count"), [("update.sh", 0), ("updater.sh", 1)])
 def test_a_script_that_is_told_there_and_is_gone_blocks(text: str, script: str, count: int, tmp_path: Path) -> None:

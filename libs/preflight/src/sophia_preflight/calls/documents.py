@@ -34,6 +34,8 @@ _PAGES = re.compile(
 )
 _FOR_AGENTS = re.compile(r"(^|/)\.(claude|agents|cursor|codex|opencode|gemini|windsurf)/.*\.mdc?$")
 """What agents are told to do in this repository."""
+_INSTRUCTING = re.compile(r"(^|/)\.\w+/(agents|commands|skills|rules)/(?!.*\b(archived?|deprecated|legacy)\b)")
+"""Pages of agents that say what is done, be it about releases, plans or decisions."""
 _PAST = re.compile(
     r"(^|/)[^/]*(decision|adrs?/|rfcs?/|\b(specs|keps?|ceps?|cips?)/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
     r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
@@ -124,7 +126,7 @@ _CREATED = re.compile(r"\b(creat|writ|sav|add|put|nam|call|past|mak|edit|follow|
 
 def is_page(path: str) -> bool:
     """Whether a file is a page whose commands people type."""
-    if _PAST.search(path) or path.startswith(".github/"):
+    if (_PAST.search(path) and not _INSTRUCTING.search(path)) or path.startswith(".github/"):
         return False
     name = posixpath.basename(path)
     told = _PAGES.search(path) or _FOR_AGENTS.search(path)
