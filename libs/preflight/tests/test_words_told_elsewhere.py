@@ -426,3 +426,9 @@ def test_what_follows_any_words_may_be_for_a_command_among_them(blocking: Blocki
 
 def test_pages_of_thoughts_tell_of_what_there_is_not(blocking: Blocking) -> None:
     assert not blocking(f"{TOOL}    === docs/research/next.md\n    Run `python tool.py --selected 5`.\n")
+
+
+def test_files_of_a_drive_are_those_of_its_reader(blocking: Blocking) -> None:
+    assert not blocking(
+        '    === .mcp.json\n    {"mcpServers": {"shop": {"command": "python", "args": ["C:/SHOP/scripts/tool.py"]}}}\n'
+    )

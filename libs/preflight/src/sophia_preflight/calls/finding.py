@@ -123,7 +123,7 @@ class Finder:
 
     def path(self, word: Word, site: Site, *, directory: bool = False, written: bool = False) -> Location:
         """Where a path of a call leads; what people write is not made by whatever makes something of its name."""
-        if not word.known or not word.value or site.system is System.UNKNOWN:
+        if not word.known or not word.value or site.system is System.UNKNOWN or word.value[1:3] in (":/", ":\\"):
             return NOWHERE
         if site.system is System.REMOTE:
             return self._on_host(joined(site.directory, word.value), site)
