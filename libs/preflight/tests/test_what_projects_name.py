@@ -30,6 +30,8 @@ CASES = [
     ("pyproject.toml", PROJECT + '[tool.setuptools.packages.find]\nwhere = ["shop/{}"]'),
     ("alembic.ini", "[alembic]\nscript_location = shop/{}"),
     ("alembic.ini", "[alembic]\nscript_location = %(here)s/shop/{}"),
+    ("shop/web/alembic.ini", "[alembic]\nscript_location = {}"),
+    ("shop/alembic.ini", "[alembic]\nscript_location = shop/{}"),
     ("tsconfig.json", '{{"extends": "./ui/{}.json"}}'),
     ("tsconfig.build.json", '// the build\n{{"extends": ["./ui/{}"], "references": [{{"path": "./ui/web"}}]}}'),
     ("tsconfig.json", '{{"references": [{{"path": "./ui/{}"}}]}}'),
@@ -60,3 +62,9 @@ def test_what_is_there_may_be_named(path: str, text: str, blocking: Callable[[st
 )
 def test_what_may_be_something_else_is_not_told(line: str, blocking: Callable[[str], list[str]]) -> None:
     assert blocking(f"{THERE}=== run.sh\n{line}") == []
+
+
+def test_a_command_that_lacks_most_of_what_it_lists_is_one_finding(blocking: Callable[[str], list[str]]) -> None:
+    files = " ".join(f"shop/{name}.py" for name in ("one", "two", "three", "four", "five"))
+    (said,) = blocking(f"{THERE}=== run.sh\nmypy {files}")
+    assert said.startswith("run.sh:1:6: ") and "nor are 4 others" in said

@@ -409,9 +409,9 @@ def _migrations(path: str, text: str, found: Trace) -> None:
         node = Node(inner or ".", text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
         word = Word(inner or ".", node.line, node.column)
         site = _beside(path, Caller.PROJECT)
-        found.calls.append(
-            Call(Needed(word, "the revisions of alembic", directory=True), site, node.place(path), inner)
-        )
+        either = (f"../{inner}", f"{ROOT}/{inner}") if "/" in path else ()
+        needed = Needed(word, "the revisions of alembic", directory=True, either=either)
+        found.calls.append(Call(needed, site, node.place(path), inner))
 
 
 def _compiled(path: str, root: Node, found: Trace) -> None:

@@ -14,7 +14,7 @@ from sophia_preflight.calls.programs.files import EDITED
 from sophia_preflight.calls.programs.node import LOCK
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import CWD, Word, shown
 
@@ -26,6 +26,7 @@ RULE = Rule(
     fix="correct the path, or add what is missing",
     family="targets",
 )
+_MANY = 3
 _PUT = (
     "the file that is copied", "the file that is moved", "the file that is installed", "the file that is linked",
     "the file that is read",
@@ -44,12 +45,23 @@ _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
 
 
 def check(context: Context) -> Iterable[Finding]:
+    told: dict[tuple[Place, str, str], list[Finding]] = {}
     for call in context.begun:
         if isinstance(call.target, Needed):
-            yield from _missing(context, call, call.target)
+            key = (call.place, call.target.purpose, call.site.owner)
+            told.setdefault(key, []).extend(_missing(context, call, call.target))
         elif isinstance(call.target, Program) and call.target.name.value == "go":
             yield from _package(context, call, call.target.arguments)
+    for found in told.values():
+        yield from found if len(found) <= _MANY else [_together(found)]
     yield from _of_documentation(context)
+
+
+def _together(found: Sequence[Finding]) -> Finding:
+    """One finding for a command that lacks most of what it lists: what it lists has moved."""
+    first, others = found[0], [Involved(each.place, "also") for each in found[1:]]
+    message = f"{first.message}, nor are {len(others)} others that the command lists"
+    return replace(first, message=message, places=(*first.places, *others))
 
 
 def _package(context: Context, call: Call, words: Sequence[Word]) -> Iterator[Finding]:
@@ -89,7 +101,7 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     if target.purpose.startswith(LOCK) and context.path_of(replace(target.path, value="package.json"), call).missing:
         return
     for other in target.either:
-        if not context.path_of(replace(target.path, value=other), call).missing:
+        if not context.path_of(replace(target.path, value=other), call, directory=target.directory).missing:
             return
     if target.purpose in _PUT and call.site.system is System.IMAGE and not _is_written(context, call, location.path):
         return
