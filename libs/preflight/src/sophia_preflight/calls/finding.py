@@ -460,8 +460,7 @@ class Finder:
                     continue
                 if found := self.module_file(root, inner):
                     return Location(State.FOUND, found, Confidence.LIKELY)
-                if not self.is_made(_below(root, inner) + ".py"):
-                    missing = f"{_below(root, inner)}.py"
+                if not self.is_made(missing := _below(root, inner) + ".py"):
                     return Location(State.MISSING, missing, Confidence.LIKELY, f"the package `{top}`")
         return NOWHERE
 
