@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sophia_preflight.readers.shell import (
+from sophia_preflight.readers.script import (
     Command,
     Function,
     Group,

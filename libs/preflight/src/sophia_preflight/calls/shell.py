@@ -21,7 +21,7 @@ from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State, asks_for_program, merged
 from sophia_preflight.calls.words import DECLARING, ENDING, FILE_TESTS, INTERPRETER, READING, SILENT, TEMPLATED, WRITTEN
 from sophia_preflight.readers import shell
-from sophia_preflight.readers.shell import (
+from sophia_preflight.readers.script import (
     Assignment,
     Case,
     Command,
@@ -31,14 +31,15 @@ from sophia_preflight.readers.shell import (
     Logic,
     Loop,
     Opaque,
+    Part,
     Pipeline,
     ShellWord,
     Simple,
     Substitution,
     Text,
     Variable,
-    is_placeholder,
 )
+from sophia_preflight.readers.shell import is_placeholder
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.text import CWD, MANY, PAD, ROOT, UNKNOWN, Word, is_known, joined
 
@@ -546,7 +547,7 @@ class _Follower:
             return held.items
         return None
 
-    def value(self, parts: Sequence[shell.Part]) -> tuple[str, bool, bool]:
+    def value(self, parts: Sequence[Part]) -> tuple[str, bool, bool]:
         """Text, whether a default was assumed, whether it is a pattern."""
         pieces: list[str] = []
         assumed = glob = False

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sophia_preflight.readers.shell import If, Pipeline, Simple
+from sophia_preflight.readers.script import If, Pipeline, Simple
 from sophia_preflight.text import MANY, UNKNOWN, Word
 
 

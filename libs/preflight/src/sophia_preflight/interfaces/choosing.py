@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Parser
-from sophia_preflight.readers.shell import Case, Command, ShellWord, Simple, Text, Variable
+from sophia_preflight.readers.script import Case, Command, ShellWord, Simple, Text, Variable
 
 _CHANGES = re.compile(r"\bshift\b|\bset\s+--|\bread\b|\beval\b|\bgetopts?\b")
 _WORD = re.compile(r"[A-Za-z0-9][\w.-]*")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from sophia_preflight.interfaces.model import Parser
-from sophia_preflight.readers.shell import Case, Command, Function, If, Logic, Loop, Pipeline, Simple, Text, Variable
+from sophia_preflight.readers.script import Case, Command, Function, If, Logic, Loop, Pipeline, Simple, Text, Variable
 
 _OTHERWISE_SET = re.compile(r"^\s*(\.|source|eval)\s|\bread\b|\bprintf -v\b|\bset -a\b", re.MULTILINE)
 _READS_WORDS = re.compile(r"\$\{?[1-9@*#]|\bshift\b|\bOPTIND\b|\$\{?(BASH_ARGV|!#)")

@@ -15,8 +15,7 @@ from sophia_preflight.calls.options import part
 from sophia_preflight.interfaces.choosing import firsts_of, with_choices
 from sophia_preflight.interfaces.insisting import insist
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
-from sophia_preflight.readers import shell
-from sophia_preflight.readers.shell import (
+from sophia_preflight.readers.script import (
     Case,
     Command,
     Function,
@@ -25,6 +24,7 @@ from sophia_preflight.readers.shell import (
     Logic,
     Loop,
     Pipeline,
+    ShellWord,
     Simple,
     Text,
     Variable,
@@ -86,13 +86,13 @@ def _reached(commands: list[Command]) -> list[Command]:
     return found
 
 
-def _only(word: shell.ShellWord) -> str:
+def _only(word: ShellWord) -> str:
     """The name of the variable that a word is; empty for any other word."""
     names = [part.name for part in word.parts if isinstance(part, Variable)]
     return names[0] if len(names) == 1 and _is_parameter(word, names[0]) else ""
 
 
-def _is_one_of(word: shell.ShellWord, names: dict[str, bool]) -> bool:
+def _is_one_of(word: ShellWord, names: dict[str, bool]) -> bool:
     return _only(word) in names
 
 
@@ -149,7 +149,7 @@ def _flat(commands: list[Command]) -> list[Command]:
     return found
 
 
-def _is_parameter(word: shell.ShellWord, name: str) -> bool:
+def _is_parameter(word: ShellWord, name: str) -> bool:
     variables = [part for part in word.parts if not (isinstance(part, Text) and not part.text)]
     return len(variables) == 1 and isinstance(variables[0], Variable) and variables[0].name == name
 
@@ -341,7 +341,7 @@ def _together(options: Interface, chosen: Interface) -> Interface:
     return Interface("case", parser, chosen.line)
 
 
-def _pattern(word: shell.ShellWord) -> str:
+def _pattern(word: ShellWord) -> str:
     return "".join(part.text if isinstance(part, Text) else "*" for part in word.parts)
 
 
@@ -496,7 +496,7 @@ class _Counted:
         elif isinstance(condition, Simple) and len(tests := list(_alternatives(condition))) == 1:
             self.compared(tests[0], refused=False)
 
-    def compared(self, test: list[shell.ShellWord], *, refused: bool) -> None:
+    def compared(self, test: list[ShellWord], *, refused: bool) -> None:
         match test:
             case [empty, word] if empty.bare in (("-z",) if refused else ("-n",)):
                 index = _index(word) or next((self.copies.get(p.name, 0) for p in _variables(word)[:1]), 0)
@@ -514,7 +514,7 @@ class _Counted:
                 }.get(kept, (0, ANY))  # fmt: skip
                 self.insist(least, most, count)
 
-    def insist(self, least: int, most: int, word: shell.ShellWord) -> None:
+    def insist(self, least: int, most: int, word: ShellWord) -> None:
         if least > self.least or most < self.most:
             self.line = word.line
         self.least, self.most = max(self.least, least), min(self.most, most)
@@ -530,7 +530,7 @@ _STRICT = re.compile(r"(^|\s)-[a-z]*u|-o nounset")
 _STRICT_PROGRAM = re.compile(r"#![^\n]*sh\s+-[a-z]*u")
 
 
-def _sets_words(words: list[shell.ShellWord]) -> bool:
+def _sets_words(words: list[ShellWord]) -> bool:
     """`set -- a b`, `set a b`: the script's words are others from here on."""
     if words[0].bare != "set" or len(words) == 1:
         return False
@@ -538,7 +538,7 @@ def _sets_words(words: list[shell.ShellWord]) -> bool:
     return said in ("--", "-") or said[:1] not in ("-", "+") or any(_pattern(word) == "--" for word in words)
 
 
-def _is_strict(words: list[shell.ShellWord]) -> bool:
+def _is_strict(words: list[ShellWord]) -> bool:
     return _STRICT.search(" ".join(map(_pattern, words))) is not None
 
 
@@ -553,12 +553,12 @@ def _turned(test: Simple) -> Simple | None:
             return None
 
 
-def _alternatives(test: Simple) -> Iterator[list[shell.ShellWord]]:
+def _alternatives(test: Simple) -> Iterator[list[ShellWord]]:
     """The parts of `[ … -o … ]`; nothing where the test says more than that."""
     words = test.words
     if not words or words[0].bare not in ("[", "[[", "test") or any(each.bare in ("-a", "!", "(") for each in words):
         return
-    found: list[shell.ShellWord] = []
+    found: list[ShellWord] = []
     for each in [*words[1:], None]:
         if each is None or each.bare in ("-o", "]", "]]"):
             if found:
@@ -568,13 +568,13 @@ def _alternatives(test: Simple) -> Iterator[list[shell.ShellWord]]:
             found.append(each)
 
 
-def _variables(word: shell.ShellWord) -> list[Variable]:
+def _variables(word: ShellWord) -> list[Variable]:
     """What a word consists of, if only of variables."""
     parts = [part for part in word.parts if not (isinstance(part, Text) and not part.text)]
     return [part for part in parts if isinstance(part, Variable)] if all(isinstance(p, Variable) for p in parts) else []
 
 
-def _index(word: shell.ShellWord) -> int:
+def _index(word: ShellWord) -> int:
     """Which of the script's words a word is; 0 for none, or for one that has a default."""
     match _variables(word):
         case [Variable(name=name, operator=operator, argument=argument)] if name.isdigit():
