@@ -26,6 +26,7 @@ _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _INCLUDE = re.compile(r"\{\{[^{}]*?\b(?:include|template)\s+\"([^\"]+)\"")
 _DEFINE = re.compile(r"\{\{-?\s*(?:define|block)\s+\"([^\"]+)\"")
 _SETTING = re.compile(r"\.(sh|bash|ya?ml|mk|tf|py|ts|go)$|(^|/)(Makefile|Justfile|Tiltfile|Jenkinsfile)$")
+_BLOCKS = re.compile(r"\{\{-?\s*(if|with|range|define|block|else|end)\b((?:(?!\}\}).)*?)-?\}\}")
 _VALUE = re.compile(r"(?<![\w)])\$?\.Values((?:\.[A-Za-z_]\w*)+)")
 
 
@@ -128,7 +129,7 @@ def _values(context: Context, directory: str, files: dict[str, str]) -> Iterator
             parent = ".".join(parts[:-1])
             if len(parts) < 2 or parent in seen or any(_has(each, parts[:-1]) for each in roots):
                 continue
-            if _guarded(text, found.start(), parts) or parts[0] == "global":
+            if _guarded(text, found.start(), parts, documents.root) or parts[0] == "global":
                 continue
             seen.add(parent)
             if _is_set(context, parent):
@@ -149,7 +150,7 @@ def _has(root: Node, parts: list[str]) -> bool:
     return bool(node) and not node.is_null
 
 
-def _guarded(text: str, at: int, parts: list[str]) -> bool:
+def _guarded(text: str, at: int, parts: list[str], root: Node) -> bool:
     """Whether it is read only where something says that its parent is there, or inside of any condition.
 
     A condition on the value itself reads the parent, and fails with it; so does what comes after a `|`.
@@ -165,9 +166,32 @@ def _guarded(text: str, at: int, parts: list[str]) -> bool:
             return True
         if re.search(rf"\b(if|with|and|or|hasKey|range)\b[^}}]*\.Values\.{name}(?![\w.])", text[: max(tag, 0)]):
             return True
-    before = text[: max(tag, 0)]
-    opened = len(re.findall(r"\{\{-?\s*(?:if|with|range|define|block)\b", before))
-    return opened > len(re.findall(r"\{\{-?\s*end\b", before))
+    opened = _opened(text[: max(tag, 0)])
+    if re.match(r"\{\{-?\s*else\b", inside):
+        opened = opened[:-1]  # what another branch of it is chosen by
+    return any(not _is_on(root, each) for each in opened)
+
+
+def _opened(text: str) -> list[str]:
+    """What stands open at the end of a text: the value of a condition that is one alone, else the whole action."""
+    found: list[str] = []
+    for action in _BLOCKS.finditer(text):
+        if action[1] == "end":
+            del found[-1:]
+        elif action[1] == "else":
+            found[-1:] = [action[0]]
+        else:
+            value = re.fullmatch(r"\s*\$?\.Values((?:\.\w+)+)\s*", action[2])
+            found.append(value[1] if value is not None and action[1] == "if" else action[0])
+    return found
+
+
+def _is_on(root: Node, condition: str) -> bool:
+    """Whether a condition holds as long as nobody sets its value."""
+    if not condition.startswith("."):
+        return False
+    node = root.at(*condition[1:].split("."))
+    return (node.is_map and bool(node.items())) or node.text not in ("", "false", "0")
 
 
 def _is_set(context: Context, parent: str) -> bool:
@@ -243,6 +267,18 @@ BAD = [
     spec:
       {{- if not .Values.autoscaling.enabled }}
       replicas: 1
+      {{- end }}
+    """
+    ),
+    tree(
+        _CHART
+        + """
+    === chart/templates/deployment.yaml
+    spec:
+      {{- if .Values.image.tag }}
+      replicas: 1
+      {{- else if .Values.autoscaling.enabled }}
+      replicas: 2
       {{- end }}
     """
     ),

@@ -35,7 +35,10 @@ _BACKEND = re.compile(
 )
 _ENDPOINT = re.compile(r"^[ \t]*(?:-[ \t]+)?port:[ \t]*[\"']?([a-z][a-z0-9-]*)[\"']?[ \t]*$", re.MULTILINE)
 _PORT_NAME = re.compile(r"^[ \t]*(?:-[ \t]+)?name:[ \t]*[\"']?([a-z][a-z0-9-]*)[\"']?[ \t]*$", re.MULTILINE)
-_PORTS = re.compile(r"^([ \t]*)(?:-[ \t]+)?ports:[ \t]*\n((?:\1[ \t]*\S.*\n|[ \t]*\n)+)", re.MULTILINE)
+_PORTS = re.compile(r"^([ \t]*)(?:-[ \t]+)?ports:[ \t]*\n((?:\1(?:[ \t]+\S|-[ \t]).*(?:\n|$)|[ \t]*\n)+)", re.MULTILINE)
+_TARGET = re.compile(r"^[ \t]*(?:-[ \t]+)?targetPort:[ \t]*[\"']?([a-z][a-z0-9-]*)[\"']?[ \t]*$", re.MULTILINE)
+_SELECTOR = re.compile(r"^([ \t]*)selector:[ \t]*\n((?:\1[ \t]+\S.*(?:\n|$))+)", re.MULTILINE)
+_LABEL = re.compile(r"^[ \t]+([\w./-]+):[ \t]*[\"']?([\w.-]+)[\"']?[ \t]*$", re.MULTILINE)
 _OPEN = re.compile(r"\{\{-?\s*(toYaml|include|range|tpl|with|template)|name:[ \t]*[\"']?\{\{")
 _ROUTES = frozenset({"Ingress", "HTTPRoute", "GRPCRoute", "TCPRoute"})
 
@@ -50,6 +53,8 @@ def check(context: Context) -> Iterable[Finding]:
                 yield from _routed(each, objects)
             elif each.kind in ("ServiceMonitor", "PodMonitor"):
                 yield from _watched(each, objects)
+            elif each.kind == "Service":
+                yield from _served(each, objects)
 
 
 def _scaled(each: Template, objects: list[Template]) -> Iterator[Finding]:
@@ -97,6 +102,34 @@ def _watched(each: Template, objects: list[Template]) -> Iterator[Finding]:
                 f"the {each.kind} of `{each.path}` scrapes the port `{asked[1]}`, and no {whose} of the chart has it"
             )
             yield _found(each, asked.start(1), f"{message} (there is {there})", f"port {asked[1]}", "", None)
+
+
+def _served(each: Template, objects: list[Template]) -> Iterator[Finding]:
+    """Names of ports that a service hands on to, where its plain labels tell which pods of the chart are meant."""
+    selector = _SELECTOR.search(each.text)
+    labels = _LABEL.findall(selector[2]) if selector is not None else []
+    workloads = [one for one in objects if one.kind in WORKLOADS]
+    meant = [one for one in workloads if labels and all(_is_labelled(one.text, *label) for label in labels)]
+    meant = meant or (workloads if len(workloads) == 1 else [])
+    listed = [ports for one in meant for ports in _PORTS.finditer(one.text)]
+    if len(meant) != 1 or not listed or any(_OPEN.search(ports[2]) for ports in listed):
+        return
+    names = {match[1] for ports in listed for match in _PORT_NAME.finditer(ports[2])}
+    for asked in _TARGET.finditer(each.text):
+        if names and asked[1] not in names:
+            there = ", ".join(f"`{name}`" for name in sorted(names))
+            message = (
+                f"the Service of `{each.path}` hands on to the port `{asked[1]}`, and no container of "
+                f"`{meant[0].path}` has it (there is {there})"
+            )
+            yield _found(each, asked.start(1), message, f"target {asked[1]}", "", meant[0].place(0))
+
+
+def _is_labelled(text: str, name: str, value: str) -> bool:
+    return (
+        re.search(rf"^[ \t]*{re.escape(name)}:[ \t]*[\"']?{re.escape(value)}[\"']?[ \t]*$", text, re.MULTILINE)
+        is not None
+    )
 
 
 def _reached(context: Context, directory: str, objects: list[Template]) -> Iterator[Finding]:
@@ -248,8 +281,35 @@ _INGRESS = (
                       name: web
 """
 )
+_PARTS = (
+    _CHART.replace(
+        "selector: {app: shop}", 'selector:\n        {{- include "shop.name" . | nindent 4 }}\n        part: %s'
+    )
+    .replace("labels: {app: shop}}\n        spec:", "labels: {part: worker}}\n        spec:")
+    .replace("metadata: {labels: {part: worker}}", "metadata:\n          labels:\n            part: worker")
+    + """
+    === chart/templates/other.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: {{ include "shop.name" . }}-site
+    spec:
+      template:
+        metadata:
+          labels:
+            part: site
+        spec:
+          containers:
+            - name: site
+              ports:
+                - name: site
+                  containerPort: 8001
+"""
+)
 _SERVED = "                  containerPort: 8000", "          targetPort: web", "    {}\n"
 BAD = [
+    tree(_CHART.replace(_SERVED[1], "          targetPort: site")),
+    tree(_PARTS % "site"),
     tree(_CHART.replace(_SERVED[1], "          targetPort: 8017")),
     tree(
         _CHART.replace(_SERVED[1], "          targetPort: {{ .Values.service.target }}")
@@ -262,6 +322,8 @@ BAD = [
     tree(_INGRESS % "-site"),
 ]
 GOOD = [
+    tree(_PARTS % "worker"),
+    tree(_PARTS % "elsewhere"),
     tree(_CHART.replace(_SERVED[1], "          targetPort: 8000")),
     tree(
         _CHART.replace(_SERVED[1], "          targetPort: 8017")
