@@ -364,3 +364,52 @@ def test_the_script_that_an_image_starts_tells_its_server_a_port(
     for path, content in tree(SCRIPTED.replace("LINE", line)).items():
         (tmp_path / path).write_text(content + (entry if path == "compose.yaml" else ""))
     assert len([each for each in check(tmp_path).findings if each.rule == "unreachable-port"]) == wrong
+
+
+TOLD = """
+=== compose.yaml
+services:
+  till:
+    build: .
+    ports: ["80:8000"]
+    healthcheck:
+      test: ["CMD", "python", "probe.py", "http://127.0.0.1:8000/health"]
+    SETTINGS
+=== Dockerfile
+FROM python:3.13-slim
+COPY . /app
+ENV IMAGE=1
+CMD ["shop", "serve"]
+=== pyproject.toml
+[project]
+name = "shop"
+version = "1"
+scripts = {shop = "shop:main"}
+=== shop.py
+import os
+
+def main():
+    serve(os.getenv("SHOP_WEB_PORT"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "image", "wrong"),
+    [
+        ("environment: {SHOP_WEB_PORT: 8010, SHOP_WEB_HOST: 0.0.0.0}", "A=1", 1),
+        ("environment: {SHOP_WEB_PORT: 8010, SHOP_WEB_HOST: store}", "A=1", 0),
+        ("environment: {A: 1}", "SHOP_WEB_PORT=8010", 1),
+        ("environment: {SHOP_WEB_PORT: 8000}", "SHOP_WEB_PORT=8010", 0),
+        ("command: shop serve --host 0.0.0.0 --port 8010", "PEER=http://till:8000/", 1),
+        ("command: shop serve --host 0.0.0.0 --port 8010", "ALSO=http://0.0.0.0:8000/", 0),
+    ],
+)
+def test_variables_of_its_own_tell_a_program_its_port_and_those_of_others_do_not(
+    settings: str, image: str, wrong: int, tmp_path: Path
+) -> None:
+    text = TOLD.replace("SETTINGS", settings).replace("IMAGE=1", image)
+    for path, content in tree(text).items():
+        (tmp_path / path).write_text(content)
+    found = [each for each in check(tmp_path).findings if each.rule == "unreachable-port"]
+    assert len(found) == wrong
+    assert all(len(each.places) > 2 for each in found)  # what is published and what is probed is one defect

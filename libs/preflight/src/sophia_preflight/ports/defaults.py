@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,25 +70,26 @@ _CODE = re.compile(r"\.(py|go|[cm]?[jt]s|rb|java|kt|rs|php|cs|ex|exs|sh|conf|tem
 
 
 def variable_port(
-    name: str, image: str, directory: str | None, environment: Mapping[str, str], repository: Repository
+    names: Collection[str], image: str, directory: str | None, environment: Mapping[str, str], repository: Repository
 ) -> str:
     """The port that a variable tells the program of a service; empty where none certainly does.
 
-    `directory` is what its image is built from, `name` that of the service, by whose own words a variable is known."""
+    `directory` is what its image is built from, `names` those of the service and the project, by whose words a variable
+    of its own is known."""
     known = _VARIABLES.get(re.sub(r"[:@].*", "", image).rpartition("/")[2])
     if known is not None:
         said = environment.get(known, "").removeprefix(":")
         return said if re.fullmatch(r"\d{2,5}", said) else ""
     if directory is None:
         return ""
-    own = set(re.split(r"[-_.]", name.upper()))
+    own = {word for name in names for word in re.split(r"[-_.]", name.upper())}
     found = {
         variable: value
         for variable, value in environment.items()
         if (match := _OWN_PORT.fullmatch(variable))
         and re.fullmatch(r"\d{2,5}", value)
         and (match[1] is None or set(match[1].upper().split("_")) <= own | _GENERAL)
-        and f"{variable.removesuffix('PORT')}HOST" not in environment
+        and environment.get(f"{variable.removesuffix('PORT')}HOST", "") in ("", "0.0.0.0", "::", "[::]", "*")
     }
     if len(found) != 1:
         return ""

@@ -128,6 +128,8 @@ def of_image(
 
 
 _OUTSIDE = re.compile(r"(BASE|PUBLIC|EXTERNAL|SITE|ROOT|FRONTEND)_?URL|ORIGIN|CORS|CSRF|ALLOWED|CALLBACK|REDIRECT")
+_ELSEWHERE = re.compile(r"://(?!localhost|127\.|0\.0\.0\.0|\[::)(?:[^@/\s]*@)?[\w.-]+:\d{2,5}\b")
+"""The address of another, or the one under which others find this service."""
 _HOME = re.compile(r"https?://(localhost|127\.0\.0\.1)(:\d+)?/?")
 
 
@@ -137,7 +139,7 @@ def _values(environment: Mapping[str, str], ports: Ports) -> str:
     The one for the port says nothing to a program that is told its port otherwise, and how browsers call a service
     nothing of where it listens."""
     return " ".join(
-        value
+        _ELSEWHERE.sub("", value)
         for name, value in environment.items()
         if (name != "PORT" or not ports.started) and not (_OUTSIDE.search(name) and _HOME.fullmatch(value))
     )
@@ -192,10 +194,14 @@ def of_service(context: Context, each: Used) -> Ports:
         found.started |= listeners(environment, image.text, text)
     if not found.started:
         written = {key: part.text for key, part in service.environment.items() if "$" not in part.node.text}
+        if built is not None and (stage := context.stage_of(context.dockerfiles[built[0]], built[1])) is not None:
+            written = {key: held.value for key, held in final_environment(stage).items()} | written
         image = service.get("image")
         directory = built[1].directory if built is not None else None
         foreign = image.text if image is not None and not service.has("build") else ""
-        told = variable_port(service.name, foreign, directory, written, context.repository)
+        projects = (project.name for project in context.modules.projects.by_directory.values())
+        names = [service.name, *(name for name in projects if name)]
+        told = variable_port(names, foreign, directory, written, context.repository)
         found.started |= {told} if told else set()
     if not found.started and command is None:
         take(found, _by_source(context, each, built, environment))

@@ -35,7 +35,9 @@ _BACKEND = re.compile(
 )
 _ENDPOINT = re.compile(r"^[ \t]*(?:-[ \t]+)?port:[ \t]*[\"']?([a-z][a-z0-9-]*)[\"']?[ \t]*$", re.MULTILINE)
 _PORT_NAME = re.compile(r"^[ \t]*(?:-[ \t]+)?name:[ \t]*[\"']?([a-z][a-z0-9-]*)[\"']?[ \t]*$", re.MULTILINE)
-_PORTS = re.compile(r"^([ \t]*)(?:-[ \t]+)?ports:[ \t]*\n((?:\1(?:[ \t]+\S|-[ \t]).*(?:\n|$)|[ \t]*\n)+)", re.MULTILINE)
+_PORTS = re.compile(
+    r"^([ \t]*)(?:-[ \t]+)?ports:[ \t]*\n((?:\1(?:[ \t]+\S|-[ \t]).*(?:\n|$)|[ \t]*(?:\{\{.*)?\n)+)", re.MULTILINE
+)
 _TARGET = re.compile(r"^[ \t]*(?:-[ \t]+)?targetPort:[ \t]*[\"']?([a-z][a-z0-9-]*)[\"']?[ \t]*$", re.MULTILINE)
 _SELECTOR = re.compile(r"^([ \t]*)selector:[ \t]*\n((?:\1[ \t]+\S.*(?:\n|$))+)", re.MULTILINE)
 _LABEL = re.compile(r"^[ \t]+([\w./-]+):[ \t]*[\"']?([\w.-]+)[\"']?[ \t]*$", re.MULTILINE)
@@ -89,10 +91,10 @@ def _watched(each: Template, objects: list[Template]) -> Iterator[Finding]:
     """Ports that Prometheus is to scrape, by the names that services or containers give them."""
     kinds = {"Service"} if each.kind == "ServiceMonitor" else WORKLOADS
     sources = [one for one in objects if one.kind in kinds]
-    listed = [ports for one in sources for ports in _PORTS.finditer(one.text)]
-    if not listed or any(_OPEN.search(ports[2]) for ports in listed) or len(listed) < len(sources):
+    listed = [ports for one in sources for ports in _listed(one.text)]
+    if not listed or any(_OPEN.search(ports) for ports in listed) or len(listed) < len(sources):
         return
-    names = {match[1] for ports in listed for match in _PORT_NAME.finditer(ports[2])}
+    names = {match[1] for ports in listed for match in _PORT_NAME.finditer(ports)}
     start = each.text.find("ndpoints:")
     for asked in _ENDPOINT.finditer(each.text, max(start, 0)):
         if asked[1] not in names and names:
@@ -104,6 +106,15 @@ def _watched(each: Template, objects: list[Template]) -> Iterator[Finding]:
             yield _found(each, asked.start(1), f"{message} (there is {there})", f"port {asked[1]}", "", None)
 
 
+def _listed(text: str) -> Iterator[str]:
+    """The lists of ports in a text, without the actions that follow them."""
+    for ports in _PORTS.finditer(text):
+        lines = ports[2].split("\n")
+        while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("{{")):
+            lines.pop()
+        yield "\n".join(lines)
+
+
 def _served(each: Template, objects: list[Template]) -> Iterator[Finding]:
     """Names of ports that a service hands on to, where its plain labels tell which pods of the chart are meant."""
     selector = _SELECTOR.search(each.text)
@@ -111,10 +122,10 @@ def _served(each: Template, objects: list[Template]) -> Iterator[Finding]:
     workloads = [one for one in objects if one.kind in WORKLOADS]
     meant = [one for one in workloads if labels and all(_is_labelled(one.text, *label) for label in labels)]
     meant = meant or (workloads if len(workloads) == 1 else [])
-    listed = [ports for one in meant for ports in _PORTS.finditer(one.text)]
-    if len(meant) != 1 or not listed or any(_OPEN.search(ports[2]) for ports in listed):
+    listed = [ports for one in meant for ports in _listed(one.text)]
+    if len(meant) != 1 or not listed or any(_OPEN.search(ports) for ports in listed):
         return
-    names = {match[1] for ports in listed for match in _PORT_NAME.finditer(ports[2])}
+    names = {match[1] for ports in listed for match in _PORT_NAME.finditer(ports)}
     for asked in _TARGET.finditer(each.text):
         if names and asked[1] not in names:
             there = ", ".join(f"`{name}`" for name in sorted(names))
@@ -135,7 +146,7 @@ def _is_labelled(text: str, name: str, value: str) -> bool:
 def _reached(context: Context, directory: str, objects: list[Template]) -> Iterator[Finding]:
     """Numbers of ports that services hand on to, where the chart makes pods of one kind and they declare others."""
     workloads = [each for each in objects if each.kind in WORKLOADS]
-    if len(workloads) != 1 or any(_OPEN.search(ports[2]) for ports in _PORTS.finditer(workloads[0].text)):
+    if len(workloads) != 1 or any(map(_OPEN.search, _listed(workloads[0].text))):
         return
     file = posixpath.join(directory, "values.yaml")
     values = yaml.root_of(context.repository.text(file)) if context.repository.is_file(file) else Node(None)
@@ -322,6 +333,14 @@ BAD = [
     tree(_INGRESS % "-site"),
 ]
 GOOD = [
+    tree(
+        _CHART.replace(
+            _SERVED[0],
+            _SERVED[0]
+            + "\n    {{- if .Values.more }}"
+            + "\n                - name: site\n                  containerPort: 1\n    {{- end }}",
+        ).replace(_SERVED[1], "          targetPort: site")
+    ),
     tree(_PARTS % "worker"),
     tree(_PARTS % "elsewhere"),
     tree(_CHART.replace(_SERVED[1], "          targetPort: 8000")),

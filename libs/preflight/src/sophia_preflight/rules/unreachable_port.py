@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.calls.model import Started
@@ -37,17 +38,15 @@ RULE = Rule(
     family="contradictions",
 )
 _PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
+_ASKED = re.compile(r"port `(\d+)`")
 _PUBLISHED = re.compile(r"(?:[\d.]+:)?\d{2,5}:(\d{2,5})")
 
 
 def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
         ports = of_service(context, each)
-        yield from _published(context, each, ports)
-        yield from _told(context, each, ports)
-        yield from _probe(context, each, ports)
-        yield from _labelled(each, ports)
-        yield from _exposed(each, ports)
+        found = [*_published(context, each, ports), *_told(context, each, ports), *_probe(context, each, ports)]
+        yield from _merged([*found, *_labelled(each, ports), *_exposed(each, ports)])
     yield from _run(context)
     for path, made in context.dockerfiles.items():
         stage = made.final
@@ -73,6 +72,18 @@ def check(context: Context) -> Iterable[Finding]:
                 confidence=Confidence.LIKELY,
                 why="who believes the image publishes a port that nobody answers",
             )
+
+
+def _merged(found: Iterable[Finding]) -> Iterator[Finding]:
+    """One finding for each port of a service, whatever asks it there."""
+    known: dict[str, Finding] = {}
+    for each in found:
+        port = _ASKED.search(each.message)
+        key = port[1] if port is not None else each.message
+        old = known.get(key)
+        also = Involved(each.place, "also")
+        known[key] = each if old is None else replace(old, places=(*old.places, also))
+    yield from known.values()
 
 
 def _run(context: Context) -> Iterator[Finding]:
