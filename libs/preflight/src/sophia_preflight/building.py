@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sophia_preflight.calls.finding import Location
+from sophia_preflight.calls.locations import Location
 from sophia_preflight.calls.model import ImageBuild
 from sophia_preflight.composing import Used, located, used
 from sophia_preflight.context import Context

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sophia_preflight.calls.compose import service_key
-from sophia_preflight.calls.finding import Location, State
+from sophia_preflight.calls.locations import Location, State
 from sophia_preflight.calls.model import Caller, Site, System
 from sophia_preflight.context import Context
 from sophia_preflight.model import Confidence, Severity

@@ -15,7 +15,8 @@ from typing import TypeVar
 from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import in_images
-from sophia_preflight.calls.finding import Finder, ImageView, Location
+from sophia_preflight.calls.finding import Finder
+from sophia_preflight.calls.locations import ImageView, Location
 from sophia_preflight.calls.matching import Misfit, misfits
 from sophia_preflight.calls.model import Call, Caller, Composition, ImageBuild, Script, Site, Trace
 from sophia_preflight.clusters.cluster import Cluster

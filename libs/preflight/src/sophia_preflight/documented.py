@@ -287,7 +287,8 @@ class _Placing:
     def _package(self, call: Call, target: PackageScript, directories: list[str]) -> Call | None:
         if target.optional or target.workspace or not target.name.known:
             return None
-        for directory in self._all(directories, ("package.json",)):
+        gone = self._is_gone_to(call, directories, "package.json")
+        for directory in directories if gone else self._all(directories, ("package.json",)):
             package = self.context.packages.get(_below(directory, "package.json"))
             if package is None or target.name.value in package.scripts:
                 return None
@@ -295,6 +296,12 @@ class _Placing:
             if _below(directory, "package.json") in self.context.packages:
                 return self._at(call, directory)
         return None
+
+    def _is_gone_to(self, call: Call, directories: list[str], name: str) -> bool:
+        """Whether the commands before go to the directory below the page's own that has such a file."""
+        inner = call.site.directory.removeprefix(CWD).strip("/")
+        below = _below(posixpath.dirname(self.path), inner)
+        return bool(inner) and directories[0] == below and self.repository.is_file(_below(below, name))
 
     def _off_the_shelf(self, directories: list[str]) -> list[str]:
         return [each for each in directories if not self.shelf or not f"{each}/".startswith(f"{self.shelf}/")]

@@ -91,6 +91,8 @@ class Filesystem:
     """Single files that are copied from other stages or made by commands: paths."""
     owned: set[str] = field(default_factory=set)
     """Directories that only we put something into."""
+    matched: list[tuple[str, str]] = field(default_factory=list)
+    """Patterns of names by which files of the repository are copied, each with the directory they are put into."""
 
     def find(self, path: str) -> str | None:
         """The file or directory of the repository that is at an absolute path; empty for absent, None for unknown."""
@@ -168,6 +170,8 @@ class Filesystem:
     def _is_unwritten(self, path: str) -> bool:
         """Whether a file that people write is none of those in the directory of the repository that is at its place."""
         directory, name = posixpath.split(path)
+        if any(directory == target and fnmatch.fnmatchcase(name, pattern) for pattern, target in self.matched):
+            return self.made.isdisjoint((name, path)) and not self._brings(name) and directory not in self.unknown
         return (
             _WRITTEN.search(name) is not None
             and self.made.isdisjoint((name, path))
@@ -418,6 +422,9 @@ class Images:
                 found.copied.append(Copied(one, target, False))
             if each.name == "ADD" and re.search(r"\.(tar(\.\w+)?|tgz|zip)$", one):
                 found.unknown.append(target)
+        folder, pattern = posixpath.split(path)
+        if len(matched) > 1 and into and "*" in pattern and "." in pattern and self.repository.is_directory(folder):
+            found.matched.append((pattern, target.rstrip("/")))
         if not matched and (re.search(r"[*?\[]", source) or "." not in posixpath.basename(path)):
             found.unknown.append(target)
         elif not matched:  # made before the image is built, or missing, which is told where it is copied

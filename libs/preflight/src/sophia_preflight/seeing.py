@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.entering import NamedImages
-from sophia_preflight.calls.finding import ImageView
+from sophia_preflight.calls.locations import ImageView
 from sophia_preflight.calls.model import Site
 from sophia_preflight.readers.compose import Project, Service
 from sophia_preflight.readers.dockerfile import Instruction

@@ -70,6 +70,8 @@ _TOLD = re.compile(
     r"|(?<![^/])(examples?|samples?|demos?|tutorials?|playground)/(?=([^/]+/){0,4}(README|CONTRIBUTING)\.\w+$)"
 )
 """Where a page tells how the tests beside it are run, or the example that it lies in."""
+_SHOWN = re.compile(r"(?<![^/])(examples?|samples?|demos?|tutorials?|playground)/(?=([^/]+/){0,4}[^/]+$)")
+"""Where the tool servers of an example are, which whoever tries it starts."""
 _DEPLOYING = re.compile(
     r"deploy|release|rollout|production|\bprod\b|[_-]prod|go[_-]?live|launch|publish", re.IGNORECASE
 )
@@ -148,6 +150,8 @@ def consequence(site: Site) -> tuple[Severity, str]:
     if site.guard.tolerated:
         severity = severity.at_most(Severity.MEDIUM)
     path = _TOLD.sub("", _PAGES.sub("", site.path)) if site.caller is Caller.DOCUMENT else site.path
+    if site.caller is Caller.AGENT:
+        path = _SHOWN.sub("", path)
     if site.caller is Caller.KUBERNETES:
         path = path.replace("/templates/", "/")  # of a chart
     return limited(severity, path), blocks

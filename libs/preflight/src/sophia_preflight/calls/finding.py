@@ -9,15 +9,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sophia_preflight.calls.hosts import is_at_home, module_on_host, on_host
+from sophia_preflight.calls.locations import NOWHERE, ImageView, Location, State, below
 from sophia_preflight.calls.model import Caller, Produced, Site, System
 from sophia_preflight.facts import PythonFacts
-from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Confidence
 from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
@@ -54,34 +53,6 @@ _KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vsc
 
 
 _FILLS_BIN = ("go.mod", "Cargo.toml", "CMakeLists.txt", "Gemfile", "composer.json")
-
-
-class State(StrEnum):
-    FOUND = "found"
-    MISSING = "missing"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Location:
-    """`path` is where the target is, or where it was looked for first."""
-
-    state: State
-    path: str = ""
-    confidence: Confidence = Confidence.CERTAIN
-    where: str = ""
-    """For a missing target: the directory or image that it is missing from, in words."""
-
-    @property
-    def missing(self) -> bool:
-        return self.state is State.MISSING
-
-    @property
-    def found(self) -> bool:
-        return self.state is State.FOUND
-
-
-NOWHERE = Location(State.UNKNOWN)
 
 
 class Finder:
@@ -126,13 +97,13 @@ class Finder:
         if not word.known or not word.value or site.system is System.UNKNOWN or word.value[1:3] in (":/", ":\\"):
             return NOWHERE
         if site.system is System.REMOTE:
-            return self._on_host(joined(site.directory, word.value), site)
+            return on_host(self, joined(site.directory if not is_at_home(word.value) else "", word.value), site)
         value = joined(site.directory, word.value)
         if site.system is System.IMAGE:
             there = self._in_images(word.value, site)
             return NOWHERE if there.missing and self._tested(value, site) else there
         if value.startswith("/") or not is_known(value) or value[:1] == "~":
-            return self._on_host(value, site)
+            return on_host(self, value, site)
         tested = self._tested(value, site)
         found = self.candidate(value, site, directory=directory, written=written)
         opaque = site.opaque or site.path in self.unpacking
@@ -173,6 +144,9 @@ class Finder:
         if any(self._is_beside_twin(site.path, each, directory=directory) for each in places):
             return NOWHERE
         exact = value.startswith(ROOT)
+        inner = [place for place in places if not place.startswith("..") and "/" in place]
+        if not exact and value.startswith(f"{CWD}/../") and len(inner) == 1:
+            return self._above(inner[0], directory=directory)
         if not exact:
             relative = value[1:].lstrip("/")
             if self.repository.ending_with(relative) or self._directory_ending(relative):
@@ -182,6 +156,14 @@ class Finder:
         where = posixpath.dirname(places[0]) or "."
         confidence = Confidence.LIKELY if site.caller is Caller.DOCUMENT else Confidence.CERTAIN
         return Location(State.MISSING, places[0], confidence, f"`{where}`" if where != "." else "the repository")
+
+    def _above(self, place: str, *, directory: bool) -> Location:
+        """What a file of a directory names above it: the one place that is in the repository at all."""
+        folder = posixpath.dirname(place)
+        elsewhere = self._directory_ending(place) if directory else self.repository.ending_with(place)
+        if elsewhere or not self.repository.is_directory(folder) or not self.is_among_its_like(place, moved=False):
+            return NOWHERE
+        return Location(State.MISSING, place, Confidence.LIKELY, f"`{folder}`")
 
     def _is_beside_twin(self, caller: str, path: str, *, directory: bool) -> bool:
         """Whether a path is there from where a link to its caller lies, or a copy of it: that is what is run."""
@@ -427,43 +409,6 @@ class Finder:
                 return self.candidate(joined(ROOT, posixpath.normpath(base)), site)
         return None
 
-    # --- hosts -------------------------------------------------------------------------------------------------------
-
-    def _on_host(self, value: str, site: Site) -> Location:
-        """A path of a host where the repository is installed: its end, from a folder on that we have, is ours."""
-        installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.AGENT, Caller.SUPERVISOR)
-        if not installed or not value.startswith("/") or not is_known(value):
-            return NOWHERE
-        parts = value.strip("/").split("/")
-        missing: Location | None = None
-        for start in range(1, len(parts) - 1):
-            tail = "/".join(parts[start:])
-            if self.repository.is_file(tail):
-                return Location(State.FOUND, self.repository.resolved(tail), Confidence.LIKELY)
-            folder = posixpath.dirname(tail)
-            if self._is_installed_into(folder, posixpath.basename(tail)):
-                return NOWHERE
-            if self.repository.is_directory(folder) and re.search(r"\.(py|sh|js)$", tail) and not self.is_made(tail):
-                missing = missing or Location(State.MISSING, tail, Confidence.LIKELY, f"`{folder}`")
-        return missing or NOWHERE
-
-    def _is_installed_into(self, folder: str, name: str) -> bool:
-        """Whether a folder of a host is called like our package as the project is, and holds what lies elsewhere."""
-        package = "/" not in folder and self.repository.is_file(f"{folder}/__init__.py")
-        return package and name in self.repository.by_name
-
-    def _module_on_host(self, inner: str, top: str, search: Iterable[str]) -> Location:
-        """A module that a unit starts in a folder which, by its name or by what is in it, is one of ours."""
-        for directory in search:
-            for root in sorted(self.context.module_roots(top), key=lambda each: (each == ".", -len(each), each)):
-                if not directory.startswith("/") or (root != "." and not directory.endswith("/" + root)):
-                    continue
-                if found := self.module_file(root, inner):
-                    return Location(State.FOUND, found, Confidence.LIKELY)
-                if not self.is_made(missing := _below(root, inner) + ".py"):
-                    return Location(State.MISSING, missing, Confidence.LIKELY, f"the package `{top}`")
-        return NOWHERE
-
     # --- modules -----------------------------------------------------------------------------------------------------
 
     def module(self, name: str, site: Site, search: Iterable[str]) -> Location:
@@ -474,25 +419,25 @@ class Finder:
         top = name.partition(".")[0]
         if site.system is System.REMOTE:
             installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.SUPERVISOR)
-            return self._module_on_host(inner, top, search) if installed else NOWHERE
+            return module_on_host(self, inner, top, search) if installed else NOWHERE
         if site.system is System.IMAGE:
             return self._module_in_images(inner, top, site, search)
         roots = self.context.module_roots(top)
         if "." in name:  # a file of that name is no package
-            roots = {each for each in roots if self.repository.is_directory(_below(each, top))}
+            roots = {each for each in roots if self.repository.is_directory(below(each, top))}
         wanted = {place for each in search for place in self.bases(site.path, each)}
         for root in sorted(roots, key=lambda each: (each not in wanted, each)):
             if found := self.module_file(root, inner):
                 return Location(State.FOUND, found)
         near = [root for root in sorted(roots) if root in wanted] or self._installed(roots)
-        if not near or any(self.is_made(_below(root, inner) + ".py") for root in near) or site.opaque:
+        if not near or any(self.is_made(below(root, inner) + ".py") for root in near) or site.opaque:
             return NOWHERE
         exact = all(each.startswith(ROOT) for each in search)
-        own = site.path.endswith(".py") and site.path.startswith(f"{_below(near[0], top)}/")
-        if not exact and own and self.repository.is_file(_below(near[0], "__init__.py")):
+        own = site.path.endswith(".py") and site.path.startswith(f"{below(near[0], top)}/")
+        if not exact and own and self.repository.is_file(below(near[0], "__init__.py")):
             return NOWHERE  # its own package lies within another one, by whose name alone nobody knows it
         return Location(
-            State.MISSING, f"{_below(near[0], inner)}.py", Confidence.CERTAIN if exact else Confidence.LIKELY,
+            State.MISSING, f"{below(near[0], inner)}.py", Confidence.CERTAIN if exact else Confidence.LIKELY,
             f"the package `{top}` in `{near[0]}`",
         )  # fmt: skip
 
@@ -503,11 +448,11 @@ class Finder:
         (root,) = roots
         above = [root, posixpath.dirname(root) or "."] if posixpath.basename(root) == "src" else [root]
         projects = ("pyproject.toml", "setup.py", "setup.cfg")
-        is_project = any(self.repository.is_file(_below(each, name)) for each in above for name in projects)
+        is_project = any(self.repository.is_file(below(each, name)) for each in above for name in projects)
         return [root] if is_project else []
 
     def module_file(self, root: str, inner: str) -> str | None:
-        base = _below(root, inner)
+        base = below(root, inner)
         for path in (f"{base}.py", f"{base}/__init__.py"):
             if self.repository.is_file(path):
                 return self.repository.resolved(path)
@@ -568,9 +513,9 @@ class Finder:
         if not installed or any(self.module_file(root, inner) for root in installed):
             return None
         root = installed[0]
-        if self.is_made(_below(root, inner) + ".py"):
+        if self.is_made(below(root, inner) + ".py"):
             return None
-        return Location(State.MISSING, _below(root, inner) + ".py", Confidence.LIKELY, f"the package `{top}`")
+        return Location(State.MISSING, below(root, inner) + ".py", Confidence.LIKELY, f"the package `{top}`")
 
     def lacks(self, module: str, attribute: str) -> bool:
         """Whether a module's file certainly has no such name at its top."""
@@ -580,21 +525,9 @@ class Finder:
         return attribute.partition(".")[0] not in facts.names
 
 
-@dataclass(frozen=True)
-class ImageView:
-    """A file system, and whether it is surely the one."""
-
-    files: Filesystem
-    certain: bool
-
-
 def _name(path: str) -> str:
     """What a file that is made is known by: its name, for one of a usual name with that of its directory."""
     directory, name = posixpath.split(path)
     folder = posixpath.basename(directory)
     usual = _CONVENTIONAL.fullmatch(name) and is_known(folder) and folder not in ("", ".", ROOT, CWD)
     return f"{folder}/{name}" if usual else name
-
-
-def _below(root: str, inner: str) -> str:
-    return inner if root in ("", ".") else f"{root}/{inner}"

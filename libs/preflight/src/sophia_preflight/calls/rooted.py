@@ -7,7 +7,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from sophia_preflight.calls.finding import NOWHERE, Location, State
+from sophia_preflight.calls.locations import NOWHERE, Location, State
 from sophia_preflight.calls.model import Call, Script, System
 from sophia_preflight.model import Confidence
 from sophia_preflight.text import UNKNOWN, is_known

@@ -91,7 +91,7 @@ def systemd_trace(path: str, text: str) -> Trace:
             path, Caller.SYSTEMD, directory or UNKNOWN, System.REMOTE, owner=posixpath.basename(path),
             guard=Guard(tolerated),
         )  # fmt: skip
-        command = re.sub(r"%[a-zA-Z]", UNKNOWN, command)
+        command = re.sub(r"%(?!h/)[a-zA-Z]", UNKNOWN, command)
         try:
             pieces = shlex.split(command)
         except ValueError:

@@ -216,7 +216,9 @@ def _variants(job: Job, texts: str, scope: Scope) -> Iterator[Scope]:
             for chosen in (product(*plain) if not included else [()])
         )
         yield from (scope.and_of(each) for each in islice(several, MOST_VARIANTS))
-        return
+        named = {name.removeprefix("matrix.") for name in axes}
+        if not named.issuperset(used) or not all(included for _, included in objects):
+            return  # what is included then only adds to the combinations of the axes
     names = sorted(axes)
     excluded = [dict(_flat("matrix", each)) for each in job.matrix["exclude"].elements()]
     for count, chosen in enumerate(product(*(axes[name] for name in names))):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.calls.finding import Location, State
+from sophia_preflight.calls.locations import Location, State
 from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree

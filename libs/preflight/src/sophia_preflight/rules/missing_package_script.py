@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.calls.finding import Location, State
+from sophia_preflight.calls.locations import Location, State
 from sophia_preflight.calls.model import Call, PackageScript
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -90,6 +90,30 @@ def _workspace(context: Context, workspace: str) -> Location:
 
 BAD = [
     tree("""
+        === samples/timer/README.md
+        # Timer
+
+        ```bash
+        cd web
+        yarn install
+        yarn build
+        ```
+        === samples/timer/web/package.json
+        {"scripts": {"start": "x", "bundle": "y"}}
+        === samples/clock/web/package.json
+        {"scripts": {"start": "x", "build": "y"}}
+    """),
+    tree("""
+        === apps/till/README.md
+        # Till
+
+            $ cd ui && npm run watch
+        === apps/till/ui/package.json
+        {"scripts": {"dev": "x"}}
+        === apps/shop/ui/package.json
+        {"scripts": {"watch": "x"}}
+    """),
+    tree("""
         === .github/workflows/ci.yml
         on: push
         jobs:
@@ -143,6 +167,28 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === docs/README.md
+        # All
+
+        ```bash
+        cd web
+        yarn build
+        ```
+        === web/package.json
+        {"scripts": {"build": "y"}}
+        === docs/web/package.json
+        {"scripts": {"build": "y"}}
+        === samples/README.md
+        # Timer
+
+        ```bash
+        cd ../apps/web
+        yarn build
+        ```
+        === apps/web/package.json
+        {"scripts": {"build": "y"}}
+    """),
     tree("""
         === package.json
         {"workspaces": ["front"], "scripts": {"all": "yarn texts:make && yarn eslint && node_modules/.bin/a:b"}}

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sophia_preflight.building import Asked, asked
+from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.dockerfile import Dockerfile, Held, expand
+from sophia_preflight.standing import consequence
 from sophia_preflight.text import is_known
 
 RULE = Rule(
@@ -22,7 +24,15 @@ RULE = Rule(
 )
 
 
+_PARTS = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)+")
+_TOLD = re.compile(r"file\b[^/]*$|\.(ya?ml|hcl|json|toml|mk|sh|bash|py|go|js|ts)$", re.IGNORECASE)
+"""Where somebody says what images he builds, or which contexts he gives a build."""
+
+
 def check(context: Context) -> Iterable[Finding]:
+    for made in context.dockerfiles.values():
+        if not made.faults:
+            yield from _renamed(context, made)
     for each in asked(context):
         dockerfile = context.dockerfiles.get(each.dockerfile_location.path)
         if dockerfile is None or dockerfile.faults:
@@ -42,6 +52,41 @@ def check(context: Context) -> Iterable[Finding]:
                 fix=RULE.fix + (f": there is `{'`, `'.join(names)}`" if names else ""),
                 blocks=each.blocks,
             )
+
+
+def _renamed(context: Context, made: Dockerfile) -> Iterator[Finding]:
+    """`FROM shop-base`, which is called like the stages of the file of which others are made, and is none of them."""
+    bases = {stage.base for stage in made.stages}
+    for stage in made.stages:
+        if stage.base != stage.written or not _PARTS.fullmatch(stage.base) or made.stage(stage.base) is not None:
+            continue
+        family = re.split("[-_]", stage.base)[0]
+        kin = [each.name for each in made.stages if each.name and re.split("[-_]", each.name)[0] == family]
+        origins = [each for each in kin if each in bases]
+        if stage.name not in kin or not origins or _is_told(context, made.path, stage.base):
+            continue
+        severity, blocks = consequence(Site(made.path, Caller.BUILD))
+        yield RULE.found(
+            f"`FROM {stage.base}` names no stage of this file, and no image that is built here",
+            Place(made.path, stage.line, stage.column),
+            anchor=f"FROM {stage.base}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            fix=f"{RULE.fix}: there is `{'`, `'.join(origins)}`",
+            blocks=blocks,
+        )
+
+
+def _is_told(context: Context, dockerfile: str, name: str) -> bool:
+    """Whether another file names the image, or the end of its name where the beginning is a variable's."""
+    end = re.split("[-_]", name, maxsplit=1)[1]
+    said = re.compile(rf"(?<![\w-])({re.escape(name)}|[\w)}}]*[)}}][-_]{re.escape(end)})(?![\w-])")
+    repository = context.repository
+    return any(
+        said.search(repository.glimpse(path))
+        for path in repository.entries
+        if path != dockerfile and _TOLD.search(path)
+    )
 
 
 def _bases(dockerfile: Dockerfile, each: Asked) -> Iterator[Finding]:
@@ -71,6 +116,23 @@ def _bases(dockerfile: Dockerfile, each: Asked) -> Iterator[Finding]:
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM debian:13-slim AS shop-build
+        FROM shop-build AS shop-till
+        FROM shop-base AS shop-store
+    """),
+    tree("""
+        === docker/Dockerfile.all
+        FROM python:3.12-slim AS api_common
+        COPY . /srv
+        FROM api_common AS api_web
+        CMD ["python", "-m", "http.server"]
+        FROM api_comon AS api_worker
+        === Makefile
+        all:
+        \tdocker build -f docker/Dockerfile.all -t api --target api_web .
+    """),
     tree("""
         === docker-compose.yml
         services:
@@ -104,6 +166,26 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Dockerfile
+        FROM debian:13-slim AS shop-build
+        FROM shop-build AS shop-till
+        FROM shop-base AS shop-store
+        FROM php-zts AS shop-old
+        FROM example/shop-base AS shop-other
+        === Makefile
+        base:
+        \tdocker build -t $(NAME)-base other
+        === other/Dockerfile
+        FROM python:3.12 AS python-build
+        FROM shop-runtime
+        === bake/Dockerfile
+        FROM debian:13-slim AS shop-build
+        FROM shop-build AS shop-till
+        FROM shop-assets AS shop-store
+        === bake/docker-bake.hcl
+        target "till" { contexts = { shop-assets = "./assets" } }
+    """),
     tree("""
         === docker-compose.yml
         services:
