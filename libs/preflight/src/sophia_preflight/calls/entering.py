@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sophia_preflight.calls.compose import service_key
 from sophia_preflight.calls.docker import combined, image_key, interpreted, working_directory
 from sophia_preflight.calls.documents import Page
-from sophia_preflight.calls.model import Call, Caller, ImageBuild, Program, Script, Site, Started, System, Trace
+from sophia_preflight.calls.model import Call, Caller, ImageBuild, Module, Program, Script, Site, Started, System, Trace
 from sophia_preflight.clusters.objects import items_of
 from sophia_preflight.clusters.templates import outlined, templates
 from sophia_preflight.readers import yaml
@@ -49,9 +49,15 @@ def started(context: Context) -> Iterator[Call]:
 
 
 def in_images(context: Context) -> list[Call]:
-    """Calls of Kubernetes' workloads in images that the repository builds: what they start has to be there."""
-    found = _workloads(context, NamedImages(context))
-    return [call for call in found if call.site.system is System.IMAGE]
+    """Calls of Kubernetes' workloads in images that the repository builds, and of modules that by their names are its
+    own in any image: what they start has to be there."""
+    images = NamedImages(context)
+    found = [*_workloads(context, images), *(each for each in _charts(context, images) if _is_module(each))]
+    return [call for call in found if call.site.system is System.IMAGE or _is_module(call)]
+
+
+def _is_module(call: Call) -> bool:
+    return isinstance(call.target, Module) and call.site.system is System.UNKNOWN
 
 
 class NamedImages:

@@ -18,6 +18,7 @@ from sophia_preflight.calls.locations import NOWHERE, ImageView, Location, State
 from sophia_preflight.calls.model import Caller, Produced, Site, System
 from sophia_preflight.facts import PythonFacts
 from sophia_preflight.model import Confidence
+from sophia_preflight.packaging import PythonProject, normal_name
 from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
 
@@ -413,10 +414,14 @@ class Finder:
 
     def module(self, name: str, site: Site, search: Iterable[str]) -> Location:
         """The file of a dotted module; a module that is not ours is unknown."""
-        if not is_known(name) or site.system is System.UNKNOWN:
-            return NOWHERE
         inner = name.replace(".", "/")
         top = name.partition(".")[0]
+        if is_known(name) and site.system is System.UNKNOWN and site.caller is Caller.KUBERNETES:
+            roots = self.context.module_roots(top)
+            ours = "/" in inner and top in {normal_name(each.name) for each in self._projects()}
+            return (self._lacking_of_installed(inner, top, roots) if ours else None) or NOWHERE
+        if not is_known(name) or site.system is System.UNKNOWN:
+            return NOWHERE
         if site.system is System.REMOTE:
             installed = site.caller in (Caller.SYSTEMD, Caller.CRON, Caller.SUPERVISOR)
             return module_on_host(self, inner, top, search) if installed else NOWHERE
@@ -440,6 +445,9 @@ class Finder:
             State.MISSING, f"{below(near[0], inner)}.py", Confidence.CERTAIN if exact else Confidence.LIKELY,
             f"the package `{top}` in `{near[0]}`",
         )  # fmt: skip
+
+    def _projects(self) -> Iterable[PythonProject]:
+        return self.context.modules.projects.by_directory.values()
 
     def _installed(self, roots: set[str]) -> list[str]:
         """The one folder that has the package, where a project's packages lie: who runs it installed the project."""

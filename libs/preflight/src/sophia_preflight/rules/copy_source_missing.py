@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from sophia_preflight.calls.model import Caller, Needed, Site
 from sophia_preflight.context import BuildContext, Context
@@ -29,6 +30,7 @@ _KEPT = re.compile(r"\.(sh|bash|conf|cfg|ini|service|j2|tmpl|tpl|sql|toml|ya?ml|
 """Files that people write, and that no build makes."""
 
 
+_FILE = re.compile(r"(?:\./)?[\w.-]+")
 _OUTPUT = re.compile(r"\.(css|js|map|html|wasm|so|a|jar|whl|mo)$")
 _BUILDS = re.compile(r"\b(npm|yarn|pnpm|bun)\b(?! install\s*$)|\b(npx|make|cargo|gradle|mvn|build|compile\w*)\b")
 _RELEASER = re.compile(r"(^|/)\.?goreleaser[\w.-]*\.ya?ml$")
@@ -40,6 +42,8 @@ def check(context: Context) -> Iterable[Finding]:
         if path in released:
             continue
         builds = _plausible(context, made, context.builds(path))
+        if not builds:
+            yield from _renamed(context, made)
         for stage in made.stages:
             for index, each in enumerate(stage.instructions):
                 if each.onbuild or each.heredocs:
@@ -76,6 +80,29 @@ def _plausible(context: Context, made: Dockerfile, builds: list[BuildContext]) -
     if len(set(sources)) > 1 and not any(having) and not any(build.certain for build in builds):
         return []  # it is built from somewhere else
     return [build for build, count in zip(builds, having, strict=True) if build.certain or count == max(having)]
+
+
+def _renamed(context: Context, made: Dockerfile) -> Iterator[Finding]:
+    """What a Dockerfile that is built from somewhere else copies, and by another name lies beside it: its directory is
+    put into that context."""
+    folder = posixpath.dirname(made.path)
+    repository = context.repository
+    beside = [posixpath.basename(each) for each in repository.inside(folder) if posixpath.dirname(each) == folder]
+    for each in (each for stage in made.stages for each in stage.instructions):
+        if each.name not in ("COPY", "ADD") or "from" in each.flags or each.heredocs or each.onbuild:
+            continue
+        for source in each.arguments()[:-1]:
+            stem, ending = posixpath.splitext(source)
+            if not _FILE.fullmatch(source) or not _KEPT.search(source) or source in repository.by_name:
+                continue
+            first = re.split(r"[-_.]", stem)[0]
+            alike = [name for name in beside if name.endswith(ending) and re.split(r"[-_.]", name)[0] == first]
+            near = get_close_matches(source, alike, n=1, cutoff=0.7)
+            place = posixpath.join(folder, source)
+            if near and not context.finder.is_made(place) and not repository.is_ignored(place):
+                build = BuildContext(folder)
+                why = f"there is no `{source}` beside the Dockerfile, only `{near[0]}`"
+                yield from _finding(made, each, source, [(build, why)], 1)
 
 
 def _inside(build: BuildContext, source: str) -> str:
@@ -243,6 +270,26 @@ def _empty(context: Context, directory: str, build: BuildContext, ignore: Docker
 
 BAD = [
     tree("""
+        === images/till/Dockerfile
+        FROM example/base:1
+        COPY start-application.sh /usr/local/bin
+        COPY till*.whl /tmp/
+        === images/till/start-app.sh
+        === Makefile
+        define IMAGE
+        image-$1:
+        \tcp -r $$(DOCKER_$1)/* dist/*.whl build/$1
+        \tcd build/$1 && docker build -t $1 .
+        endef
+    """),
+    tree("""
+        === docker/api/Dockerfile
+        FROM nginx:1.29
+        ADD made.tar /srv
+        COPY nginx-default.conf /etc/nginx/conf.d/
+        === docker/api/nginx-defaults.conf
+    """),
+    tree("""
         === Dockerfile
         FROM golang:1.25
         ADD . /app
@@ -354,6 +401,18 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === images/till/Dockerfile
+        FROM example/base:1
+        COPY start-application.sh begin.sh ended.sh /usr/local/bin
+        COPY till*.whl /tmp/
+        === images/till/start-app.sh
+        === images/till/start.py
+        === other/ending.sh
+        === Makefile
+        all:
+        \tsed s/a/b/ images/till/start-app.sh > build/start-application.sh
+    """),
     tree("""
         === Dockerfile
         FROM golang:1.25

@@ -49,6 +49,56 @@ def _missing(context: Context, call: Call) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === deploy/chart/Chart.yaml
+        apiVersion: v2
+        name: shop
+        version: 1.0.0
+        === deploy/chart/values.yaml
+        image: {repository: ghcr.io/example/shop}
+        === deploy/chart/templates/job.yaml
+        apiVersion: batch/v1
+        kind: Job
+        metadata:
+          name: {{ include "shop.fullname" . }}-migrate
+        spec:
+          template:
+            spec:
+              containers:
+                - name: migrate
+                  image: {{ include "shop.image" . }}
+                  command:
+                    - python
+                    - -m
+                    - shop.store._migrate
+        === pyproject.toml
+        [project]
+        name = "shop"
+        === shop/__init__.py
+        === shop/store/__init__.py
+        === shop/store/_schema.py
+    """),
+    tree("""
+        === k8s/worker.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: worker}
+        spec:
+          selector: {matchLabels: {app: worker}}
+          template:
+            metadata: {labels: {app: worker}}
+            spec:
+              containers:
+                - name: worker
+                  image: registry.example.com/shop/till-desk
+                  command: ["python3"]
+                  args: ["-m", "till_desk.worker", "--all"]
+        === pyproject.toml
+        [project]
+        name = "till-desk"
+        === src/till_desk/__init__.py
+        === src/till_desk/workers.py
+    """),
+    tree("""
         === docs/server/compose.yaml
         services:
           worker:

@@ -1,0 +1,140 @@
+"""A service that is started with a command of the project that it no longer brings."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.calls.model import Call, Caller, Program
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.packaging import PythonProject, normal_name
+from sophia_preflight.standing import consequence
+
+RULE = Rule(
+    id="missing-command",
+    title="a service is started with a command that the project does not bring",
+    severity=Severity.HIGH,
+    why='the container ends at once with "executable file not found"',
+    fix="correct the name, or add the command to the project's entry points",
+    family="targets",
+)
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+")
+_STARTING = (Caller.START, Caller.COMPOSE, Caller.KUBERNETES)
+_NEAR = 0.7
+
+
+def check(context: Context) -> Iterable[Finding]:
+    for call in context.begun:
+        if isinstance(call.target, Program) and call.site.caller in _STARTING and call.site.inside is None:
+            yield from _missing(context, call, call.target)
+
+
+def _missing(context: Context, call: Call, target: Program) -> Iterator[Finding]:
+    name = target.name.value
+    if not _NAME.fullmatch(name) or name in context.entries or context.entries.script(name):
+        return
+    for project in context.modules.projects.by_directory.values():
+        points = [each for each in project.entry_points if each.is_command and _is_of(project, each.name)]
+        near = get_close_matches(name, [each.name for each in points], n=1, cutoff=_NEAR)
+        if len(points) < 2 or not near or not _is_of(project, name) or not _holds(context, call, project, name):
+            continue
+        (there,) = (each for each in points if each.name == near[0])
+        severity, blocks = consequence(call.site)
+        yield RULE.found(
+            f"the project `{project.name}` brings no command `{name}`",
+            Involved(Place(call.site.path, target.name.line, target.name.column), "call"),
+            Involved(there.place, "callee"),
+            anchor=f"{name} from {call.site.owner}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            fix=f"{RULE.fix}: there is `{near[0]}`",
+            blocks=blocks,
+        )
+        return
+
+
+def _is_of(project: PythonProject, name: str) -> bool:
+    """Whether a command begins with the name of its project."""
+    own = normal_name(project.name)
+    return own != "" and f"{normal_name(name)}_".startswith(f"{own}_")
+
+
+def _holds(context: Context, call: Call, project: PythonProject, name: str) -> bool:
+    """Whether the call is made in images into which the project, and nothing else of that name, is put."""
+    named = {path for ending in ("", ".sh", ".py") for path in context.repository.by_name.get(name + ending, ())}
+    files = [view.files for view in context.filesystems(call.site)]
+    sources = [posixpath.join(project.directory, each) for each in ("pyproject.toml", "setup.py", "setup.cfg")]
+    sources = [each for each in sources if context.repository.is_file(each)]
+    put = all(any(each.ships(source) for source in sources) and not each.has_program(name) for each in files)
+    return not named and bool(files) and put
+
+
+BAD = [
+    tree("""
+        === compose.yaml
+        services:
+          worker: {build: ., command: shop-worker}
+          listener: {build: ., command: "shop-listener --all"}
+        === Dockerfile
+        FROM debian:13
+        COPY . /src
+        RUN apt-get update && apt-get install -y python3-pip && cd /src && pip install .
+        === setup.py
+        from setuptools import setup
+        setup(name="shop", entry_points={"console_scripts": [
+            "shop=shop.run:main", "shop-worker=shop.run:work", "shop-ci-listener=shop.run:listen"]})
+        === shop/__init__.py
+        === shop/run.py
+        def main(): pass
+        def work(): pass
+        def listen(): pass
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY pyproject.toml ./
+        COPY till_desk ./till_desk
+        RUN pip install .
+        CMD ["till-desk-serve", "--port", "80"]
+        === pyproject.toml
+        [project]
+        name = "till-desk"
+        version = "1"
+        [project.scripts]
+        till-desk-server = "till_desk:main"
+        till-desk-admin = "till_desk:admin"
+        === till_desk/__init__.py
+        def main(): pass
+        def admin(): pass
+    """),
+]
+GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          worker: {build: ., command: shop-worker}
+          other: {image: "example.com/shop-tools:1.0", command: shop-works}
+          made: {build: ., command: shop-runner}
+          far: {build: ., command: shop-xyz}
+        === Dockerfile
+        FROM debian:13
+        COPY . /src
+        COPY bin/run /usr/local/bin/shop-runner
+        RUN apt-get update && apt-get install -y python3-pip && cd /src && pip install .
+        === bin/run
+        === setup.py
+        from setuptools import setup
+        setup(name="shop", entry_points={"console_scripts": [
+            "shop=shop.run:main", "shop-worker=shop.run:work", "shop-ci-run=shop.run:listen"]})
+        === shop/__init__.py
+        === shop/run.py
+        def main(): pass
+        def work(): pass
+        def listen(): pass
+    """),
+]
