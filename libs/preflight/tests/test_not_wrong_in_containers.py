@@ -7,6 +7,31 @@ from collections.abc import Callable
 import pytest
 
 PAIRS = {
+    "what leads above the build context, which Docker leaves out": (
+        """
+        === compose.yaml
+        services: {shop: {build: {context: ., dockerfile: docker/Dockerfile}}}
+        === docker/Dockerfile
+        FROM python:3.13-slim
+        COPY ../shop.conf /etc/
+        COPY .. /app
+        WORKDIR /app
+        RUN pip install .
+        === pyproject.toml
+        [project]
+        name = "shop"
+        version = "1"
+        === shop.conf
+        """,
+        """
+        === compose.yaml
+        services: {shop: {build: docker}}
+        === docker/Dockerfile
+        FROM python:3.13-slim
+        COPY ../shop.conf /etc/
+        === shop.conf
+        """,
+    ),
     "a kustomization of another repository": (
         """
         === deploy.sh

@@ -7,6 +7,81 @@ from collections.abc import Callable
 import pytest
 
 PAIRS = {
+    "programs of an environment that is made right here": (
+        """
+        === README.rst
+        Set up::
+
+            $ git clone https://example.com/shop/shop.git
+            $ cd shop
+            $ python3 -m venv .
+            $ ./bin/pip install .
+
+        Watch::
+
+            $ ./bin/watch-all shop
+        === bin/keep.sh
+        """,
+        """
+        === README.rst
+        Watch::
+
+            $ ./bin/watch-all shop
+        === bin/keep.sh
+        """,
+    ),
+    "files that an agent is pointed at": (
+        """
+        === docs/QUICK.md
+        ```bash
+        # 1. Start with context
+        @tests/test_store.py
+        @src/store/hybrid.py  # one file
+        ```
+        === tests/test_stores.py
+        === src/store/hybrids.py
+        """,
+        """
+        === docs/QUICK.md
+        ```bash
+        # 1. Start with context
+        python tests/test_store.py
+        ```
+        === tests/test_stores.py
+        """,
+    ),
+    "what another command is replaced with, and what is only an idea": (
+        """
+        === README.md
+        Edit `hooks/pre-commit` and replace `other` commands with:
+        ```bash
+        python tools/bridge.py
+        ```
+
+        **Idea:** Show what changed
+
+        ```bash
+        bash tools/changed.sh
+        ```
+        === tools/bridge.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("prompt")
+        parser.parse_args()
+        """,
+        """
+        === README.md
+        Start the bridge with:
+        ```bash
+        python tools/bridge.py
+        ```
+        === tools/bridge.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("prompt")
+        parser.parse_args()
+        """,
+    ),
     "an ellipsis in a line that continues a command": (
         """
         === README.md

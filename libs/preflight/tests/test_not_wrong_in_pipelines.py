@@ -7,6 +7,71 @@ from collections.abc import Callable
 import pytest
 
 PAIRS = {
+    "files that a step before writes where it is told": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  uv run --no-sync python3 tools/measure.py \\
+                    --output-json measured.json
+              - run: |
+                  mkdir -p kept
+                  cp measured.json kept/
+          two:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - uses: example/notes@v1
+                with: {output-file: "${{ vars.OUTPUT_FILE }}"}
+              - run: cat NOTES.md >> "$GITHUB_STEP_SUMMARY"
+          three:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - uses: example/notes@v1
+                with: {output_path: OTHER.md}
+              - run: cat OTHER.md >> "$GITHUB_STEP_SUMMARY"
+        === tools/measure.py
+        === CHANGES.md
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  uv run --no-sync python3 tools/measure.py \\
+                    --input-json measured.json
+              - run: |
+                  mkdir -p kept
+                  cp measured.json kept/
+        === tools/measure.py
+        === CHANGES.md
+        """,
+    ),
+    "a file that a linter is told": (
+        """
+        === justfile
+        look:
+            uv run ruff check bench/scripts/read.py
+            uv run pyright bench/scripts/read.py
+        === bench/scripts/read.py
+        """,
+        """
+        === justfile
+        look:
+            uv run ruff check bench/scripts/write.py
+        === bench/scripts/read.py
+        """,
+    ),
     "steps of which a pipeline is made, elsewhere": (
         """
         === .buildkite/test.yaml

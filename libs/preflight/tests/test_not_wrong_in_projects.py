@@ -15,6 +15,44 @@ _RANDOM = "Zq7KaXFstRKI9hTdWM7" + "DQq56GglRHf2HW7"
 _WEBHOOK = "https://hooks.slack.com/services/" + "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 
 PAIRS = {
+    "a package that the build puts together of directories of other names": (
+        """
+        === pyproject.toml
+        [build-system]
+        requires = ["hatchling"]
+        build-backend = "hatchling.build"
+        [project]
+        name = "shop-mesh"
+        version = "1"
+        [project.scripts]
+        shop = "shop_mesh.cli.main:cli"
+        [tool.hatch.build.targets.wheel]
+        packages = ["src/shop_mesh"]
+        [tool.hatch.build.targets.wheel.force-include]
+        "cli" = "shop_mesh/cli"
+        === src/shop_mesh/__init__.py
+        === cli/__init__.py
+        === cli/main.py
+        def cli(): pass
+        """,
+        """
+        === pyproject.toml
+        [build-system]
+        requires = ["hatchling"]
+        build-backend = "hatchling.build"
+        [project]
+        name = "shop-mesh"
+        version = "1"
+        [project.scripts]
+        shop = "shop_mesh.cli.main:cli"
+        [tool.hatch.build.targets.wheel]
+        packages = ["src/shop_mesh"]
+        === src/shop_mesh/__init__.py
+        === cli/__init__.py
+        === cli/main.py
+        def cli(): pass
+        """,
+    ),
     "a package whose directory is called otherwise": (
         """
         === setup.py

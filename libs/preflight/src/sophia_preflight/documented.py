@@ -50,6 +50,8 @@ _STAND_IN = re.compile(
 _USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
 
+_ENVIRONMENT_HERE = re.compile(r"(-m venv|\bvirtualenv|\buv venv)(\s+-\S+(=\S+)?)*\s+\.(?=\s|$)", re.MULTILINE)
+"""How a page makes a virtual environment in the very directory that its reader is in."""
 _SCAFFOLDING = named("kubebuilder operator-sdk cookiecutter copier cruft yo")
 """Programs that write makefiles, or more of them."""
 _BUILDERS = named(
@@ -186,6 +188,8 @@ class _Placing:
         for directory in directories:
             if self.context.finder.path(word, self._at(call, directory).site, directory=is_directory).found:
                 return self._at(call, directory)
+        if re.match(r"(\./)?bin/", value) and _ENVIRONMENT_HERE.search(self.repository.text(self.path)):
+            return None
         others = call.target.either if isinstance(call.target, Needed) else ()
         if any(map(self._is_from_above, (value, *others))):
             return None

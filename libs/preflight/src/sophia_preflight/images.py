@@ -410,7 +410,7 @@ class Images:
             self._copy_source(source, target, each, found, into=into)
 
     def _copy_source(self, source: str, target: str, each: Instruction, found: Filesystem, *, into: bool) -> None:
-        path = posixpath.normpath(posixpath.join(found.context, source.lstrip("/") or "."))
+        path = posixpath.normpath(posixpath.join(found.context, in_context(source)))
         matched = matches(self.repository, path)
         for one in matched:
             if self.repository.is_directory(one):
@@ -483,6 +483,11 @@ def _is_opaque(run: Instruction) -> bool:
         if words[0] not in _QUIET and not builds:
             return True
     return False
+
+
+def in_context(source: str) -> str:
+    """A source of COPY as Docker looks for it: what leads above the build context is left out."""
+    return posixpath.normpath(f"/{source}").lstrip("/") or "."
 
 
 def matches(repository: Repository, pattern: str) -> list[str]:

@@ -256,7 +256,7 @@ def _texts(words: Sequence[Word], run: Run) -> None:
 
 
 _OUTPUT = re.compile(
-    r"-o|-out|-O|--([\w-]+-)?(out(put)?|dest(ination)?|save|export|write)([-_]?(to|as|dir|directory|file|path|folder))?"
+    r"-o|-out|-O|--([\w-]+-)?(out(put)?|dest(ination)?|save|export|write)([-_]?(to|as|dir|directory|file|path|folder|json|xml|csv|html|md|report|name))?"
 )
 
 

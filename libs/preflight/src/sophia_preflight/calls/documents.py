@@ -88,6 +88,8 @@ _ROW = re.compile(
     r"|[^\s#]+( [^\s#]+)*(\s{2,}[^\s#]+( [^\s#]+)*){3,}\s*$)"
 )
 """How a line begins that a program has printed: of a table, of a log, of a listing, of a compiler."""
+_SPOKEN_OF = re.compile(r"\s*@[\w.-]+/")
+"""A file as agents are pointed at it in what they are told."""
 _FLAG = re.compile(r"\s*--?[A-Za-z][\w.-]*(=|\s|$)")
 """An option alone at the beginning of a line: an argument of the command above, whose end of line says otherwise."""
 _ELSEWHERE = re.compile(
@@ -97,7 +99,7 @@ _ELSEWHERE = re.compile(
 _TOLD_AGAINST = re.compile(
     r"\b((do|does|did|will|would|should|must|can|could) not|\w+n't|cannot|never|no longer|used to|instead of|"
     r"previously|formerly|before this|will fail|fails with|removed|deprecated|legacy|obsolete|planned|future|not yet|"
-    r"for example, if|wrong|outputs?|prints?|would)\b",
+    r"for example, if|wrong|outputs?|prints?|would|replace\b.*\bwith|idea(?=\W{0,2}:))\b",
     re.IGNORECASE,
 )
 _INCORRECT = re.compile(
@@ -287,7 +289,7 @@ def _ended(line: str) -> str:
 
 def _is_for_nobody(line: str, before: str) -> bool:
     """Whether a line is no command that is typed as it stands, or shown as a warning."""
-    return any((_USAGE.search(line), _WINDOWS.search(line), _INCORRECT.match(before)))
+    return any((_USAGE.search(line), _WINDOWS.search(line), _INCORRECT.match(before), _SPOKEN_OF.match(line)))
 
 
 def _goes_anywhere(line: str) -> bool:

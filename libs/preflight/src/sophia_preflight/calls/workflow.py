@@ -83,6 +83,10 @@ _WRITTEN = re.compile(
 """Inputs of actions that nobody knows here, by whose names they may be read, or are made."""
 
 
+_MADE_FILE = re.compile(r"^(output|out|dest|destination|result|report|changelog)[-_]?(file|path|dir|directory|name)")
+"""Inputs of actions that say where something is written."""
+
+
 @dataclass
 class Workspace:
     """What a job's directory holds at this point: `base` is what its top stands for."""
@@ -183,6 +187,7 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
             site = Site(workflow.path, Caller.WORKFLOW, UNKNOWN, System.REMOTE, owner=owner)
             follow(of_node(workflow.path, script, workflow.lines), site, found)
     elif workspace.checked_out:
+        _outputs(step, workspace, found)
         _inputs(workflow, step, name, workspace, owner, found)
 
 
@@ -217,6 +222,17 @@ def _required(workflow: Workflow, step: Step, workspace: Workspace, owner: str, 
             either = tuple(path + each for each in (".js", ".cjs", ".mjs", ".json", "/index.js", "/package.json"))
             needed = Needed(Word(path, at.line, at.column), "the module that the script requires", either=either)
             found.calls.append(Call(needed, site, at, line.strip()))
+
+
+def _outputs(step: Step, workspace: Workspace, found: Trace) -> None:
+    """Files that an action by the names of its inputs writes: those that it is told, or any where a caller says."""
+    for key, node in step.with_.items():
+        if _MADE_FILE.search(key) and "${{" in node.text:
+            workspace.opaque = True
+        elif _MADE_FILE.search(key) and re.fullmatch(r"[\w./-]+", node.text):
+            found.produced.append(
+                Produced(workspace.directory(node.text), tree="." not in posixpath.basename(node.text))
+            )
 
 
 def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, owner: str, found: Trace) -> None:

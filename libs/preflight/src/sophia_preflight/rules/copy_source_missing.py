@@ -11,7 +11,7 @@ from sophia_preflight.calls.model import Caller, Needed, Site
 from sophia_preflight.context import BuildContext, Context
 from sophia_preflight.examples import tree
 from sophia_preflight.ignoring import DockerIgnore
-from sophia_preflight.images import matches
+from sophia_preflight.images import in_context, matches
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.standing import Standing, consequence, standing
@@ -221,9 +221,7 @@ def _finding(
 def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) -> str:
     """Why the source cannot be copied from a context; empty where it can, or where nobody can tell."""
     repository = context.repository
-    inner = posixpath.normpath(source.lstrip("/") or ".")
-    if inner.startswith(".."):
-        return "it lies outside the build context"
+    inner = in_context(source)
     where = f"the build context `{build.directory}`" if build.directory != "." else "the repository"
     path = posixpath.normpath(posixpath.join(build.directory, inner))
     found = matches(repository, path)
@@ -232,6 +230,8 @@ def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) 
             base = posixpath.dirname(path) or "."
             made = context.finder.is_made(path) or (not repository.is_directory(base) and context.finder.is_made(base))
             return "" if made or _is_lenient(inner) else f"nothing in {where} matches"
+        if source.startswith(".."):
+            return "it lies outside the build context"
         return "" if _may_come(context, path) else f"there is no `{inner}` in {where}"
     ignore = context.images.ignore_of(dockerfile, build.directory)
     files = [one for one in found if repository.is_file(one)]
@@ -328,7 +328,9 @@ BAD = [
         === config/app.toml
     """),
     tree("""
-        === Dockerfile
+        === compose.yaml
+        services: {api: {build: ./api}}
+        === api/Dockerfile
         FROM python:3.12-slim
         COPY ../shared ./shared
         === shared/x.py

@@ -11,7 +11,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import Modules
-from sophia_preflight.packaging import EntryPoint, PythonProject, normal_name
+from sophia_preflight.packaging import PROJECT_FILES, EntryPoint, PythonProject, normal_name
 from sophia_preflight.readers.imports import Import, Imported
 from sophia_preflight.standing import limited
 
@@ -52,6 +52,8 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
     if not roots:
         yield from _nowhere(context, project, point, module)
         return
+    if _is_put_elsewhere(context, project, module):
+        return
     names = (Imported(attribute, 1, 1),) if attribute else ()
     wanted = Import(module, 0, 1, 1, names)
     lacking = [found for root in roots if (found := modules.lack_in(root, wanted)) is not None]
@@ -61,6 +63,18 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
     there = [Involved(Place(path), "module")] if is_name and context.python(path) else []
     said = f"`{module}` has no `{attribute}`" if is_name else f"there is no `{path}`"
     yield _finding(point, said, Confidence.CERTAIN, there)
+
+
+def _is_put_elsewhere(context: Context, project: PythonProject, module: str) -> bool:
+    """Whether the build is told to put a directory of another name where the module, or a package of it, will be."""
+    texts = [context.repository.text(posixpath.join(project.directory, each)) for each in PROJECT_FILES]
+    parts = module.split(".")
+    for end in range(2, len(parts) + 1):
+        path, dotted = "/".join(parts[:end]), ".".join(parts[:end])
+        put = re.compile(rf"[=:]\s*[\"']{re.escape(path)}(\.py)?/?[\"']|[\"']{re.escape(dotted)}[\"']\s*[=:]")
+        if any(put.search(text) for text in texts):
+            return True
+    return any(re.search(rf"\bto\s*=\s*[\"']{re.escape(parts[0])}/?[\"']", text) for text in texts)
 
 
 def _inside(root: str, directory: str) -> bool:

@@ -191,7 +191,8 @@ def _read(words: Sequence[Word], run: Run) -> None:
                 and not URL.match(word.value)
                 and not re.search(r"[=,{}*]|^[-.]+$", word.value)
             ):
-                at.call(Needed(word, tool.purpose, directory=tool.written, written=tool.written), words)
+                directory = tool.written and not word.value.endswith((".py", ".pyi", ".ipynb"))
+                at.call(Needed(word, tool.purpose, directory=directory, written=tool.written), words)
 
 
 def _script(tool: Tool, words: Sequence[Word], run: Run) -> None:
