@@ -598,3 +598,9 @@ def test_the_defect_that_is_like_it_does(what: str, tmp_path: Path) -> None:
 def test_hidden_files_of_a_tree_that_has_none_were_left_out_when_it_was_packed(kept: bool, tmp_path: Path) -> None:
     files = {f"pages/{number}.txt": "" for number in range(40)} | {"Makefile": "all:\n\tsh .ci/begin.sh\n"}
     assert bool(_blocking(tmp_path, files | ({".editorconfig": ""} if kept else {}))) is kept
+
+
+def test_files_of_a_project_that_it_does_not_have_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n[project.scripts]\nshop = "shop:main"\n')
+    (tmp_path / "shop.py").write_text("def main():\n    pass\n")
+    assert [each.rule for each in engine.check(tmp_path).findings] == []

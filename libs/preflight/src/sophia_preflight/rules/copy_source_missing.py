@@ -106,7 +106,7 @@ def _renamed(context: Context, made: Dockerfile) -> Iterator[Finding]:
 
 
 def _inside(build: BuildContext, source: str) -> str:
-    return posixpath.normpath(posixpath.join(build.directory, source.lstrip("/") or "."))
+    return posixpath.normpath(posixpath.join(build.directory, in_context(source)))
 
 
 def _copies(

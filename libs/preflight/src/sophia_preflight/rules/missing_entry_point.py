@@ -67,7 +67,8 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
 
 def _is_put_elsewhere(context: Context, project: PythonProject, module: str) -> bool:
     """Whether the build is told to put a directory of another name where the module, or a package of it, will be."""
-    texts = [context.repository.text(posixpath.join(project.directory, each)) for each in PROJECT_FILES]
+    files = [posixpath.join(project.directory, each) for each in PROJECT_FILES]
+    texts = [context.repository.text(each) for each in files if context.repository.is_file(each)]
     parts = module.split(".")
     for end in range(2, len(parts) + 1):
         path, dotted = "/".join(parts[:end]), ".".join(parts[:end])
