@@ -14,7 +14,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from sophia_preflight.calls.documents import Page, is_front
+from sophia_preflight.calls.documents import Page, is_about_migration, is_front
 from sophia_preflight.calls.model import (
     Call,
     Composition,
@@ -64,10 +64,13 @@ _BUILDERS = named(
 def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterator[Call]:
     """The commands of a page that are about this repository, each where it is typed."""
     placing = _Placing(context, path, trace, page)
+    past = is_about_migration(path)
     for call in trace.calls:
+        if past and not isinstance(call.target, Script):
+            continue
         if call.site.system is System.REPOSITORY and call.site.inside is None:
             placed = placing.placed(call)
-            if placed is not None:
+            if placed is not None and (not past or context.script(placed).found):
                 yield placed
         elif call.site.inside is not None and isinstance(call.target, Program):
             yield call
@@ -153,6 +156,8 @@ class _Placing:
                 return None
             case Script(interpreter="source"):
                 return None
+            case Script(path=word, interpreter="", arguments=arguments) if self._is_installed(word.value):
+                return self._at(replace(call, target=Program(word, arguments)), directories[0])
             case Script(path=word):
                 return self._file(call, word, directories)
             case Needed(path=word, directory=is_directory):
@@ -210,6 +215,15 @@ class _Placing:
         if not there and (not self.front or isinstance(call.target, Needed)):
             return None
         return self._nowhere(call)
+
+    def _is_installed(self, value: str) -> bool:
+        """Whether a path is that of a command of ours in an environment: `./bin/shop`, `.venv/bin/shop`."""
+        directory, name = posixpath.split(value)
+        return (
+            posixpath.basename(directory) in ("bin", "Scripts")
+            and name in self.context.entries
+            and not self.repository.is_directory(posixpath.normpath(directory))
+        )
 
     def _has_nearly(self, name: str) -> bool:
         """Whether a file of nearly that name lies beside the page: that is what its reader looks for."""

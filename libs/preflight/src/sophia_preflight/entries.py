@@ -72,6 +72,9 @@ class Entries:
         found = {file for each in inside if (file := self.context.finder.module_file(each, match[1].replace(".", "/")))}
         if len(found) > 1:
             found = {each for each in found if not _TESTS.search(each.removeprefix(directory))}
+        project = self.context.modules.projects.by_directory.get(directory)
+        if not found and project is not None and (source := project.source(match[1])):
+            found = {file} if (file := self.context.finder.module_file("", source)) else set()
         if len(found) != 1:
             return None
         (path,) = found

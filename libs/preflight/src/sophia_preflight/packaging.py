@@ -158,6 +158,24 @@ class PythonProject:
                     if isinstance(node, ast.Constant) and isinstance(node.value, str)
                 )
 
+    def source(self, module: str) -> str:
+        """The file or package that becomes a module as the project is built, without its ending; empty where none does.
+
+        hatch takes any directory into a package: `force-include` and `sources`, of a build or of a target.
+        """
+        path = module.replace(".", "/")
+        hatch = self._table("tool", "hatch", "build")
+        wheel = self._table("tool", "hatch", "build", "targets", "wheel")
+        for table in (wheel, hatch):
+            for key in ("force-include", "sources"):
+                said = table.get(key) if isinstance(table, dict) else None
+                for before, after in said.items() if isinstance(said, dict) else ():
+                    inside = f"{path}/".startswith(f"{str(after).strip('/')}/") if str(after).strip("/") else False
+                    if inside and isinstance(before, str):
+                        rest = path[len(after.strip("/")) :].lstrip("/")
+                        return posixpath.normpath(posixpath.join(self.directory, before.removesuffix("/"), rest))
+        return ""
+
     # --- commands ----------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -37,10 +37,14 @@ _FOR_AGENTS = re.compile(r"(^|/)\.(claude|agents|cursor|codex|opencode|gemini|wi
 _INSTRUCTING = re.compile(r"(^|/)\.\w+/(agents|commands|skills|rules)/(?!.*\b(archived?|deprecated|legacy)\b)")
 """Pages of agents that say what is done, be it about releases, plans or decisions."""
 _PAST = re.compile(
-    r"(^|/)[^/]*(decision|adrs?/|rfcs?/|\b(specs|keps?|ceps?|cips?)/|proposal|archive|change-?log|release|blog|news|history|migrat|post-?mortem|"
-    r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)",
+    r"(^|/)[^/]*(decision|adrs?/|rfcs?/|\b(specs|keps?|ceps?|cips?)/|proposal|archive|change-?log|release|blog|news|history|post-?mortem|"
+    r"deprecat|legacy|plans?/|roadmap|upgrad|whats-?new)"
+    r"|(^|/)[^/]*migrat[^/]*(/v?\d+([._-]\d+)*\.\w+|[_ -]?(log|notes?|summary|status)\.\w+"
+    r"|[_ -](to|from)?[_ -]?v\d[^/]*)$",
     re.IGNORECASE,
 )
+_MIGRATION = re.compile(r"(^|/)[^/]*migrat", re.IGNORECASE)
+"""How data is moved, or users are: that is done now, though what there was before is told beside it."""
 _SHELLS = frozenset({"bash", "sh", "shell", "zsh", "shellscript", "ksh"})
 _SESSIONS = frozenset({"console", "shell-session", "shellsession", "terminal", "sh-session", "bash-session"})
 _DATA = frozenset({"json", "jsonc", "json5"})
@@ -133,6 +137,11 @@ def is_page(path: str) -> bool:
     name = posixpath.basename(path)
     told = _PAGES.search(path) or _FOR_AGENTS.search(path)
     return bool(_FRONT.fullmatch(name) or _NAMED.fullmatch(name) or _LOUD.fullmatch(name) or told)
+
+
+def is_about_migration(path: str) -> bool:
+    """Whether a page tells of what there was before as well, so that only what is there is called for certain."""
+    return _MIGRATION.search(path) is not None and not _INSTRUCTING.search(path)
 
 
 def is_front(path: str) -> bool:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from sophia_preflight.context import BuildContext, Context
 
 _EXAMPLE = re.compile(r"(^|/)(examples?|samples?|demos?|tutorials?|docs?)/")
+_STARTS = re.compile(r"""^[^#\n]*\bexec\b[^#\n]*"\$@\"""", re.MULTILINE)
+_GIVEN = re.compile(r"\$[@*]|\$\{@")
+_ENTRYPOINT = re.compile(r"entry-?_?point", re.IGNORECASE)
 _DEEPEST = 6
 _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
 """What Kubernetes puts a variable's value for."""
@@ -121,6 +124,16 @@ def _is_ours(context: Context, name: str) -> bool:
     return name in context.entries or name.replace("_", "-") in {each.name.replace("_", "-") for each in projects}
 
 
+def is_in_our_image(context: Context, site: Site) -> bool:
+    """Whether a call runs in containers of an image that is not built here, but has the name of a project of ours."""
+    if site.inside is None and "::" not in site.image:
+        return False
+    services = [service for _, service in context.services_at(site)]
+    images = [service.get("image") for service in services if not service.has("build")]
+    names = [_current(image.text) if image is not None else "" for image in images]
+    return bool(names) and len(names) == len(services) and all(name and _is_ours(context, name) for name in names)
+
+
 def _is_for(context: Context, name: str, words: Sequence[Word], *, sure: bool) -> bool:
     """Whether words that an image is given are for the program of its name: options, or a command that it has."""
     if words[0].value.startswith("-"):
@@ -148,12 +161,30 @@ def _entry(made: Dockerfile, stage: Stage) -> list[str]:
     return []
 
 
-def _with(entry: Sequence[str], words: Sequence[Word]) -> Iterator[list[Word]]:
+def _with(context: Context, entry: Sequence[str], words: Sequence[Word]) -> Iterator[list[Word]]:
     """Commands that an entrypoint and what follows it make, all placed where the latter is written."""
     first = [replace(words[0], value=each, assumed=False) for each in entry]
     for command in combined(first, list(words)):
         if len(command) > len(words):
             yield command
+        if len(command) > 2 and command[1].value in context.entries and _hands_on(context, command):
+            yield command[1:]
+
+
+def _hands_on(context: Context, command: Sequence[Word]) -> bool:
+    """Whether an entrypoint starts what it is given, and has no options of its own that are among that."""
+    name = posixpath.basename(command[0].value)
+    texts = [context.repository.glimpse(each) for each in context.repository.by_name.get(name, ())]
+    starts = _GIVEN if _ENTRYPOINT.search(name) else _STARTS
+    options = [re.escape(each.value.partition("=")[0]) for each in command[2:] if each.value.startswith("-")]
+    own = (
+        re.compile(rf"^[ \t(]*(?:[^\s|]+[ ]?\|[ ]?)*(?:{'|'.join(options)})(?:=?\*)?[ ]?[|)]", re.MULTILINE)
+        if options
+        else None
+    )
+    return (bool(texts) or starts is _GIVEN) and all(
+        starts.search(text) is not None and (own is None or own.search(text) is None) for text in texts
+    )
 
 
 # --- docker run -----------------------------------------------------------------------------------------------------
@@ -171,7 +202,7 @@ def _told(context: Context, images: NamedImages) -> Iterator[Call]:
                 key = image_key(made.path, stage.index, len(stage.instructions))
                 directory = working_directory(made, stage)
                 site = replace(call.site, system=System.IMAGE, image=key, directory=directory, search=())
-                for command in _with(_entry(made, stage), words):
+                for command in _with(context, _entry(made, stage), words):
                     yield from _calls(command, site)
 
 
@@ -192,7 +223,7 @@ def _run(context: Context) -> Iterator[Call]:
             made = context.service_build(project, service)
             stage = context.stage_of(context.dockerfiles[made[0]], made[1]) if made is not None else None
             if made is not None and stage is not None and not service.has("entrypoint"):
-                for command in _with(_entry(context.dockerfiles[made[0]], stage), words):
+                for command in _with(context, _entry(context.dockerfiles[made[0]], stage), words):
                     yield from _calls(command, call.site)
 
 
@@ -234,7 +265,7 @@ def _services(context: Context, images: NamedImages) -> Iterator[Call]:
             directory = service.get("working_dir")
             base = joined(CWD, directory.text) if directory is not None else working_directory(made, stage)
             site = Site(path, Caller.COMPOSE, base, System.IMAGE, service_key(path, name), owner=name)
-            for each in _with(_entry(made, stage), words):
+            for each in _with(context, _entry(made, stage), words):
                 yield from _calls(each, site)
 
 
@@ -297,7 +328,7 @@ def _container(context: Context, path: str, item: Item, node: Node, images: Name
     if command:
         yield from _calls([*command, *words], site)
     elif words and found is not None:
-        for each in _with(_entry(*found), words):
+        for each in _with(context, _entry(*found), words):
             yield from _calls(each, site)
     elif words and (name := _current(node["image"].text)) and _is_for(context, name, words, sure=True):
         yield from _calls([replace(words[0], value=name), *words], site)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
-from sophia_preflight.calls.entering import started
+from sophia_preflight.calls.entering import is_in_our_image, started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
 from sophia_preflight.documented import documented
 from sophia_preflight.interfaces.flask import FlaskCommands
@@ -243,7 +243,8 @@ def _is_installed(context: Context, call: Call) -> bool:
         case System.REMOTE:
             return call.site.caller in (Caller.SYSTEMD, Caller.SUPERVISOR)
         case System.IMAGE:
-            return any(view.files.installs() for view in context.filesystems(call.site))
+            views = list(context.filesystems(call.site))
+            return any(view.files.installs() for view in views) if views else is_in_our_image(context, call.site)
 
 
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:

@@ -72,11 +72,16 @@ def templates(repository: Repository, directory: str) -> Iterator[Template]:
 _EXPRESSION = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 _VALUE = re.compile(r"\s*\$?\.Values((?:\.\w+)+)(?:\s*\|\s*(?:quote|squote|toString|int|int64|default\s+\S+))*\s*")
 _ALONE = re.compile(r"[ \t]*(?:-[ \t]+)?(?:\{\{.*?\}\}[ \t]*)+")
+_ITEM = re.compile(
+    r"[ \t]*-[ \t]+\{\{-?\s*(?!(?:if|else|end|range|with|define|template|block)\b)"
+    r"(?!.*(?:\btoYaml\b|indent\b))[^{}]*\}\}[ \t]*"
+)
+"""An item of a list that is one expression, and one word."""
 
 
 def outlined(text: str, values: Node) -> str:
     """A template as what it makes would look, line by line: values of the chart put in, the rest of what is filled in
-    unknown; lines that are nothing but expressions are blank."""
+    unknown; lines that are nothing but expressions are blank, unless they are items of a list."""
     text = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL)
 
     def filled(found: re.Match[str]) -> str:
@@ -86,7 +91,10 @@ def outlined(text: str, values: Node) -> str:
         plain = said is not None and node.is_scalar and not node.is_null and re.fullmatch(r"[\w./:@-]+", node.text)
         return node.text if plain else UNKNOWN
 
-    lines = ("" if _ALONE.fullmatch(line) else _EXPRESSION.sub(filled, line) for line in text.split("\n"))
+    blank = (_ALONE.fullmatch(line) is not None and _ITEM.fullmatch(line) is None for line in text.split("\n"))
+    lines = (
+        "" if alone else _EXPRESSION.sub(filled, line) for line, alone in zip(text.split("\n"), blank, strict=True)
+    )
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sophia_preflight.interfaces.literals import Constants, keyword_of, literal, name_of, written_name
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
@@ -45,6 +45,10 @@ class Argparse:
         self.made: list[Parser] = []
         self.parents: set[int] = set()
         self.parsed: set[int] = set()
+        self.wholly: set[int] = set()
+        """Parsers that are given all words there are, and refuse what they do not know."""
+        self.helpless: set[int] = set()
+        """Parsers that leave `--help` to another."""
         self.known_only: set[int] = set()
         """Parsers that pass over what they do not know, and leave it to others."""
         self.strays = False
@@ -72,7 +76,7 @@ class Argparse:
                 self.block(function.body, dict(things), 0, into=name)
         roots = [parser for parser in self.made if id(parser) not in self.parents]
         called = [parser for parser in roots if id(parser) in self.parsed]
-        chosen = called or roots
+        chosen = self.whole(called) or called or roots
         if len(chosen) != 1 or self.strays:
             return Interface("unknown")
         for each in chosen:
@@ -80,6 +84,18 @@ class Argparse:
                 each.ignores_unknown = not each.open_options and not each.has_commands
                 each.open_options = each.open_operands = True
         return Interface("argparse", chosen[0], chosen[0].line)
+
+    def whole(self, called: Sequence[Parser]) -> list[Parser]:
+        """The one parser that reads everything, where others without `--help` look for some options before it."""
+        last = [each for each in called if id(each) in self.wholly]
+        before = [each for each in called if id(each) in self.helpless - self.wholly and not each.has_commands]
+        if len(last) != 1 or not before or len(called) != 1 + len(before):
+            return []
+        for each in before:  # what they take may be no word of those that are left
+            last[0].options[:0] = [replace(option, required=False) for option in each.options]
+            last[0].open_options |= each.open_options
+            last[0].open_operands |= each.open_operands or bool(each.operands)
+        return last
 
     def added(self, body: Sequence[ast.stmt], name: str, parser: Parser) -> None:
         """Read what the statements of a function add to the parser that it is given under a name."""
@@ -255,6 +271,8 @@ class Argparse:
             made.open_options = made.open_operands = True
         self.inherit(made, node, things)
         self.made.append(made)
+        if literal(keyword_of(node, "add_help")) is False:
+            self.helpless.add(id(made))
         return made
 
     def inherit(self, made: Parser, node: ast.Call, things: dict[str, _Thing]) -> None:
@@ -299,6 +317,7 @@ class Argparse:
             case "parse_args" | "parse_intermixed_args":
                 if not node.args or "argv" in ast.unparse(node.args[0]) or isinstance(node.args[0], ast.Name):
                     self.parsed.add(id(owner))
+                    self.wholly.add(id(owner))
             case "parse_known_args" | "parse_known_intermixed_args":
                 self.parsed.add(id(owner))
                 self.known_only.add(id(owner))

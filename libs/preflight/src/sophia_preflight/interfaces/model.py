@@ -333,7 +333,9 @@ class _Match:
                 yield from self.counts(operand.name, operand.number, word)
 
     def missing(self, *, command: bool) -> Iterator[Mismatch]:
-        if self.uncertain or any(name in ("-h", "--help", "--version") for name in (word.value for word in self.words)):
+        ending = {"-h", "--help", "--version"}
+        ending.update(*(each.names for each in self.parser.options if ending & set(each.names)))
+        if self.uncertain or any(word.value in ending for word in self.words):
             return
         for option in self.parser.options:
             if option.required and not (self.seen | self.meant) & set(option.names):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.interfaces.model import Interface, Parser
 from sophia_preflight.interfaces.python import entry_interface, interface_of
 from sophia_preflight.readers.python import nodes_of
 
@@ -92,8 +92,6 @@ class Programs:
         files += [file for file in dict.fromkeys(file for _, _, file, _ in plugged) if file not in files]
         self._taken = set(files)
         units = [unit for each in files if (unit := self._unit(each)) is not None]
-        if len(units) < len(files):
-            return Interface("unknown")  # of what a newer Python reads, this one sees nothing
         for number, unit in enumerate(units):
             unit.suffix = f"·{number}" if number else ""
         for unit in units:
@@ -107,8 +105,10 @@ class Programs:
         text = "\n".join(self.context.repository.text(unit.path) for unit in units)
         own = self.context.repository.text(path)
         if entry:
-            return entry_interface(main.tree, text, nodes, entry, own)
-        return interface_of(main.tree, text, nodes, own)
+            found = entry_interface(main.tree, text, nodes, entry, own)
+        else:
+            found = interface_of(main.tree, text, nodes, own)
+        return found if len(units) == len(files) else _without_some(found)
 
     def _plugged(self, files: list[str]) -> Iterator[tuple[str, str, str, str]]:
         """Commands that projects give a group of the first file as entry points: group, name, file and function."""
@@ -262,6 +262,21 @@ class Programs:
         if found is None or (path == unit.path and inner not in unit.own) or (found.path != unit.path and not inner):
             return name
         return inner + found.suffix if inner in found.own else name
+
+
+def _without_some(interface: Interface) -> Interface:
+    """What is known of a program of which some files are for a newer Python: there may be more commands than these."""
+    if not interface.parser.has_commands:
+        return Interface("unknown")
+    _open_groups(interface.parser)
+    return interface
+
+
+def _open_groups(parser: Parser) -> None:
+    if parser.has_commands:
+        parser.open_options = parser.open_operands = True
+    for each in parser.commands.values():
+        _open_groups(each)
 
 
 def _loading(tree: ast.Module) -> Iterator[str]:

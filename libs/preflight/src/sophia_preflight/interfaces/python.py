@@ -14,7 +14,7 @@ from sophia_preflight.interfaces import plain
 from sophia_preflight.interfaces.argparse import Argparse
 from sophia_preflight.interfaces.click import Click
 from sophia_preflight.interfaces.literals import name_of
-from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.interfaces.model import Interface, Option
 from sophia_preflight.interfaces.typer import Typer
 from sophia_preflight.readers.python import nodes_of
 
@@ -32,6 +32,10 @@ _SEES_FIRST = re.compile(
     r"|(\bsys\.|(?<![\w.]))argv\s*\[(?!\s*(0|1\s*:)\s*\])|\bin (sys\.)?argv\b"
 )
 """How a program looks at its arguments, or changes them, before a parser sees them."""
+_TAKEN_OUT = re.compile(
+    r"""["'](--?[A-Za-z][\w-]*)["']\s+in\s+(?:sys\.)?argv\b(?=[\s\S]*\bargv\.remove\(\s*["']\1["']\s*\))"""
+)
+"""An option that a program looks for and takes out of its arguments, so that no parser sees it."""
 _EXAMPLE = re.compile(r"^[ \t]*(>>>|\.\.\.)[^\n]*", re.MULTILINE)
 """Lines of a docstring that show how a function is called."""
 _ASKS_FOR_HELP = re.compile(
@@ -56,7 +60,10 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str
 
     Where a program has several files, `text` and `nodes` are those of all of them, and `own` is the file's text.
     """
-    own = own or text
+    return _with_taken_out(_run(tree, text, nodes, own or text), own or text)
+
+
+def _run(tree: ast.Module, text: str, nodes: Sequence[ast.AST], own: str) -> Interface:
     if not READS_ARGUMENTS.search(text):
         return Interface("nothing" if _is_self_contained(tree, nodes) else "unknown")
     if not _PARSES.search(text):
@@ -86,7 +93,10 @@ def _begins_otherwise(tree: ast.Module, nodes: Sequence[ast.AST], text: str) -> 
 
 def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str = "") -> Interface:
     """What the file accepts when an installed command calls its `entry`; unknown unless that surely reads it."""
-    own = own or text
+    return _with_taken_out(_entered(tree, text, nodes, entry, own or text), own or text)
+
+
+def _entered(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, own: str) -> Interface:
     if _sees_first(tree, own):
         return Interface("unknown")
     functions = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
@@ -105,7 +115,23 @@ def entry_interface(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry
 def _sees_first(tree: ast.Module, text: str) -> bool:
     """Whether a program looks at its arguments, or changes them, before its parser does."""
     before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, _as_it_starts(tree, text)))
+    for name in _TAKEN_OUT.findall(before):
+        said = rf"""["']{re.escape(name)}["']"""
+        before = re.sub(rf"{said}\s+in\s+(sys\.)?argv\b|argv\.remove\(\s*{said}\s*\)", "", before)
     return _SEES_FIRST.search(_ASKS_FOR_HELP.sub("", _EXAMPLE.sub("", before))) is not None
+
+
+def _with_taken_out(interface: Interface, text: str) -> Interface:
+    """An interface that accepts what the program itself takes out of its arguments, wherever that stands."""
+    names = set(_TAKEN_OUT.findall(text)) if interface.known else set()
+    waiting, seen = [interface.parser] if names else [], set()
+    while waiting:
+        parser = waiting.pop()
+        if id(parser) not in seen:
+            seen.add(id(parser))
+            parser.options += [Option((name,), 0, 0) for name in sorted(names - set(parser.names()))]
+            waiting += parser.commands.values()
+    return interface
 
 
 def _as_it_starts(tree: ast.Module, text: str) -> str:

@@ -82,6 +82,7 @@ _PARSER = re.compile(
     r"\b(\w+)\.(?:ArgumentParser|OptionParser)\("
     r"|\bclass \w+\((?!argparse\.|optparse\.|click\.|typer\.)(\w+\.\w*(?:Parser|Group))\)"
 )
+_CALLED_ARGPARSE = re.compile(r"\bimport[ \t]+(?:argparse|optparse)[ \t]+as[ \t]+(\w+)")
 _DEFINED = re.compile(
     r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^[ \t]*(\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=(?!=)|\bfor[ \t]+(\w+)",
     re.MULTILINE,
@@ -233,7 +234,7 @@ class Spoken:
         for name in _DECORATED.findall(whole):
             if name.partition(".")[0] not in own and name.rpartition(".")[2] not in own:
                 return True
-        usual = ("argparse", "optparse", "configargparse", "")
+        usual = {"argparse", "optparse", "configargparse", "", *_CALLED_ARGPARSE.findall(whole)}
         return any(one not in usual or two for one, two in _PARSER.findall(whole))
 
     def _renamed(self, text: str) -> set[str]:

@@ -49,6 +49,8 @@ def _wrong(context: Context, project: PythonProject, point: EntryPoint) -> Itera
     )
     if top in sys.stdlib_module_names or normal_name(top) in project.needs - {project.name}:
         return
+    if _is_taken_in(context, project, module):
+        return
     if not roots:
         yield from _nowhere(context, project, point, module)
         return
@@ -76,6 +78,12 @@ def _is_put_elsewhere(context: Context, project: PythonProject, module: str) -> 
         if any(put.search(text) for text in texts):
             return True
     return any(re.search(rf"\bto\s*=\s*[\"']{re.escape(parts[0])}/?[\"']", text) for text in texts)
+
+
+def _is_taken_in(context: Context, project: PythonProject, module: str) -> bool:
+    """Whether a build takes a file or directory of the project for that module."""
+    source = project.source(module)
+    return bool(source) and any(context.repository.exists(each) for each in (source, f"{source}.py"))
 
 
 def _inside(root: str, directory: str) -> bool:
