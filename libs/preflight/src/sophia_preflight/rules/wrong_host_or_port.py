@@ -137,7 +137,7 @@ def _host(
 ) -> Iterator[Finding]:
     if one.host in _EVERYWHERE or one.assumed or _is_open(each, services) or one.host in _given(each):
         return
-    if _is_elsewhere(context, each, one.host):
+    if _is_elsewhere(context, each, one.host) or _is_container(one.host, services):
         return
     meant = meant_by(each, one, services, ports) if one.kind != "word" else None
     if meant is None and one.kind != "proxy":
@@ -167,6 +167,11 @@ def _is_elsewhere(context: Context, each: Used, host: str) -> bool:
         host in file.root["services"] and (file.directory != mine.directory or not is_another_way(mine, file))
         for file in context.composes.values()
     )
+
+
+def _is_container(host: str, services: list[Used]) -> bool:
+    """Whether it is the name that Compose gives a container: project, service and number."""
+    return any(re.fullmatch(rf"[\w-]+[-_]{re.escape(each.service.name)}[-_]\d+", host) for each in services)
 
 
 def _is_open(each: Used, services: list[Used]) -> bool:
@@ -457,6 +462,15 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === compose.yaml
+        services:
+          api:
+            image: registry.example.com/api:1.4
+            environment: [STORE_URL=postgresql://shop-store-1:5432/shop]
+          store:
+            image: postgres:17
+    """),
     tree(_WAITING % ("shop-store", "./wait-for-it.sh shop-store 3306")),
     tree(_WAITING % ("shop-store", "./wait-for-it.sh somewhere 3306")),
     tree("""
