@@ -227,7 +227,7 @@ def _required(workflow: Workflow, step: Step, workspace: Workspace, owner: str, 
 def _outputs(step: Step, workspace: Workspace, found: Trace) -> None:
     """Files that an action by the names of its inputs writes: those that it is told, or any where a caller says."""
     for key, node in step.with_.items():
-        if _MADE_FILE.search(key) and "${{" in node.text:
+        if key.startswith("out") and _MADE_FILE.search(key) and "${{" in node.text:
             workspace.opaque = True
         elif _MADE_FILE.search(key) and re.fullmatch(r"[\w./-]+", node.text):
             found.produced.append(

@@ -232,6 +232,8 @@ def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) 
             return "" if made or _is_lenient(inner) else f"nothing in {where} matches"
         if source.startswith(".."):
             return "it lies outside the build context"
+        if _is_beside(context, dockerfile, inner, path):
+            return f"there is no `{inner}` in {where}, only beside the Dockerfile"
         return "" if _may_come(context, path) else f"there is no `{inner}` in {where}"
     ignore = context.images.ignore_of(dockerfile, build.directory)
     files = [one for one in found if repository.is_file(one)]
@@ -242,6 +244,14 @@ def _fails(context: Context, dockerfile: str, build: BuildContext, source: str) 
     elif not files and inner != "." and all(_empty(context, ignore_path, build, ignore) for ignore_path in found):
         return f"the .dockerignore of {where} leaves it out"
     return ""
+
+
+def _is_beside(context: Context, dockerfile: str, inner: str, path: str) -> bool:
+    """Whether a file is where the Dockerfile lies, as if that were the context, and nothing puts it there."""
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(dockerfile), inner))
+    put = {*context.finder.made_paths, *context.finder.made_trees}
+    made = any(f"{path}/".startswith(f"{each}/") for each in put)
+    return beside != path and context.repository.is_file(beside) and not made
 
 
 def _may_come(context: Context, path: str) -> bool:
@@ -269,6 +279,27 @@ def _empty(context: Context, directory: str, build: BuildContext, ignore: Docker
 
 
 BAD = [
+    tree("""
+        === docker/compose.yaml
+        services: {shop: {build: {context: .., dockerfile: docker/Dockerfile}}}
+        === docker/Dockerfile
+        FROM caddy:2.10
+        COPY Caddyfile /etc/caddy/
+        === docker/Caddyfile
+        === install.sh
+        write() { cat > "$1/Caddyfile" <<< "$2"; }
+    """),
+    tree("""
+        === Makefile
+        image:
+        \tdocker build -t shop -f docker/Dockerfile .
+        === docker/Dockerfile
+        FROM debian:13
+        COPY ./settings.toml /etc/shop/
+        === docker/settings.toml
+        === install.sh
+        shop --defaults > $HOME/.shop/settings.toml
+    """),
     tree("""
         === images/till/Dockerfile
         FROM example/base:1
@@ -403,6 +434,17 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Makefile
+        image:
+        \tcp docker/Caddyfile docker/conf/* .
+        \tdocker build -t shop -f docker/Dockerfile .
+        === docker/Dockerfile
+        FROM caddy:2.10
+        COPY Caddyfile /etc/caddy/
+        === docker/Caddyfile
+        === docker/conf/other
+    """),
     tree("""
         === images/till/Dockerfile
         FROM example/base:1
