@@ -241,6 +241,60 @@ _OVERLAY = (
             command: ["shop", "--mode", "web"]
 """
 )
+_LOOKING_BACK = (
+    _PROJECT
+    + """
+        === shop/cli.py
+        import sys
+        import typer
+        app = typer.Typer()
+
+
+        @app.callback()
+        def first(verbose: bool = False): ...
+
+
+        @app.command()
+        def serve(mode: str = "a", loud: bool = typer.Option(False, "-v")): ...
+
+
+        def main():
+            try:
+                app()
+            except KeyError as error:
+                print(error)
+                if "--verbose" in sys.argv or "-v" in sys.argv:
+                    raise
+                sys.exit(2)
+"""
+)
+_SERVICE = """
+        === compose.yaml
+        services:
+          shop:
+            image: ${SHOP:?which}
+            command:
+              - serve
+              - OPTION
+"""
+_SAYING = (
+    _PROJECT
+    + """
+        === shop/cli.py
+        import argparse
+        import logging
+        import sys
+
+
+        def main():
+            if "--quiet" in sys.argv:
+                logging.disable(0)
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--mode")
+            parser.add_argument("--quiet", action="store_true")
+            parser.parse_args()
+"""
+)
 _MIGRATING = """
         === scripts/clean.py
         import argparse
@@ -327,6 +381,21 @@ CALLS = {
                 - --kind
                 - {{ .Values.mode | quote }}
         """,
+    ),
+    "a program that looks at its words once it has failed": (
+        _LOOKING_BACK,
+        "        === run.sh\n        shop serve --mode a -v\n",
+        "        === run.sh\n        shop serve --kind a\n",
+    ),
+    "an image by a variable whose service is called like the command": (
+        _LOOKING_BACK,
+        _SERVICE.replace("OPTION", "--mode=a"),
+        _SERVICE.replace("OPTION", "--kind=a"),
+    ),
+    "a program that is quiet if it is told": (
+        _SAYING,
+        "        === run.sh\n        shop --quiet --mode a\n",
+        "        === run.sh\n        shop --quiet --kind a\n",
     ),
     "a directory that hatch calls otherwise": (
         _SOURCES,
@@ -425,3 +494,9 @@ def test_a_call_that_the_command_takes_is_not_told(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_the_command_refuses_is_told(name: str, tmp_path: Path) -> None:
     assert refused(CALLS[name][0] + CALLS[name][2], tmp_path)
+
+
+def test_what_a_program_does_that_looks_at_its_words_and_ends_is_not_known(tmp_path: Path) -> None:
+    ending = _SAYING.replace("logging.disable(0)", "sys.exit(other())")
+    assert refused(_SAYING + "        === run.sh\n        shop --quiet more\n", tmp_path / "one")
+    assert refused(ending + "        === run.sh\n        shop --quiet more\n", tmp_path / "other") == []

@@ -48,6 +48,12 @@ _ENDS_OR_CHANGES = re.compile(
     r"\bexit\(|\braise\b|\bargv\s*(\[[^\]]*\]\s*)?=(?!=)|\bargv\.(insert|pop|append|remove|extend|clear)|\bdel argv"
     r"|\breturn argv\b"
 )
+_CHANGES = re.compile(
+    r"\bargv\s*(\[[^\]]*\]\s*)?\+?=(?!=)|\bargv\.(insert|pop|append|remove|extend|clear)|\bdel (sys\.)?argv"
+)
+_SAYS = re.compile(
+    r"print|(logging|log|logger|warnings|traceback|console|err_console|error_console|sys\.std(out|err))\.\w+"
+)
 _BUILTINS = frozenset(dir(builtins))
 _IMPORTS = r"\b(?:import\s+(?:[\w.]+,\s*)*|from\s+)"
 _PARSES = re.compile(rf"argparse|ArgumentParser|{_IMPORTS}(typer|(rich_|async)?click)\b")
@@ -143,7 +149,27 @@ def _as_it_starts(tree: ast.Module, text: str) -> str:
         elif isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
             start, end = node.body[0].lineno - 1, node.end_lineno or node.lineno
             lines[start:end] = [""] * (end - start)
+        elif isinstance(node, ast.ExceptHandler) or (isinstance(node, ast.If) and _only_says(node)):
+            start, end = node.lineno - 1, (node.end_lineno or node.lineno)
+            if not _CHANGES.search("\n".join(lines[start:end])):
+                lines[start:end] = [""] * (end - start)
     return "\n".join(lines)
+
+
+def _only_says(node: ast.If) -> bool:
+    """Whether a condition on what an option is among leads to nothing but words for people, or a setting."""
+    if not all(isinstance(each, ast.Compare) for each in _conditions(node.test)):
+        return False
+    for each in (*node.body, *node.orelse):
+        called = name_of(each.value.func) if isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) else ""
+        given = isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant)
+        if not given and not _SAYS.fullmatch(called):
+            return False
+    return True
+
+
+def _conditions(test: ast.expr) -> list[ast.expr]:
+    return test.values if isinstance(test, ast.BoolOp) else [test]
 
 
 def _makes_command(decorator: ast.expr) -> bool:
