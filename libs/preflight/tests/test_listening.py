@@ -413,3 +413,5 @@ def test_variables_of_its_own_tell_a_program_its_port_and_those_of_others_do_not
     found = [each for each in check(tmp_path).findings if each.rule == "unreachable-port"]
     assert len(found) == wrong
     assert all(len(each.places) > 2 for each in found)  # what is published and what is probed is one defect
+    if "SHOP_WEB_PORT" in settings:
+        assert all(each.places[1].place.line == 7 for each in found)

@@ -202,7 +202,10 @@ def of_service(context: Context, each: Used) -> Ports:
         projects = (project.name for project in context.modules.projects.by_directory.values())
         names = [service.name, *(name for name in projects if name)]
         told = variable_port(names, foreign, directory, written, context.repository)
-        found.started |= {told} if told else set()
+        if told:
+            found.started.add(told)
+            said_by = (part for key, part in service.environment.items() if key.endswith("PORT") and part.text == told)
+            found.place = next((part.node.place(part.file.path) for part in said_by), found.place)
     if not found.started and command is None:
         take(found, _by_source(context, each, built, environment))
     elif not found.started and built is not None and (made := context.dockerfiles.get(built[0])) is not None:
