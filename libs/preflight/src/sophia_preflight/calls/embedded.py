@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from sophia_preflight.calls.model import Attribute, Needed
 from sophia_preflight.calls.running import Run
+from sophia_preflight.interfaces.literals import name_of
 from sophia_preflight.text import Word, is_known
 
 _RUNS = frozenset(
@@ -65,21 +66,22 @@ class _Reader:
             elif isinstance(node, ast.For):
                 heads = [node.iter]
             for each in (call for head in heads for call in _calls(head)):
-                if _name(each.func) == "os.chdir":
+                if name_of(each.func) == "os.chdir":
                     return
                 self.call(each)
             self.block(inner)
 
     def call(self, node: ast.Call) -> None:
-        name = _name(node.func)
+        name = name_of(node.func)
         first = node.args[0] if node.args else None
         if name in ("open", "io.open", *_PARSES):
-            self.opened(node, first)
+            if first is not None:
+                self.file(first, written=_writes(node, 1))
         elif isinstance(node.func, ast.Attribute) and node.func.attr in (*_READS, *_WRITES, "open"):
             holder = node.func.value
             if (
                 isinstance(holder, ast.Call)
-                and _name(holder.func) in ("Path", "pathlib.Path")
+                and name_of(holder.func) in ("Path", "pathlib.Path")
                 and len(holder.args) == 1
             ):
                 self.file(holder.args[0], written=node.func.attr in _WRITES or _writes(node, 0))
@@ -90,10 +92,6 @@ class _Reader:
                     self.run.command([each for each in words if each is not None])
             elif first is not None and (word := self.word(first)) is not None and "\n" not in word.value:
                 self.run.shell(word, self.run.deeper())
-
-    def opened(self, node: ast.Call, first: ast.expr | None) -> None:
-        if first is not None:
-            self.file(first, written=_writes(node, 1))
 
     def file(self, node: ast.expr, *, written: bool) -> None:
         word = self.word(node)
@@ -123,16 +121,6 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
             yield from _calls(each)
     if isinstance(node, ast.Call):
         yield node
-
-
-def _name(node: ast.expr) -> str:
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=ast.Name(id=name), attr=inner):
-            return f"{name}.{inner}"
-        case _:
-            return ""
 
 
 def _writes(node: ast.Call, position: int) -> bool:

@@ -211,10 +211,7 @@ def _required(workflow: Workflow, step: Step, workspace: Workspace, owner: str, 
     script = step.with_["script"]
     if not workspace.checked_out or re.search(r"\btry\s*\{|\bexistsSync\b|\bchdir\b", script.text):
         return
-    site = Site(
-        workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque,
-        guard=Guard(step.tolerated),
-    )  # fmt: skip
+    site = _site(workflow, step, workspace, owner)
     for number, line in enumerate(script.text.split("\n"), 1):
         if (match := _REQUIRES.search(line)) and not line.lstrip().startswith(("//", "*", "/*")):
             at = of_node(workflow.path, script, workflow.lines).place(number, match.start(1) + 1)
@@ -237,10 +234,7 @@ def _outputs(step: Step, workspace: Workspace, found: Trace) -> None:
 
 def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, owner: str, found: Trace) -> None:
     """Files that an action is told to read."""
-    site = Site(
-        workflow.path, Caller.WORKFLOW, workspace.directory("."), owner=owner, opaque=workspace.opaque,
-        guard=Guard(step.tolerated),
-    )  # fmt: skip
+    site = _site(workflow, step, workspace, owner)
     certain = _FILES.get(name, ())
     for key, node in step.with_.items():
         if key not in certain and (not _READ.search(key) or _WRITTEN.search(key)):
@@ -353,29 +347,37 @@ def _run(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: 
         follow(reader.snippet(workflow, step.run, scope), site, found, named)
 
 
-def _python(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
-    """A step whose text is a program in Python."""
+def _site(workflow: Workflow, step: Step, workspace: Workspace, owner: str, directory: str = ".") -> Site:
+    """Where a step works."""
+    return Site(
+        workflow.path, Caller.WORKFLOW, workspace.directory(directory), owner=owner,
+        guard=Guard(step.tolerated), opaque=workspace.opaque,
+    )  # fmt: skip
+
+
+def _plain_site(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str) -> Site | None:
+    """Where a step runs its text; None where an expression says its directory."""
     place = step.directory or job.directory
     if not is_known(place.text) or "${{" in place.text:
+        return None
+    return _site(workflow, step, workspace, owner, place.text or ".")
+
+
+def _python(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
+    """A step whose text is a program in Python."""
+    site = _plain_site(workflow, job, step, workspace, owner)
+    if site is None:
         return
     at = of_node(workflow.path, step.run, workflow.lines).place(1, 1)
     text = Word(EXPRESSION.sub(UNKNOWN, step.run.text), at.line, at.column)
-    site = Site(
-        workflow.path, Caller.WORKFLOW, workspace.directory(place.text or "."), owner=owner,
-        guard=Guard(step.tolerated), opaque=workspace.opaque,
-    )  # fmt: skip
     python_text(text, [text], running(site, found))
 
 
 def _powershell(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
     """Lines of PowerShell that are plain commands: words without any of its syntax."""
-    place = step.directory or job.directory
-    if not is_known(place.text) or "${{" in place.text:
+    site = _plain_site(workflow, job, step, workspace, owner)
+    if site is None:
         return
-    site = Site(
-        workflow.path, Caller.WORKFLOW, workspace.directory(place.text or "."), owner=owner,
-        guard=Guard(step.tolerated), opaque=workspace.opaque,
-    )  # fmt: skip
     for number, line in enumerate(step.run.text.split("\n"), 1):
         if _PLAIN.fullmatch(line):
             at = of_node(workflow.path, step.run, workflow.lines).place(number, 1)
