@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sophia_preflight.ignoring import GitIgnore, any_ignores
+from sophia_preflight.packed import Packed
 from sophia_preflight.text import plain
 from sophia_preflight.tracking import tracked
 
@@ -235,8 +236,14 @@ class Repository:
         return any(path == each or path.startswith(each + "/") for each in places)
 
     def is_left_out(self, path: str) -> bool:
-        """Whether a path is hidden, in a tree of many files of which none is: it was packed without them."""
-        return bool(_HIDDEN.search(path)) and len(self.entries) >= _MANY and not self._hides
+        """Whether the tree was packed without a path: what is hidden, if it has many files of which none is, and what
+        archives are told to leave out."""
+        hidden = bool(_HIDDEN.search(path)) and len(self.entries) >= _MANY and not self._hides
+        return hidden or self._packed.leaves_out(path)
+
+    @cached_property
+    def _packed(self) -> Packed:
+        return Packed(self)
 
     @cached_property
     def _hides(self) -> bool:

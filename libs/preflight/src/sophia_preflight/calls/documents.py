@@ -68,7 +68,8 @@ _GIVEN = re.compile(r"\s--?[A-Za-z](?:[\w-]*[^\s.:,;])?(=|\s|$)(?!.*[^.][.:,;]$)
 _FEW = re.compile(r"[a-z][\w./-]*(?: [\w./:=-]+){0,5}(?:\s*(?:>|#|\|).*)?")
 """A command of a few words, among others that are given options."""
 _HOLE = re.compile(
-    r"<[A-Za-z][^<>\n]*>|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
+    r"<[A-Za-z][^<>\n]*>|<\d+[-_ ][A-Za-z][\w -]*>"
+    r"|(?<!\$)\{\{?[^{}\n]*\}?\}|(?<![\w$./{\"'=-])[A-Z][A-Z0-9_]{2,}(?![\w=./-])"
     r"|\b(your|YOUR|my)[-_][\w-]+|\bxxx+\b",
 )
 _SKILL = re.compile(
@@ -106,6 +107,8 @@ _TOLD_AGAINST = re.compile(
     r"for example, if|wrong|outputs?|prints?|would|replace\b.*\bwith|idea(?=\W{0,2}:))\b",
     re.IGNORECASE,
 )
+_AWAY = re.compile(r"\s*#+\s*(?:from|in|inside|within)\s+[`'\"]?(?:~|\$HOME)/[\w.-]", re.IGNORECASE)
+"""A comment that says where on its reader's machine what follows is typed."""
 _INCORRECT = re.compile(
     r"\s*#\W*(incorrect|wrong|bad|invalid|don't|do not|avoid|never)\b|\s*#\s*(❌|✗|✘|✖)", re.IGNORECASE
 )
@@ -279,7 +282,9 @@ def _script(block: pages.Block) -> str:
     else:
         return ""
     return "\n".join(
-        _anything(before, line)
+        f"cd {UNKNOWN}"
+        if _AWAY.match(line)
+        else _anything(before, line)
         if _is_for_nobody(line, before) or _is_row(line, before) or _goes_anywhere(line)
         else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _SKILL.sub(_nothing, _ended(line.replace("\xa0", " "))))) + more
         for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)

@@ -18,6 +18,7 @@ from sophia_preflight.calls.locations import NOWHERE, ImageView, Location, State
 from sophia_preflight.calls.model import Caller, Produced, Site, System
 from sophia_preflight.facts import PythonFacts
 from sophia_preflight.model import Confidence
+from sophia_preflight.mounting import covered
 from sophia_preflight.packaging import PythonProject, normal_name
 from sophia_preflight.readers.compose import mount_of
 from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
@@ -251,7 +252,7 @@ class Finder:
 
     def _may_be_put(self, path: str) -> bool:
         """Whether a command puts what people write there, or brings it from elsewhere."""
-        return self._is_put(path) or self._is_vendored(path)
+        return self._is_put(path) or self._is_vendored(path) or self.repository.is_left_out(path)
 
     def _is_put(self, path: str) -> bool:
         """Whether a command makes it, or puts things into a directory that it may be among.
@@ -373,6 +374,8 @@ class Finder:
                 return Location(State.FOUND, found)
             if found is None or self._is_configured(path, system.files.find) or self._is_inside(path, site, system):
                 return NOWHERE
+            if self._is_covered(path, site) or self.repository.is_left_out(system.files.home(path) or "."):
+                return NOWHERE
             if system.files.is_opaque() and self._is_compiled(posixpath.basename(path)):
                 return NOWHERE
             confidence = Confidence.CERTAIN if system.certain else Confidence.LIKELY
@@ -392,6 +395,15 @@ class Finder:
             directory = system.files.workdir + directory[1:]
         path = joined(directory, value)
         return path if path.startswith("/") and is_known(path) else ""
+
+    def _is_covered(self, path: str, site: Site) -> bool:
+        """Whether who starts the image mounts something over a path that its start needs."""
+        targets = self._covered.get(site.image.partition("#")[0], ()) if site.caller is Caller.START else ()
+        return any(f"{path}/".startswith(f"{each}/") for each in targets)
+
+    @cached_property
+    def _covered(self) -> dict[str, frozenset[str]]:
+        return covered(self.context)
 
     def _mounted(self, path: str, site: Site) -> Location | None:
         """What a mount of the service says of a path in its container; None where no mount covers it."""

@@ -1,8 +1,10 @@
-"""What commands say of others: that one failed, for which the script gives up later; that the next is in a clone."""
+"""What commands say of others: that one failed, for which the script gives up later; that the next is in a clone; that
+no other calls a function."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 from sophia_preflight.readers.script import (
     Command,
@@ -16,6 +18,25 @@ from sophia_preflight.readers.script import (
     Text,
     Variable,
 )
+
+_COMPOSES = re.compile(
+    r"(^|[;&|({`]|\b(then|do|else|eval|if|while)\b)[ \t]*[\"']?(\w+_\$|\$\{\w+\}_\w)"
+    r"|\b(compgen|declare -F|typeset -f)\b",
+    re.MULTILINE,
+)
+"""How a script calls functions by names that it puts together."""
+_RUNS = re.compile(r"(^|[;&|({`]|\b(then|do|else|eval|if|while)\b)[ \t]*[\"']?\$(?!\()", re.MULTILINE)
+_IS_GIVEN = re.compile(r"^[^\s#].*\$\{?[@*1-9]", re.MULTILINE)
+"""Whoever starts a script tells it what to run, if some command of it is a word that it is given."""
+_REMARK = re.compile(r"(^|[ \t])#.*", re.MULTILINE)
+
+
+def is_idle(name: str, text: str, called: Collection[str]) -> bool:
+    """Whether nothing of a script that calls its functions by their names speaks of one: it was put out of use."""
+    text = _REMARK.sub("", text) if called else ""
+    spoken = re.findall(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)
+    told = _RUNS.search(text) is not None and _IS_GIVEN.search(text) is not None
+    return len(spoken) == 1 and not told and not _COMPOSES.search(text)
 
 
 def marks(commands: Sequence[Command]) -> Iterator[tuple[str, str]]:

@@ -111,6 +111,8 @@ class MakeTarget:
 
     names: tuple[Word, ...]
     file: Word | None = None
+    configured: bool = False
+    """The makefile was made right before: `./configure`, `perl Makefile.PL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class Started:
     entrypoint: Word | None = None
     published: tuple[Word, ...] = ()
     variables: tuple[Word, ...] = ()
+    mounts: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

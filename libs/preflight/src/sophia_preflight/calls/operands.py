@@ -7,6 +7,7 @@ write files into, is hardly ever anything else than one of them: whether it has 
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from dataclasses import fields, replace
 
 from sophia_preflight.calls.model import Needed, Target
 from sophia_preflight.calls.running import Run
-from sophia_preflight.text import Word, named
+from sophia_preflight.text import Word, is_known, named
 
 _PATH = re.compile(r"(\.{1,2}/)*[\w.+-]+(/[\w.+-]+)*/?")
 _FILE = re.compile(
@@ -48,6 +49,8 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 """Options by whose names their values may be made rather than read, or be no file at all."""
+_SEARCHES = re.compile(r"-I|--?([\w-]+[_-])?(paths?|includes?|include[_-]dirs?|search[_-]\w+|root|chdir|cwd)")
+"""Options whose values are directories that what a command is told may be in."""
 
 
 def looks_like_file(value: str) -> bool:
@@ -65,10 +68,22 @@ def mentioned(words: Sequence[Word], run: Run, since: int) -> None:
     known = {
         (word.line, word.column, word.value) for call in run.trace.calls[since:] for word in _subjects(call.target)
     }
+    roots = list(_roots(words))
     for word in _read(words, program):
         fresh = word.known and (word.line, word.column, word.value) not in known and _PATH.fullmatch(word.value)
-        if fresh and looks_like_file(word.value):
-            run.call(Needed(word, f"the file that `{program}` is told", mentioned=True), words)
+        if fresh and looks_like_file(word.value) and all(map(is_known, roots)):
+            either = tuple(posixpath.join(root, word.value) for root in roots if root != word.value)
+            run.call(Needed(word, f"the file that `{program}` is told", either=either, mentioned=True), words)
+
+
+def _roots(words: Sequence[Word]) -> Iterator[str]:
+    """Directories that a command is told to look in: `--proto_path=DIR`, `-I DIR`, `-IDIR`."""
+    for word, after in itertools.pairwise((*words, Word(""))):
+        name, equals, value = word.value.partition("=")
+        if match := re.fullmatch(r"-I(.+)", word.value, re.DOTALL):
+            yield match[1]
+        elif _SEARCHES.fullmatch(name):
+            yield value if equals else after.value
 
 
 def _subjects(target: Target) -> Iterator[Word]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
 from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.expanding import braces, holds, line, printed, stripped
-from sophia_preflight.calls.marking import fatal_marks, kept_status, marks, statuses, updates
+from sophia_preflight.calls.marking import fatal_marks, is_idle, kept_status, marks, statuses, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State, asks_for_program, merged
@@ -100,13 +100,12 @@ class _Follower:
         self.failing, self.statuses = fatal_marks(commands), statuses(commands)
         self.is_read_in = bool(commands) and all(isinstance(each, Function) for each in commands)
         self.commands(commands)
-        end, self.guard = self.state, self.run.site.guard
-        for name, body in list(self.functions.items()):
-            if name not in self.called:
-                self.state = start.copy()
-                self.state.variables = {**end.variables}
-                self.stack = [name]
-                self.command(body)
+        end, guard, called = self.state, self.run.site.guard, {*self.called}
+        for name, body in (each for each in [*self.functions.items()] if each[0] not in self.called):
+            self.state = replace(start.copy(), variables={**end.variables})
+            self.guard = guard.tolerant() if is_idle(name, self.snippet.text, called) else guard
+            self.stack = [name]
+            self.command(body)
         return end
 
     # --- commands ----------------------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ _AFFIX = re.compile(r"\+\s*[\"`]([.:_-]?[A-Za-z][\w.-]*)[\"`]|[\"`]([A-Za-z][\w.
 _FLAGGING = re.compile(
     r"\b(\w+)(?:\.\w+|\(\))*\.((?:[Aa]dd|[Bb]ind|[Rr]egister|[Ii]nit|[Ii]nstall|[Ss]etup)\w*Flags\w*)\("
 )
+_LISTED = re.compile(r"\b(\w+)\.[A-Z]\w*Flags?(?=\s*(?:\.\.\.|[,)}]))")
+"""Flags that are one value of a package: `append(remote.Flags, own...)`."""
 _OWN = re.compile(r"Bind(P?Flags|FlagValues)|Add(Go)?FlagSet|AddPFlags|RegisterFlagCompletionFunc")
 """What the libraries of flags call their own."""
 _FUNCTION = re.compile(r"\bfunc[ \t]+(?:\([^)]*\)[ \t]*)?(\w+)\(([^{]*)\{|(\w+)[ \t]*:?=[ \t]*func\(([^{]*)\{")
@@ -283,6 +285,9 @@ class _Reading:
     def _brings(self, whole: str) -> bool:
         """Whether flags come from packages that are not here."""
         if any(receiver in self.foreign for receiver in _LOGGING.findall(whole)):
+            return True
+        listed = (self.foreign.get(receiver, "") for receiver in _LISTED.findall(whole))
+        if any(library and not _LIBRARIES.fullmatch(library) for library in listed):
             return True
         own = set(re.findall(r"\bfunc[ \t]+(?:\([^)]*\)[ \t]*)?(\w*Flags\w*)[\[(]", whole))
         known = {name for name, _ in _EXTRA if any(each.startswith(name) for each in self.foreign.values())}

@@ -79,6 +79,8 @@ class Parser:
     open_operands: bool = False
     ignores_unknown: bool = False
     """What is not known is passed over: it is no mistake, and what is required is required all the same."""
+    options_first: bool = False
+    """The first word that is no option ends the options: what follows it is for somebody else."""
     abbreviations: bool = True
     """A long option may be cut short as long as it is unambiguous (argparse)."""
     line: int = 1
@@ -155,8 +157,8 @@ class _Match:
                 self.uncertain = True
                 if self.parser.has_commands:
                     return  # one of them may be the command, and what follows is for that
-            elif word.value == "--":
-                self.operands += self.words[index:]
+            elif word.value == "--" or (self.parser.options_first and self.operands):
+                self.operands += self.words[index - (word.value != "--") :]
                 break
             elif self.is_option(word):
                 found = self.option(word)

@@ -120,7 +120,7 @@ def _getopt(call: ast.Call) -> Interface:
         return Interface("unknown")
     if not isinstance(letters, str) or not isinstance(words, (list, tuple)):
         return Interface("unknown")
-    parser = Parser(open_operands=True, line=call.lineno)
+    parser = Parser(open_operands=True, line=call.lineno, options_first="gnu" not in ast.unparse(call.func))
     for letter, value in re.findall(r"(\w)(:?)", letters):
         parser.options.append(Option((f"-{letter}",), len(value), len(value), line=call.lineno))
     for word in words:

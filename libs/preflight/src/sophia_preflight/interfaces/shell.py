@@ -292,7 +292,7 @@ def _getopts(commands: list[Command], functions: dict[str, Command]) -> Interfac
 
 
 def _lettered(letters: str, line: int) -> Parser:
-    parser = Parser(abbreviations=False, open_operands=True, line=line)
+    parser = Parser(abbreviations=False, open_operands=True, options_first=True, line=line)
     for letter, value in re.findall(r"(\w)(:*)", letters):
         parser.options.append(Option((f"-{letter}",), len(value), len(value), line=line))
     return parser

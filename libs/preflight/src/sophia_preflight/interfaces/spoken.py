@@ -34,6 +34,10 @@ _OTHERS = re.compile(
     re.MULTILINE,
 )
 """What makes options of names that are none in the source, or brings commands of others."""
+_CENTRAL = re.compile(
+    r"^[ \t]*(?:import|from)[ \t]+(?:oslo_config|absl\.flags|gflags|tornado\.options)\b", re.MULTILINE
+)
+"""What keeps the options of a whole program in one place, to which any of its modules adds some."""
 _FLASK = frozenset(
     {"app", "debug", "env-file", "host", "port", "cert", "key", "reload", "debugger", "with-threads", "extra-files",
      "exclude-patterns", "sort", "all-methods", "directory", "message", "autogenerate", "sql", "head", "splice",
@@ -117,7 +121,12 @@ class Spoken:
         whole = "\n".join(speaking)
         library = next((match[1] for text in speaking if (match := _SPEAKS.search(text)) and match[1]), "argparse")
         kind = library if library in ("argparse", "optparse") else "argparse" if "argparse" in library else "click"
-        if _OTHERS.search(whole) or any(map(_is_lenient, speaking)) or self._brings(whole, "\n".join(texts)):
+        if (
+            any(map(_CENTRAL.search, texts))
+            or _OTHERS.search(whole)
+            or any(map(_is_lenient, speaking))
+            or self._brings(whole, "\n".join(texts))
+        ):
             return None
         loose = {each for text in speaking for each in _lenient_commands(text, _LENIENT[kind])}
         names: set[str] = set()
@@ -133,6 +142,7 @@ class Spoken:
             return None
         if re.search(r"^[ \t]*(?:import|from)[ \t]+typer\b", whole, re.MULTILINE):
             names |= {each.replace("_", "-") for each in re.findall(r"\b([a-z]\w*)[ \t]*:(?!=)", whole)}
+            names |= {"install-completion", "show-completion"}
         both = {each.replace("_", "-") for each in names} | {each.replace("-", "_") for each in names} | names
         return Vocabulary(
             language="Python",

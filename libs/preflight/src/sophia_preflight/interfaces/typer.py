@@ -267,7 +267,7 @@ class Typer:
         many = said.startswith(("list", "List", "Optional[List", "Optional[list", "tuple", "Tuple"))
         choices = tuple(self.constants.enums[said]) if said in self.constants.enums else None
         is_argument = name_of(marker.func).endswith("Argument") if marker else default is None
-        if marker is not None and keyword_of(marker, "envvar") is not None:
+        if marker is not None and (keyword_of(marker, "envvar") or keyword_of(marker, "default_factory")) is not None:
             required = False
         if is_argument:
             made.operands.append(

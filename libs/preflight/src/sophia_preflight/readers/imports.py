@@ -28,6 +28,8 @@ _OPENS = (
 _SPREADS = ("__path__", "declare_namespace", "extend_path", "sys.modules", "sys.meta_path", "sys.path_hooks")
 """Text of a package whose modules may lie elsewhere."""
 _INJECTS = re.compile(r"sys\.modules(?:\[\s*|\.setdefault\(\s*)[\"']([\w.]+)[\"']")
+_PUTS = frozenset({"public", "private"})
+"""Functions of atpublic, which put what they are given by name into the module that calls them."""
 _GLOBAL = re.compile(r"^[ \t]*global[ \t]+([\w, \t]+)", re.MULTILINE)
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
@@ -194,6 +196,8 @@ def _binding(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr, out: _
         out.names.update(_targets(node.targets))
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
         out.names.update(_targets([node.target]))
+    elif isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id in _PUTS:
+        out.names.update(keyword.arg for keyword in node.value.keywords if keyword.arg)
     if out.walruses and not isinstance(value := node.value, (ast.Constant, ast.Name, type(None))):
         out.names.update(_walruses(value))
 

@@ -114,7 +114,9 @@ def _is_called_otherwise(context: Context, project: PythonProject) -> bool:
 
 def _is_made(modules: Modules, project: PythonProject, top: str) -> bool:
     base = f"{project.directory}/{top}" if project.directory else top
-    return modules.repository.is_ignored(base) or modules.repository.exists(base) or modules.is_elsewhere(top)
+    repository = modules.repository
+    left_out = repository.is_ignored(base) or repository.is_left_out(base)
+    return left_out or repository.exists(base) or modules.is_elsewhere(top)
 
 
 def _finding(point: EntryPoint, said: str, confidence: Confidence, there: list[Involved]) -> Finding:

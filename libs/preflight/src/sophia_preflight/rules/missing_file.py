@@ -180,7 +180,7 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
             place = posixpath.normpath(node.text)
             if not node.text or node.text.startswith("/") or context.repository.exists(place):
                 continue
-            if not context.repository.is_ignored(place) and not context.repository.is_foreign(place):
+            if not context.finder.is_made(place):
                 yield RULE.found(
                     f"{what} does not exist: `{node.text}` is not in the repository",
                     node.place(path),

@@ -85,7 +85,7 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
             )
         return
     known = _targets(context, found.path, fresh=call.site.caller in (Caller.WORKFLOW, Caller.PIPELINE))
-    if known is None:
+    if known is None or (target.configured and not _configures(context, posixpath.dirname(found.path))):
         return
     for word in target.names:
         name = word.value
@@ -102,6 +102,12 @@ def _missing(context: Context, call: Call, target: MakeTarget) -> Iterator[Findi
             fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
             blocks=blocks,
         )
+
+
+def _configures(context: Context, directory: str) -> bool:
+    """Whether what makes a makefile is in a directory; else another project's is told of."""
+    names = ("configure", "configure.ac", "configure.in", "Makefile.PL")
+    return any(context.repository.is_file(posixpath.join(directory, each)) for each in names)
 
 
 def _in_image(context: Context, call: Call, names: list[Word]) -> Location | None:

@@ -29,13 +29,18 @@ _BUILD = named(
     "--storage-opt --security-opt --volume -v --device --cap-add --cap-drop --runtime --arch --os --authfile --jobs "
     "--pull-policy --ignorefile --userns --timestamp --manifest --layer-label --allow --call --sbom-output"
 )
+_GLOBAL = named("-H --host -c --context -l --log-level --config --snapshotter --namespace --address --data-root")
 _BAKE = named("-f --file --set --builder --progress --metadata-file --call --allow --var --sbom --provenance --list")
 _RUN = named(
     "-e --env --env-file -v --volume --mount -p --publish --name -w --workdir -u --user --network --net -h "
     "--hostname --entrypoint --platform -l --label --add-host --restart --memory -m --cpus --gpus --shm-size "
     "--ulimit --cap-add --cap-drop --device --tmpfs --dns --link --pid --ipc --log-driver --log-opt "
     "--security-opt --volumes-from --pull --health-cmd --health-interval --health-retries --health-timeout "
-    "--network-alias --ip --cidfile --expose --stop-signal --stop-timeout --userns --runtime --group-add"
+    "--network-alias --ip --ip6 --cidfile --expose --stop-signal --stop-timeout --userns --runtime --group-add "
+    "--cgroupns --cgroup-parent --sysctl --domainname --mac-address --annotation --label-file --uts --isolation "
+    "--memory-swap --memory-swappiness --memory-reservation --cpu-shares -c --cpu-quota --cpu-period --cpuset-cpus "
+    "--cpuset-mems --blkio-weight --oom-score-adj --pids-limit --storage-opt --volume-driver --dns-search "
+    "--dns-option --dns-opt --health-start-period --health-start-interval -a --attach --detach-keys"
 )
 
 
@@ -46,7 +51,7 @@ _INSIDE = named(
 
 
 def _docker(words: Sequence[Word], run: Run) -> None:
-    parted = part(words[1:], named("-H --host -c --context -l --log-level --config"), stop=True)
+    parted = part(words[1:], _GLOBAL, stop=True)
     rest = parted.rest
     verbs = [word.value for word in rest[:2]]
     if verbs[:1] == ["build"] or (words[0].value == "buildah" and verbs[:1] in (["bud"], ["build-using-dockerfile"])):
@@ -158,7 +163,8 @@ def _container_run(rest: Sequence[Word], words: Sequence[Word], run: Run) -> Non
         return
     image, arguments, entry = parted.rest[0], parted.rest[1:], parted.first("--entrypoint")
     published, variables = parted.all("-p", "--publish"), parted.all("-e", "--env", "--env-file")
-    run.call(Started(image, tuple(arguments), entry, tuple(published), tuple(variables)), words)
+    mounts = parted.all("-v", "--volume", "--mount")
+    run.call(Started(image, tuple(arguments), entry, tuple(published), tuple(variables), tuple(mounts)), words)
     if command := [*([entry] if entry is not None else []), *arguments]:
         run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(command)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 
 from sophia_preflight.calls.model import (
     MakeTarget,
     Needed,
+    Script,
 )
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import Reader, Run
@@ -28,7 +30,18 @@ def _make(words: Sequence[Word], run: Run) -> None:
         names = [word for word in names if not word.assumed]
     given = {word.value.partition("=")[2] for word in operands if "=" in word.value}
     names = [word for word in names if word.value not in given]  # `PROGRAM=x.exe x.exe`: the name of a target is given
-    run.call(MakeTarget(tuple(names), parted.first("-f", "--file", "--makefile")), words)
+    run.call(MakeTarget(tuple(names), parted.first("-f", "--file", "--makefile"), _is_configured(run)), words)
+
+
+def _is_configured(run: Run) -> bool:
+    """Whether a command before makes a makefile in the directory."""
+    here = (
+        call for call in run.trace.calls if (call.site.path, call.site.directory) == (run.site.path, run.site.directory)
+    )
+    return any(
+        isinstance(call.target, Script) and posixpath.basename(call.target.path.value) in ("configure", "Makefile.PL")
+        for call in here
+    )
 
 
 READERS: dict[str, Reader] = {
