@@ -1,4 +1,4 @@
-"""What an archive of the sources left out is not missing; what it would have kept is, and so is what a checkout lacks."""
+"""What an archive of the sources left out is not missing; what it would have kept is, and what a checkout lacks."""
 
 from __future__ import annotations
 
