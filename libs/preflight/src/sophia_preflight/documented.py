@@ -340,7 +340,17 @@ class _Placing:
             if not wanted and any(self.repository.is_file(_below(directory, name)) for name in COMPOSE_NAMES):
                 return None if self._serves(call, directories, directory) else self._at(call, directory)
         gone = [word for word in files if posixpath.basename(word.value) not in self.made | self.page.written]
-        return self._nowhere(call) if gone and self.front else None
+        if not gone or not (self.front or all(self._is_of_a_folder(word.value, directories) for word in files)):
+            return None
+        return self._nowhere(call)
+
+    def _is_of_a_folder(self, value: str, directories: list[str]) -> bool:
+        """Whether a file is there, or is named with a directory of ours in which others like it are."""
+        finder = self.context.finder
+        places = [_below(each, value) for each in directories]
+        return any(map(self.repository.is_file, places)) or (
+            "/" in posixpath.normpath(value) and any(finder.is_among_its_like(each, moved=False) for each in places)
+        )
 
     def _serves(self, call: Call, directories: list[str], first: str) -> bool:
         """Whether compose files of another directory that the page may mean have the services that the first lacks."""

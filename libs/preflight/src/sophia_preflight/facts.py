@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sophia_preflight.calls import ansible, docker, documents, make, projects, settings, starting, telling, tox
+from sophia_preflight.calls import ansible, beside, docker, documents, make, projects, settings, starting, telling, tox
 from sophia_preflight.calls import compose as compose_calls
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
@@ -215,6 +215,8 @@ def _python(path: str, text: str) -> Facts:
         nodes = nodes_of(tree) if makes_calls or is_program else []
         if makes_calls:
             trace = python_calls.trace_of(path, tree, nodes)
+        if "__file__" in text:
+            beside.needed(path, tree, nodes or nodes_of(tree), trace)
         if posixpath.basename(path) == "setup.py":
             trace.calls += projects.installed_by(path, tree)
         interface = python_interfaces.interface_of(tree, text, nodes) if is_program else Interface("unknown")

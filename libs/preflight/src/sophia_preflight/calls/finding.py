@@ -31,11 +31,15 @@ _MADE = re.compile(
     r"\.tox|\.nox|artifacts|downloads|\.git|\.cache|_build|site|logs?|cdk\.out|\.aws-sam|\.serverless|bazel-bin|Pods)(/|$)"
 )
 _RUNTIME = re.compile(
-    r"(^|/)\.env($|\.)|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$|(^|/)a\.out$|"
+    r"(^|/)\.env($|\.(?!([\w-]+\.)*(example|sample|template|dist)$))|\.(log|pid|sock|db|sqlite3?|pem|key|crt|cer|p12|whl|tar|gz|tgz|zip|jar|exe|bin|so|dump|bak)$|(^|/)a\.out$|"
     r"\.pb(\.gw)?\.(go|cc|h)$|_pb2(_grpc)?\.pyi?$|\.swagger\.json$|[._](gen|generated)\.\w+$"
 )
 
 
+_WRITTEN = re.compile(
+    r"\.(ya?ml|toml|py|[cm]?[jt]sx?|conf|cfg|ini|j2|sql|tf|hcl|example|sample|service|ps1|env|rb|tmpl|tpl)$"
+)
+"""Endings of what people write and hardly any archive brings."""
 _SYSTEM = re.compile(r"/(etc|usr|var|s?bin|lib|root|home|opt)/")
 """Where what is made is no file of a repository; elsewhere it may be, unless it is a copy of one that is there."""
 _CONVENTIONAL = re.compile(
@@ -109,14 +113,13 @@ class Finder:
         tested = self._tested(value, site)
         found = self.candidate(value, site, directory=directory, written=written)
         opaque = site.opaque or site.path in self.unpacking
-        return NOWHERE if found.missing and (tested or (opaque and not self._is_source(value))) else found
+        return NOWHERE if found.missing and (tested or (opaque and not self._is_source(found.path))) else found
 
-    def _is_source(self, value: str) -> bool:
+    def _is_source(self, inner: str) -> bool:
         """A file that people write, and that an artifact hardly brings, in a directory that is there."""
-        inner = in_repository(value)
-        if inner is not None and inner.startswith(".github/"):
+        if inner.startswith(".github/"):
             return True
-        if inner is None or "/" not in inner or not self.repository.is_directory(posixpath.dirname(inner)):
+        if "/" not in inner or not self.repository.is_directory(posixpath.dirname(inner)):
             return False
         if re.search(r"\.(py|sh|bash)$", inner) or self.is_among_its_like(inner, moved=False):
             return True
@@ -264,8 +267,19 @@ class Finder:
             if path == tree or path.startswith(tree + "/"):
                 directory = posixpath.dirname(path)
                 written = path.endswith((".sh", ".bash")) and self.repository.is_directory(directory)
-                return not written or not any(each.endswith((".sh", ".bash")) for each in self._beside(directory))
+                if written and any(each.endswith((".sh", ".bash")) for each in self._beside(directory)):
+                    return False
+                return not _WRITTEN.search(path) or not self._has_namesake(path)
         return False
+
+    def _has_namesake(self, path: str) -> bool:
+        """Whether a file of its ending and nearly of its name, which git has, lies beside where it would be."""
+        directory, name = posixpath.split(path)
+        tracked = self.repository.tracked
+        beside = (each for each in self._beside(directory) if not tracked or each in tracked)
+        ending = posixpath.splitext(name)[1]
+        alike = [posixpath.basename(each) for each in beside if each.endswith(ending)]
+        return bool(get_close_matches(name, alike, n=1, cutoff=0.75))
 
     def is_among_its_like(self, path: str, *, moved: bool = True) -> bool:
         """Whether a path that is nowhere has neighbours that it would be one of: of its ending, or nearly of its name;

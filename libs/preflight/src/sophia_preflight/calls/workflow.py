@@ -57,6 +57,7 @@ _REQUIRES = re.compile(
 _MAKES_FILES = re.compile(r"actions/(download-artifact|cache)|dawidd6/action-download-artifact")
 
 
+_OF_RELEASES = ("config-file", "manifest-file")
 _FILES = {
     "actions/setup-python": ("python-version-file", "cache-dependency-path"),
     "actions/setup-node": ("node-version-file", "cache-dependency-path"),
@@ -68,6 +69,8 @@ _FILES = {
     "hadolint/hadolint-action": ("dockerfile", "config"),
     "golangci/golangci-lint-action": ("working-directory",),
     "goreleaser/goreleaser-action": ("workdir",),
+    "googleapis/release-please-action": _OF_RELEASES,
+    "google-github-actions/release-please-action": _OF_RELEASES,
     "helm/kind-action": ("config",),
     "azure/k8s-deploy": ("manifests",),
     "pulumi/actions": ("work-dir",),
@@ -186,7 +189,7 @@ def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owne
         if script and script.is_scalar:
             site = Site(workflow.path, Caller.WORKFLOW, UNKNOWN, System.REMOTE, owner=owner)
             follow(of_node(workflow.path, script, workflow.lines), site, found)
-    elif workspace.checked_out:
+    elif workspace.checked_out or _FILES.get(name) is _OF_RELEASES:
         _outputs(step, workspace, found)
         _inputs(workflow, step, name, workspace, owner, found)
 
@@ -236,6 +239,8 @@ def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, own
     """Files that an action is told to read."""
     site = _site(workflow, step, workspace, owner)
     certain = _FILES.get(name, ())
+    if certain is _OF_RELEASES:
+        site = replace(site, directory=ROOT)  # it asks GitHub for them
     for key, node in step.with_.items():
         if key not in certain and (not _READ.search(key) or _WRITTEN.search(key)):
             continue

@@ -37,6 +37,13 @@ _GIVEN = {
     "ClusterRole": named("cluster-admin admin edit view cluster-reader basic-user self-provisioner"),
 }
 """What clusters bring."""
+_REFERRING = named(
+    "envFrom env valueFrom volumes configMap configMapRef configMapKeyRef secret secretRef secretKeyRef secretName "
+    "claimName persistentVolumeClaim serviceAccountName serviceAccount projected scaleTargetRef roleRef subjects "
+    "backend defaultBackend tls $patch"
+)
+"""Keys of a merge patch by which it changes what an object refers to; its `name`s say which object it is for."""
+_REFERRED = _REFERRING | {"name"}
 
 
 def environments(path: str) -> frozenset[str]:
@@ -59,11 +66,13 @@ class Scope:
     owner: str = ""
     """The kustomization; empty for plain files."""
     affixes: frozenset[tuple[str, str]] = frozenset()
+    spare: list[Item] = field(default_factory=list)
+    """What may be applied, too, under the name of a file that is missing."""
 
     @cached_property
     def by_name(self) -> dict[tuple[str, str], list[Item]]:
         found: dict[tuple[str, str], list[Item]] = {}
-        for each in self.items:
+        for each in (*self.items, *self.spare):
             for prefix, suffix in {("", ""), *self.affixes}:
                 found.setdefault((each.kind, prefix + each.name + suffix), []).append(each)
         return found
@@ -80,8 +89,18 @@ class Scope:
 
     def changed(self, item: Item, *words: str) -> bool:
         """Whether a patch touches fields of these names in an object, or removes it."""
+        return any(each.deletes or each.words & set(words) or "remove" in each.words for each in self._patches_of(item))
+
+    def refers_otherwise(self, item: Item) -> bool:
+        """Whether a patch gives an object other references than it has, or takes some away."""
         return any(
-            (each.deletes or each.words & set(words) or "remove" in each.words)
+            each.deletes or each.words & (_REFERRING if each.merges else _REFERRED) or "remove" in each.words
+            for each in self._patches_of(item)
+        )
+
+    def _patches_of(self, item: Item) -> Iterator[Patch]:
+        return (
+            each
             for each in self.patches
             if each.pattern or ((not each.kind or each.kind == item.kind) and (not each.name or each.name == item.name))
         )
@@ -193,7 +212,7 @@ class Cluster:
         removed = {(each.kind, each.name) for each in built.patches if each.deletes}
         items = [each for each in built.items if (each.kind, each.name) not in removed]
         path, affixes = built.kustomization.path, frozenset(built.affixes)
-        return Scope(items, built.patches, built.complete, built.closed, path, affixes)
+        return Scope(items, built.patches, built.complete, built.closed, path, affixes, built.spare)
 
     def _plain(self, own: frozenset[str]) -> Scope:
         if own not in self._plain_scopes:

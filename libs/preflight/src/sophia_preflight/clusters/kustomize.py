@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.clusters.objects import KUSTOMIZATIONS, Item, items_of
@@ -147,6 +148,11 @@ class Patch:
     """The name is a pattern, or the target selects by labels: whether it matches is not for us to say."""
     deletes: bool = False
 
+    @property
+    def merges(self) -> bool:
+        """Whether it is laid over an object as a part of one, rather than by operations."""
+        return self.item is not None
+
 
 @dataclass
 class Built:
@@ -160,6 +166,8 @@ class Built:
     """Nothing comes from elsewhere; where it is not complete, only files of the repository are missing."""
     paths: set[str] = field(default_factory=set)
     affixes: set[tuple[str, str]] = field(default_factory=set)
+    spare: list[Item] = field(default_factory=list)
+    """What lies beside a file that is missing and is listed nowhere: that file under another name, perhaps."""
     loop: bool = False
 
 
@@ -227,16 +235,35 @@ class Builder:
             found.affixes |= more.affixes
             found.complete = found.complete and more.complete
             found.closed = found.closed and more.closed
+            found.spare += more.spare
             found.loop = found.loop or more.loop
             return
         path = self.repository.resolved(path)
         made = self.documents.get(path)
         if made is None or not made.documents:
-            found.complete = False
+            found.spare += (unlisted := self._unlisted(path))
+            found.complete = found.complete and bool(unlisted)
             found.closed = found.closed and not self.repository.exists(path) and not self.repository.is_ignored(path)
             return
         found.paths.add(path)
         found.items += items_of(path, made)
+
+    def _unlisted(self, path: str) -> list[Item]:
+        """Objects beside a file that is not there, in files that no kustomization names: it has been renamed."""
+        directory = posixpath.dirname(path)
+        if self.repository.exists(path) or self.repository.is_ignored(path):
+            return []
+        return [
+            item
+            for each, made in self.documents.items()
+            if posixpath.dirname(each) == directory and each not in self._listed and each not in self.kustomizations
+            for item in items_of(each, made)
+        ]
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        """Every path that some kustomization names."""
+        return frozenset(one.located(each.node.text) for one in self.kustomizations.values() for each in one.names())
 
     def _patches(self, one: Kustomization) -> Iterator[Patch]:
         for each in one.node["patchesStrategicMerge"].elements():

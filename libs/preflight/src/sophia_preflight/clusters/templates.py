@@ -28,14 +28,24 @@ WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "Rep
 _HELPER = re.compile(r"\{\{-?\s*(?:include|template)\s+\"([^\"]+)\"\s+[.$]\s*(?:\|\s*(?:quote|trim)\s*)?-?\}\}")
 
 
+_RELEASE = re.compile(r"\{\{-?\s*\$?\.Release\.Name\s*-?\}\}")
+_PRINTED = re.compile(
+    r"\{\{-?\s*printf\s+\"([a-z0-9.-]*%s[a-z0-9.-]*)\"\s+\(?((?:include|template)\s+\"[^\"]+\"\s+[.$]|\$?\.Release\.Name)\)?\s*-?\}\}"
+)
+RELEASE = "<.Release.Name>"
+"""What the name of the release is in a common form."""
+
+
 def normal(said: str) -> str:
     """A name with its helpers in a common form; empty where something else decides it too."""
-    text = _HELPER.sub(lambda found: f"<{found[1]}>", said.strip("\"' "))
+    text = _PRINTED.sub(lambda found: found[1].replace("%s", f"{{{{ {found[2]} }}}}"), said.strip("\"' "))
+    text = _RELEASE.sub(RELEASE, _HELPER.sub(lambda found: f"<{found[1]}>", text))
     return text if re.fullmatch(r"[a-z0-9.-]*(<[\w.-]+>)[a-z0-9.-]*", text) else ""
 
 
 def as_written(name: str) -> str:
     """A name in its common form, as templates write it."""
+    name = name.replace(RELEASE, "{{ .Release.Name }}")
     return re.sub(r"<([^>]+)>", r"{{ include \"\1\" . }}", name).replace("\\", "")
 
 

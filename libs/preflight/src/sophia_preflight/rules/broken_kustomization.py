@@ -92,7 +92,7 @@ def _is_made(context: Context, path: str) -> bool:
 
 def _patches(one: Kustomization, built: Built) -> Iterator[Finding]:
     present = {(item.kind, prefix + item.name + suffix)
-               for item in built.items for prefix, suffix in {("", ""), *built.affixes}}  # fmt: skip
+               for item in (*built.items, *built.spare) for prefix, suffix in {("", ""), *built.affixes}}  # fmt: skip
     for patch in built.patches:
         if patch.path != one.path or patch.pattern or not patch.kind or not patch.name:
             continue
@@ -169,6 +169,23 @@ _BASE = """
     data: {LEVEL: info}
 """
 BAD = [
+    tree(
+        _BASE.replace("[settings.yaml]", "[settings.yaml, budget.yaml]")
+        + """
+    === k8s/base/budgets.yaml
+    apiVersion: policy/v1
+    kind: PodDisruptionBudget
+    metadata: {name: api}
+    === k8s/production/kustomization.yaml
+    resources: [../base]
+    patches: [{path: level.yaml}]
+    === k8s/production/level.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: settings-of-old}
+    data: {LEVEL: warning}
+    """
+    ),
     tree(
         _BASE
         + """

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.clusters.templates import BLOCK, NAME, WORKLOADS, Template, as_written, normal, templates
+from sophia_preflight.clusters.templates import BLOCK, NAME, RELEASE, WORKLOADS, Template, as_written, normal, templates
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -90,6 +90,9 @@ def _wrong(kind: str, name: str, key: str, made: dict[str, list[Template]]) -> _
         helper = re.findall(r"<[^>]+>", name)[0]
         alike = [other for other in made if helper in other]
         near = get_close_matches(name, alike, n=1, cutoff=0.85 if kind == "Secret" else 0.3)
+        if helper == RELEASE and near:  # charts that come with this one name theirs by the release, too
+            own = {each.replace(RELEASE, ""): each for each in alike}
+            near = [own[each] for each in get_close_matches(name.replace(RELEASE, ""), own, n=1, cutoff=0.7)]
         if not near:
             return None  # of another chart, or made by hand
         return (
@@ -547,7 +550,34 @@ _TOLD = """
                   path: /healthz
                   port: 8080
 """
+_RELEASED = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: shop
+    version: 1.0.0
+    === chart/templates/settings.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: %s-{{ .Release.Name }}
+    data:
+      level: info
+    === chart/templates/job.yaml
+    apiVersion: batch/v1
+    kind: Job
+    metadata:
+      name: {{ .Release.Name }}
+    spec:
+      template:
+        spec:
+          containers: []
+          volumes:
+            - name: settings
+              configMap:
+                name: "%s-{{ .Release.Name }}"
+"""
 BAD = [
+    tree(_RELEASED % ("runner-config", "shop-runner-config")),
     tree(_TOLD % "-port=8081"),
     tree(_TOLD % "--listen-address=:8081"),
     tree(_CHART % ("http", "level", "config", "http")),
@@ -563,6 +593,8 @@ BAD = [
     tree(_SELECTED % ("frontend", _MORE, "web-config", "front")),
 ]
 GOOD = [
+    tree(_RELEASED % ("runner-config", "runner-config")),
+    tree(_RELEASED % ("runner-config", "ca")),
     tree(_TOLD % "-port=8080"),
     tree(_TOLD % "--metrics-port=8081"),
     tree(_CHART % ("http", "level", "settings", "http")),

@@ -27,27 +27,37 @@ _IMAGES = named(
     "postgres python redis ruby rust tianon traefik ubuntu"
 )
 """Official images that people copy from without a tag."""
+_ROLES = named(
+    "app application backend base build build-base builder common compile compiler dependencies deploy deps dev "
+    "dev-deps development final frontend install installer prod prod-deps production release requirements runner "
+    "runtime test tester tests"
+)
+"""What stages are called by what they are for, and no public image is."""
+_TELLS = re.compile(r"\.(ya?ml|sh|bash|hcl|toml|mk|py|json)$|(^|/)(Makefile|[Jj]ustfile|Jenkinsfile)$")
 
 
 def check(context: Context) -> Iterable[Finding]:
     additional = _additional_contexts(context)
     for path, made in context.dockerfiles.items():
         for stage in made.stages:
-            yield from _renamed(path, made, stage)
+            if stage.base not in additional:
+                yield from _renamed(context, path, made, stage)
             for each in stage.instructions:
                 for name in dict.fromkeys(_origins(each)):
                     if name and is_known(name) and not any(char in name for char in "/:.@") and name not in additional:
                         yield from _unknown(path, made, stage, each, name)
 
 
-def _renamed(path: str, made: Dockerfile, stage: Stage) -> Iterator[Finding]:
-    """`FROM name` without a version, where an earlier stage is called by a part of that name."""
+def _renamed(context: Context, path: str, made: Dockerfile, stage: Stage) -> Iterator[Finding]:
+    """`FROM name` without a version, where an earlier stage is called nearly so, or the name is one for stages."""
     base = stage.base
-    if not re.fullmatch(r"[a-z0-9]+(?:[-_][a-z0-9]+)+", base) or made.stage(base) is not None:
+    if not re.fullmatch(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", base) or made.stage(base) is not None:
         return
     words = re.split(r"[-_]", base)
     earlier = [other.name for other in made.stages[: stage.index] if other.name]
-    near = [name for name in earlier if re.split(r"[-_]", name) in (words[1:], words[:-1])]
+    near = [name for name in earlier if re.split(r"[-_]", name) in (words[1:], words[:-1])] if len(words) > 1 else []
+    if not near and earlier and base in _ROLES and not _is_built(context, path, base):
+        near = get_close_matches(base, earlier, n=1) or earlier[-1:]
     if near:
         severity, blocks = consequence(Site(path, Caller.BUILD))
         yield RULE.found(
@@ -59,6 +69,14 @@ def _renamed(path: str, made: Dockerfile, stage: Stage) -> Iterator[Finding]:
             fix=RULE.fix + f": there is `{near[0]}`",
             blocks=blocks,
         )
+
+
+def _is_built(context: Context, dockerfile: str, name: str) -> bool:
+    """Whether another file calls an image so."""
+    called = re.compile(rf"(-t|--tag|--build-context|image:|tags?\b.*)[\s=\"'\[]+{re.escape(name)}(?![\w.-])")
+    repository = context.repository
+    paths = (each for each in repository.entries if each != dockerfile and _TELLS.search(each))
+    return any(called.search(repository.glimpse(each)) for each in paths)
 
 
 def _origins(each: Instruction) -> list[str]:
@@ -101,6 +119,13 @@ def _additional_contexts(context: Context) -> set[str]:
 BAD = [
     tree("""
         === Dockerfile
+        FROM python:3.13-slim AS build
+        RUN pip install uv
+        FROM builder AS test
+        CMD ["true"]
+    """),
+    tree("""
+        === Dockerfile
         FROM debian:13 AS base
         FROM shop-base AS shop
         CMD ["true"]
@@ -121,6 +146,19 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim AS build
+        RUN pip install uv
+        FROM base AS test
+        CMD ["true"]
+        === Makefile
+        base:
+        \tdocker build -t base -f base.Dockerfile .
+        === base.Dockerfile
+        FROM python:3.13-slim
+        CMD ["true"]
+    """),
     tree("""
         === Dockerfile
         FROM node:22 AS Build

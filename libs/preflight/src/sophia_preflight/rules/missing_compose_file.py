@@ -69,6 +69,16 @@ def _named_by_settings(context: Context, call: Call) -> bool:
 
 BAD = [
     tree("""
+        === docs/deployment/docker.md
+        ```bash
+        docker compose -f deploy/docker-compose.postgres.yml up -d
+        ```
+        === deploy/docker-compose.postgresql.yml
+        services: {web: {image: "nginx:1.29"}}
+        === deploy/docker-compose.sqlite.yml
+        services: {web: {image: "nginx:1.29"}}
+    """),
+    tree("""
         === deploy.sh
         cd "$(dirname "$0")"
         docker compose -f docker-compose.yml -f docker-compose.prod.yml up -d
@@ -103,6 +113,15 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === docs/deployment/docker.md
+        ```bash
+        docker compose -f elsewhere/docker-compose.yml up -d
+        docker compose -f compose.own.yml up -d
+        ```
+        === deploy/docker-compose.yml
+        services: {web: {image: "nginx:1.29"}}
+    """),
     tree("""
         === deploy.sh
         cd "$(dirname "$0")"

@@ -192,6 +192,74 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === shop/store.py
+        from pathlib import Path
+        HERE = Path(__file__).resolve().parent
+        def create(connection):
+            script = HERE / "migrations" / "create_tables.sql"
+            if not script.exists():
+                raise RuntimeError(f"{script} is missing")
+            connection.executescript(script.read_text())
+        === shop/migrations/tables.sql
+        === shop/migrations/indexes.sql
+    """),
+    tree("""
+        === shop/reader.py
+        import os
+        import yaml
+        def settings():
+            return yaml.safe_load(open(os.path.join(os.path.dirname(__file__), "defaults.yaml")))
+        === shop/default.yaml
+        a: 1
+    """),
+    tree("""
+        === shop/starter.py
+        from pathlib import Path
+        def adapter() -> str:
+            return str(Path(__file__).with_name("pay_adapter.py"))
+        def start(run):
+            run(["python", adapter()])
+        === shop/payment_adapter.py
+        === shop/mail_adapter.py
+    """),
+    tree("""
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          release:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: googleapis/release-please-action@v4
+                with: {config-file: release-please-config.json}
+        === .release-please-config.json
+        {}
+    """),
+    tree("""
+        === set_up.sh
+        cd "$(dirname "$0")"
+        cp .env.example .env
+        === .env.production.example
+    """),
+    tree("""
+        === tools/pack.sh
+        cp tools/restore_data.sh "$OUT/"
+        tar xf "$ARCHIVE" -C .
+        === tools/restore_all.sh
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - run: curl -L https://example.org/a.tar.gz | tar xz -C web
+              - run: kubectl apply -f web/ingress-staging.yaml
+        === web/ingress-stage.yaml
+        kind: Ingress
+    """),
+    tree("""
         === .github/workflows/publish.yml
         on: push
         jobs:
@@ -438,6 +506,35 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === shop/store.py
+        import os
+        from pathlib import Path
+        HERE = Path(__file__).parent
+        SETTINGS = HERE / "settings.yaml"
+        OPTIONAL = HERE / "optional.yaml"
+        LOG = HERE / "report.html"
+        STATE = HERE / "state.yaml"
+        MANY = [HERE / "one.yaml", HERE / "two.yaml"]
+        def read():
+            return SETTINGS.read_text()
+        def more():
+            if OPTIONAL.exists():
+                return OPTIONAL.read_text()
+            try:
+                return (HERE / "tried.yaml").read_text()
+            except FileNotFoundError:
+                return ""
+        def write(text):
+            STATE.write_text(text)
+            return STATE.read_text(), LOG
+        def found(name):
+            return load(HERE / "loaded.yaml"), open(HERE / f"{name}.yaml"), open(os.path.join(HERE, "out.yaml"), "w")
+        def load(path):
+            return path.read_text() if path.is_file() else ""
+        === shop/settings.yaml
+        === shop/other.yaml
+    """),
     tree("""
         === .github/workflows/publish.yml
         on: push

@@ -27,7 +27,9 @@ RULE = Rule(
 _CREATED_ELSEWHERE = re.compile(
     r"\.(sh|bash|md|rst|txt|ya?ml|json|tf|ts|js|py|go|mk|toml|env|hcl|tpl|ps1|tfvars|j2|jinja2?|tmpl|gotmpl|template)$"
 )
+_CERTIFICATE = "`tls`"
 _WHY = {
+    "`tls`": "requests are answered with a certificate that nobody trusts",
     "Service": "requests that come in here reach nothing",
     "Role": "the account gets none of the permissions",
     "a subject": "the account gets none of the permissions",
@@ -55,6 +57,8 @@ def _others(item: Item) -> Iterator[Reference]:
         for backend in backends:
             if backend["service"]["name"].text:
                 yield Reference("Service", backend["service"]["name"], by="a backend")
+        for certificate in spec["tls"].elements():
+            yield Reference("Secret", certificate["secretName"], by=_CERTIFICATE)
     elif item.kind == "HorizontalPodAutoscaler":
         target = spec["scaleTargetRef"]
         if target["kind"].text in ("Deployment", "StatefulSet"):
@@ -76,13 +80,15 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     if found:
         yield from _key(item, scope, reference, found)
         return
-    if not scope.closed or scope.changed(item, "name", "secretName", "claimName", "serviceAccountName"):
+    if not scope.closed or scope.refers_otherwise(item):
         return
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
     idle = _idle(item, scope, reference)
     near = idle or get_close_matches(name, known, n=1, cutoff=0.8)
     if not scope.complete and not (near := near or _sibling(name, known)):
         return  # a file that is missing may have it
+    if reference.by == _CERTIFICATE and not (near := _spare_certificate(item, scope)):
+        return  # made by an operator
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
     if reference.by == "a subject" and not (near := _unnamed(item, scope)):
         return  # of another namespace
@@ -124,6 +130,14 @@ def _idle(item: Item, scope: Scope, reference: Reference) -> list[str]:
     same = len(beside) == 1 and own and beside[0].path == item.path
     alike = same or (bool(found) and found[0].split("-")[0] == reference.name.text.split("-")[0])
     return found if len(found) == 1 and alike else []
+
+
+def _spare_certificate(item: Item, scope: Scope) -> list[str]:
+    """The only certificate in the file of an ingress, where nothing names it."""
+    named = {each.name.text for one in scope.items for each in _others(one) if each.kind == "Secret"}
+    named |= {each.name.text for pod in scope.pods for each in references(pod)}
+    made = [each for each in scope.of("Secret") if each.path == item.path and "tls" in each.node["type"].text]
+    return [made[0].name] if len(made) == 1 and made[0].name not in named else []
 
 
 def _unbound(item: Item, scope: Scope) -> list[str]:
@@ -323,7 +337,72 @@ _GENERATED = """
     === README.md
     `helm upgrade -i shop ./chart` and `kubectl apply -k k8s/watch`.
 """
+_LAID_OVER = """
+    === k8s/base/kustomization.yaml
+    resources: [api.yaml, settings.yaml, budget.yaml]
+    === k8s/base/%s.yaml
+    apiVersion: policy/v1
+    kind: PodDisruptionBudget
+    metadata: {name: api}
+    === k8s/base/settings.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: %s}
+    data: {LEVEL: info}
+    === k8s/base/api.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: api}
+    spec:
+      selector: {matchLabels: {app: api}}
+      template:
+        metadata: {labels: {app: api}}
+        spec:
+          containers:
+            - name: api
+              image: registry.example.com/api:1.4
+              envFrom: [configMapRef: {name: api-config}]
+    === k8s/production/kustomization.yaml
+    resources: [../base]
+    patches: [{path: api.yaml}]
+    === k8s/production/api.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: api}
+    spec:
+      template:
+        spec:
+          containers: [{name: api, resources: {limits: {memory: 1Gi}}%s}]
+"""
+_CERTIFIED = """
+    === k8s/web.yaml
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: web}
+    spec:
+      tls: [{hosts: [shop.example.com], secretName: web-tls}]
+      rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec: {ports: [{port: 80}], selector: {app: web}}
+    %s
+"""
+_CERTIFICATE_MADE = """---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: web-certificate}
+    type: kubernetes.io/tls
+    === k8s/api.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: api}
+"""
 BAD = [
+    tree(_LAID_OVER % ("budget", "api-settings", "")),
+    tree(_LAID_OVER % ("budgets", "api-settings", "")),
+    tree(_CERTIFIED % _CERTIFICATE_MADE),
     tree(_GENERATED % "shop-settings"),
     tree(f"""
     === k8s/api.yaml{_POD}
@@ -404,6 +483,9 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_LAID_OVER % ("budget", "api-config", "")),
+    tree(_LAID_OVER % ("budget", "api-settings", ", envFrom: [configMapRef: {name: api-settings}]")),
+    tree(_CERTIFIED % ""),
     tree(_GENERATED % "shop-watch"),
     tree(f"""
     === k8s/base/api.yaml{_POD}

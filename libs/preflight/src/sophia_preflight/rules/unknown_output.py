@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from sophia_preflight.actions import uses
 from sophia_preflight.calls.model import Caller, Site
+from sophia_preflight.clusters.objects import scalars
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -244,19 +245,27 @@ def _step(job: Job, match: re.Match[str], actions: dict[int, Workflow]) -> _Wron
     if action is not None and action.root["runs"]["using"].text == "composite":
         known = [name for name, _ in action.root["outputs"].items()]
         return _lacking(f"`{action.path}`", match["name"], known, Place(action.path, action.root.key("outputs").line))
-    written = _written(step)
-    if written is None or match["name"] in step.run.text:
+    written, is_all = _written(step)
+    if match["name"] in step.run.text:
         return None
-    return f"the step `{match['owner']}` writes no `{match['name']}`", sorted(written), None
+    said = f"the step `{match['owner']}` writes no `{match['name']}`"
+    if not is_all:
+        written = {each for each in written if not _is_asked(job, match["owner"], each)}
+        written = set(get_close_matches(match["name"], written, n=1, cutoff=0.75))
+    return (said, sorted(written), None) if written else None
 
 
-def _written(step: Step) -> set[str] | None:
-    """The outputs that a script writes itself; None where something else may write more."""
+def _written(step: Step) -> tuple[set[str], bool]:
+    """The outputs that a script writes itself, and whether nothing else may write more."""
     lines = [line for line in step.run.text.split("\n") if "GITHUB_OUTPUT" in line]
-    found = {match[1] for line in lines if (match := _WRITTEN.match(line))}
-    if not lines or len(found) < len({line.strip() for line in lines}) or _OTHERS.search(step.run.text):
-        return None
-    return found
+    found = [match[1] for line in lines if (match := _WRITTEN.match(line))]
+    return set(found), len(found) == len(lines) and not _OTHERS.search(step.run.text)
+
+
+def _is_asked(job: Job, owner: str, name: str) -> bool:
+    """Whether anything of the job asks for an output: one that nobody does was asked for by another name."""
+    asked = re.compile(rf"\bsteps\.{re.escape(owner)}\.outputs\.{re.escape(name)}(?![\w-])", re.IGNORECASE)
+    return any(asked.search(each.text) for each in scalars(job.node))
 
 
 BAD = [
@@ -370,6 +379,25 @@ BAD = [
     """),
 ]
 BAD += [
+    tree("""
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          release:
+            runs-on: ubuntu-24.04
+            steps:
+              - id: version
+                run: |
+                  NEXT=$(uv run semantic-release version --print)
+                  if [ -n "$NEXT" ]; then
+                    echo "new_version=$NEXT" >> $GITHUB_OUTPUT
+                    echo "is_due=true" >> $GITHUB_OUTPUT
+                  else
+                    echo "is_due=false" >> $GITHUB_OUTPUT
+                  fi
+              - if: steps.version.outputs.is_due == 'true'
+                run: git tag "v${{ steps.version.outputs.next_version }}"
+    """),
     tree("""
         === .github/workflows/test.yml
         on: push
