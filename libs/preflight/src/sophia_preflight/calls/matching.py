@@ -34,6 +34,8 @@ _USUAL = re.compile(
 )
 _DEEPEST = 3
 _HANDS_ON = re.compile(r"""(?<=\s)("\$[@*]"|\$[@*]|"\$\{@\}")[ \t]*$""", re.MULTILINE)
+_SENTENCE = frozenset({"is", "are", "was", "can", "will", "has", "does", "should", "must", "may", "and", "or"})
+"""Words after a program's name that make a sentence of it."""
 _INSTALLED = re.compile(r".*/(?:bin|Scripts)/([\w.-]+)")
 """Where programs are installed, in an environment or on a host."""
 
@@ -220,7 +222,9 @@ def _elsewhere(context: Context, call: Call) -> str:
     """
     assert isinstance(call.target, Script)
     value = call.target.path.value
-    inner = value.rpartition(UNKNOWN)[2].lstrip("./") if not value.startswith("/") else value.lstrip("/")
+    inner = (
+        re.sub(r"^(\.{0,2}/)+", "", value.rpartition(UNKNOWN)[2]) if not value.startswith("/") else value.lstrip("/")
+    )
     if not is_known(inner) or call.site.system is System.REMOTE:
         return ""
     inside = call.site.system is System.REPOSITORY and not value.startswith("/")
@@ -250,7 +254,8 @@ def _is_installed(context: Context, call: Call) -> bool:
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:
     """Findings of a rule for misfits of some kinds."""
     for each in context.misfits:
-        if each.mismatch.problem in problems:
+        says = each.call.site.caller is Caller.DOCUMENT and each.mismatch.subject in _SENTENCE
+        if each.mismatch.problem in problems and not says:
             yield _finding(rule, each)
 
 

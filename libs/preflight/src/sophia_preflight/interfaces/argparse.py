@@ -6,6 +6,7 @@ What comes from elsewhere (an imported helper, a computed name) opens the interf
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ class _Exclusive:
 
 
 _SAYS = frozenset({"error", "exit", "print_help", "format_help", "print_usage", "format_usage", "_print_message"})
+_REFUSED = re.compile(r"(error: *)?(unrecogni[sz]ed|unknown|unexpected) (argument|option|flag)", re.IGNORECASE)
+"""What a program says, once its parser has left something over, of what it refuses after all."""
 _Thing = Parser | _Sub | _Exclusive
 
 
@@ -51,6 +54,8 @@ class Argparse:
         """Parsers that leave `--help` to another."""
         self.known_only: set[int] = set()
         """Parsers that pass over what they do not know, and leave it to others."""
+        self.marked: set[int] = set()
+        """Parsers that set some value of their own."""
         self.strays = False
         """Whether the file has something parsed in part of which nobody can tell which parser it is."""
         self.entered: set[str] = set()
@@ -81,9 +86,20 @@ class Argparse:
             return Interface("unknown")
         for each in chosen:
             if id(each) in self.known_only:
-                each.ignores_unknown = not each.open_options and not each.has_commands
-                each.open_options = each.open_operands = True
+                self.pass_over(each)
         return Interface("argparse", chosen[0], chosen[0].line)
+
+    def pass_over(self, parser: Parser) -> None:
+        """What a parser does not know is no mistake, nor what its commands do not; where what is left is refused in
+        the end, only commands that are marked by what they set take more than they say."""
+        if any(isinstance(each, ast.Constant) and _REFUSED.match(str(each.value)) for each in self.nodes):
+            for command in parser.every_command():
+                if id(command) in self.marked:
+                    command.open_options = command.open_operands = True
+            return
+        for each in (parser, *parser.every_command()):
+            each.ignores_unknown = not each.open_options and not each.has_commands
+            each.open_options = each.open_operands = True
 
     def whole(self, called: Sequence[Parser]) -> list[Parser]:
         """The one parser that reads everything, where others without `--help` look for some options before it."""
@@ -318,6 +334,8 @@ class Argparse:
                 if not node.args or "argv" in ast.unparse(node.args[0]) or isinstance(node.args[0], ast.Name):
                     self.parsed.add(id(owner))
                     self.wholly.add(id(owner))
+            case "set_defaults" if any(isinstance(each.value, ast.Constant) for each in node.keywords):
+                self.marked.add(id(owner))
             case "parse_known_args" | "parse_known_intermixed_args":
                 self.parsed.add(id(owner))
                 self.known_only.add(id(owner))

@@ -85,7 +85,7 @@ _ALWAYS = named(
     "completion-script-zsh completion-bash generate-bash-completion kubeconfig"
 )
 """Flags that packages add wherever they are, and nobody can see which are."""
-_LENIENT = re.compile(r"(UnknownFlags|DisableFlagParsing|SkipFlagParsing)\s*[:=]+\s*true|\bIgnoreUnknown\b")
+_LENIENT = re.compile(r"\b(?:(UnknownFlags|DisableFlagParsing|SkipFlagParsing)\s*[:=]+\s*true|(IgnoreUnknown))\b")
 _HANDING_ON = re.compile(
     r"SetInterspersed\(false\)|syscall\.Exec\("
     r"|\bexec\.Command(Context)?\((\w+, )?(flag\.Arg|os\.Args|\w*\.?[aA]rgs\b|(cmd|command)\[0\])"
@@ -104,6 +104,7 @@ class GoPrograms:
         self._codes: dict[str, str] = {}
         self._imports: dict[str, list[tuple[str, str]]] = {}
         self._literals: dict[str, frozenset[str]] = {}
+        self._libraries: dict[str, bool] = {}
 
     @cached_property
     def packages(self) -> dict[str, list[str]]:
@@ -185,11 +186,20 @@ class GoPrograms:
                 if directory is None or directory not in self.packages:
                     if "." in name.partition("/")[0] or _LIBRARIES.fullmatch(name):
                         foreign[alias or _short(name)] = name
+                elif self._is_library(directory):
+                    foreign[alias or _short(name)] = "flag"
                 elif directory not in seen:
                     seen.add(directory)
                     found += self.packages[directory]
                     waiting += self.packages[directory]
         return found, foreign
+
+    def _is_library(self, directory: str) -> bool:
+        """Whether a package of ours is a copy of `flag`."""
+        if directory not in self._libraries:
+            texts = map(self.repository.glimpse, self.packages[directory])
+            self._libraries[directory] = any("\ntype FlagSet struct" in text for text in texts)
+        return self._libraries[directory]
 
     def _imported(self, path: str) -> list[tuple[str, str]]:
         if path not in self._imports:
@@ -250,7 +260,7 @@ class _Reading:
 
     def vocabulary(self) -> Vocabulary | None:
         whole = "\n".join(self.codes)
-        if _LENIENT.search(whole) or self._brings(whole) or any(map(self._is_begun_elsewhere, self.codes)):
+        if _is_lenient(whole) or self._brings(whole) or any(map(self._is_begun_elsewhere, self.codes)):
             return None
         for code in self.codes:
             for name, value in _CONSTANT.findall(code):
@@ -351,7 +361,8 @@ class _Reading:
         tagged = any(re.search("kong|go-flags", each) for each in self.libraries)
         for kind, value in _TAG.findall(code) if tagged else ():
             (self.letters if kind == "short" else self.options).add(value)
-        if any(_LIBRARIES.fullmatch(each) or re.search("flag|cmd", each) for each in names) or "Flags()" in code:
+        speaks = any(_LIBRARIES.fullmatch(each) or re.search("flag|cmd", each) for each in names)
+        if speaks or "Flags()" in code or ".Flag." in code or any(alias == "flag" for alias, _ in imports(code)):
             self._calls(code)
 
     def _calls(self, code: str) -> None:
@@ -434,6 +445,13 @@ class _Reading:
             for after, before in _AFFIX.findall(code):
                 composed.add(r"[\w.-]+" + re.escape(after) if after else re.escape(before) + r"[\w.-]+")
         return found, tuple(map(re.compile, sorted(composed)))
+
+
+def _is_lenient(whole: str) -> bool:
+    """Whether what nobody knows is passed over; a first set of flags may be, where others read everything again."""
+    lenient = _LENIENT.findall(whole)
+    others = any(name != "UnknownFlags" for name, _ in lenient)
+    return others or bool(lenient and len(lenient) >= whole.count("NewFlagSet("))
 
 
 def _piece(match: re.Match[str]) -> str:

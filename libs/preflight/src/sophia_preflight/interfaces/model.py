@@ -97,6 +97,12 @@ class Parser:
     def names(self) -> list[str]:
         return [name for option in self.options for name in option.names]
 
+    def every_command(self) -> Iterator[Parser]:
+        """The parsers of all its commands, and of theirs."""
+        for each in self.commands.values():
+            yield each
+            yield from each.every_command()
+
     def all_names(self) -> set[str]:
         """The names of options, those of all its commands among them."""
         return set(self.names()).union(*(each.all_names() for each in self.commands.values()))
@@ -302,7 +308,7 @@ class _Match:
     def counts(self, name: str, number: str, value: Word) -> Iterator[Mismatch]:
         """A value that must be a number."""
         pattern = _NUMBERS.get(number)
-        if pattern and value.known and not pattern.fullmatch(value.value.strip()):
+        if pattern and value.known and value.value and not pattern.fullmatch(value.value.strip()):
             said = f"`{name}` takes a number, not `{value.value}`"
             yield Mismatch(Problem.CHOICE, said, f"{name}={value.value}", value)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 _FENCE = re.compile(r"(\s*)(`{3,}|~{3,})\s*([^`]*)$")
+_BLOCK = re.compile(r"^\{(code-block|code|sourcecode|prompt)\}[ \t]*(?=\w)")
+"""How MyST begins a block of code, before its language."""
 _OF_PAGES = re.compile(r"(md|mdx|markdown|myst|rst)\b")
 """The language of a block that shows how a page is written, with blocks of its own."""
 _ONE_LINE = re.compile(
@@ -115,13 +117,12 @@ def _markdown(lines: list[str]) -> Iterator[Block]:
                 forgotten = False
                 while index < len(lines) and lines[index].strip() != fence[2]:
                     index += 1
-            language, _, title = re.sub(r"[{}.]", " ", fence[3]).strip().partition(" ")
+            told = _BLOCK.sub("", fence[3])
+            language, _, title = re.sub(r"[{}.]", " ", told).strip().partition(" ")
             inner = _dedented(lines[start:index], len(fence[1]))
             if forgotten:  # another block begins: this one ended with its paragraph
                 inner = list(takewhile(str.strip, inner))
-            yield Block(
-                language.lower(), fence[3] if title else "", start + 1, len(fence[1]), inner, lead, headings.past
-            )
+            yield Block(language.lower(), told if title else "", start + 1, len(fence[1]), inner, lead, headings.past)
             index += not forgotten
             lead = ""
         elif line.startswith(("    ", "\t")) and not lines[index - 2].strip():

@@ -106,7 +106,7 @@ def _job(name: str, node: Node, key: Node) -> Iterator[tuple[Node, str, str, str
                 "",
             )
         uses = step["uses"].text
-        if uses and "@" not in uses and not uses.startswith(("./", "docker://")) and "${{" not in uses:
+        if uses and "@" not in uses and not uses.startswith(("./", "$/", "docker://")) and "${{" not in uses:
             yield (
                 step["uses"],
                 f"`uses: {uses}` names no version",
@@ -124,12 +124,16 @@ def _job(name: str, node: Node, key: Node) -> Iterator[tuple[Node, str, str, str
         seen[identifier.text] = identifier
 
 
+_LONGEST = 60
+"""Lines that an expression may go on for."""
+
+
 def _expressions(workflow: Workflow) -> Iterator[tuple[Node, str, str, str]]:
     """Expressions that are opened and not closed."""
     for number, line in enumerate(workflow.lines, 1):
         start = line.rfind("${{")
         if start >= 0 and "}}" not in line[start:] and not line.lstrip().startswith("#"):
-            following = "".join(workflow.lines[number : number + 6])
+            following = "".join(workflow.lines[number : number + _LONGEST])
             if "}}" not in following or "${{" in following.partition("}}")[0]:
                 yield Node(None, number, start + 1), "an expression is not closed: `}}` is missing", line.strip(), ""
 

@@ -56,7 +56,8 @@ def _helm(words: Sequence[Word], run: Run) -> None:
         words[1:],
         named(
             "-f --values --set --set-string --set-file -n --namespace --version --timeout --kube-context --repo "
-            "--kubeconfig --history-max --description --post-renderer --set-json --output -o"
+            "--kubeconfig --history-max --description --post-renderer --set-json --set-literal --output -o "
+            "--output-dir -s --show-only -a --api-versions --kube-version --name-template --ca-file --username --password"
         ),
     )
     verb = parted.operands[0].value if parted.operands else ""

@@ -1,0 +1,269 @@
+"""Words that programs take, each beside what differs little from it and is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+FORK = """
+        === go.mod
+        module shop.example/shop
+        === flags/flags.go
+        package flags
+        type FlagSet struct{}
+        func (f *FlagSet) String(name string, value string, usage string) *string { return nil }
+        === command/sell.go
+        package command
+        import flag "shop.example/shop/flags"
+        var cmdSell = &Command{UsageLine: "sell"}
+        type Command struct {
+            UsageLine string
+            Flag flag.FlagSet
+        }
+        var price = cmdSell.Flag.String("price", "", "what it costs")
+        === shop/shop.go
+        package main
+        import (
+            flag "shop.example/shop/flags"
+            "shop.example/shop/command"
+        )
+        func main() { flag.Parse(); command.Run() }
+"""
+TWICE = """
+        === go.mod
+        module shop.example/shop
+        === cmd/shop/main.go
+        package main
+        import "github.com/spf13/pflag"
+        func main() {
+            first := pflag.NewFlagSet("shop", pflag.ContinueOnError)
+            first.ParseErrorsAllowlist.UnknownFlags = true
+            first.String("config", "", "file")
+            first.Parse(os.Args[1:])
+            every := pflag.NewFlagSet("shop", pflag.ExitOnError)
+            every.String("price", "", "what it costs")
+            every.Parse(os.Args[1:])
+        }
+"""
+LEFT = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop:main"
+        === shop/__init__.py
+        import argparse
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            commands = parser.add_subparsers()
+            manage = commands.add_parser("manage")
+            manage.add_argument("command")
+            manage.set_defaults(func=print, how="takes_more")
+            sell = commands.add_parser("sell")
+            sell.add_argument("--price")
+            sell.set_defaults(func=print)
+            args, more = parser.parse_known_args()
+            if not more:
+                args.func(args)
+            elif "takes_more" in str(args):
+                args.func(args, more)
+            else:
+                parser.error("unrecognized arguments: %s" % " ".join(more))
+"""
+PAIRS = {
+    "flags of a copy of the library": (
+        FORK
+        + """
+        === run.sh
+        shop sell -price 3
+        """,
+        FORK
+        + """
+        === run.sh
+        shop sell -cost 3
+        """,
+    ),
+    "a first set of flags that passes over what others read": (
+        TWICE
+        + """
+        === run.sh
+        shop --config a --price 3
+        """,
+        TWICE
+        + """
+        === run.sh
+        shop --config a --cost 3
+        """,
+    ),
+    "a command that is marked to take what the parser leaves": (
+        LEFT
+        + """
+        === run.sh
+        shop manage migrate --fake app zero
+        """,
+        LEFT
+        + """
+        === run.sh
+        shop sell --fake
+        """,
+    ),
+    "a number that may be empty": (
+        """
+        === work.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--count", type=int)
+        parser.parse_args()
+        === run.sh
+        COUNT="${COUNT:-}"
+        WORDS=(python work.py)
+        [ -n "$COUNT" ] && WORDS+=(--count "$COUNT")
+        "${WORDS[@]}"
+        """,
+        """
+        === work.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--count", type=int)
+        parser.parse_args()
+        === run.sh
+        COUNT="${COUNT:-many}"
+        WORDS=(python work.py)
+        [ -n "$COUNT" ] && WORDS+=(--count "$COUNT")
+        "${WORDS[@]}"
+        """,
+    ),
+    "a script by its path from another checkout of the workflow": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - uses: actions/checkout@v4
+                with: {repository: other/engine, path: engine}
+              - working-directory: ./engine
+                run: python3 ../.github/scripts/suite.py --part 1
+        === .github/scripts/suite.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--part")
+        parser.parse_args()
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - uses: actions/checkout@v4
+                with: {repository: other/engine, path: engine}
+              - working-directory: ./engine
+                run: python3 ../.github/scripts/suite.py --part 1
+        === .github/scripts/suite.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--shard")
+        parser.parse_args()
+        """,
+    ),
+    "a block of code as MyST writes it": (
+        """
+        === docs/use.md
+        ``` {code-block} shell
+        python work.py --fast
+        ```
+        === work.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast", action="store_true")
+        parser.parse_args()
+        """,
+        """
+        === docs/use.md
+        ``` {code-block} shell
+        python work.py --slow
+        ```
+        === work.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast", action="store_true")
+        parser.parse_args()
+        """,
+    ),
+    "one template of a chart that helm shows": (
+        """
+        === charts/shop/Chart.yaml
+        apiVersion: v2
+        name: shop
+        version: 1.0.0
+        === charts/shop/templates/web.yaml
+        === templates/note.txt
+        === check.sh
+        helm template shop $CHART --show-only templates/web.yaml
+        """,
+        """
+        === charts/shop/Chart.yaml
+        apiVersion: v2
+        name: shop
+        version: 1.0.0
+        === charts/shop/templates/web.yaml
+        === check.sh
+        helm template shop ./charts/shops --show-only templates/web.yaml
+        """,
+    ),
+    "an action of the workflow's own repository, and a long expression": (
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            if: >-
+              ${{
+                !cancelled() &&
+                github.ref == 'a' &&
+                github.ref != 'b' &&
+                github.ref != 'c' &&
+                github.ref != 'd' &&
+                github.ref != 'e' &&
+                github.ref != 'f'
+              }}
+            steps:
+              - uses: $/.github/actions/restore
+        === .github/actions/restore/action.yml
+        name: Restore
+        runs:
+          using: composite
+          steps: []
+        """,
+        """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            if: >-
+              ${{
+                !cancelled() &&
+                github.ref == 'a'
+            steps:
+              - uses: actions/checkout@v4
+              - run: echo "${{ github.ref }}"
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_taken_and_what_is_refused(name: str, blocking: Callable[[str], list[str]]) -> None:
+    taken, refused = PAIRS[name]
+    assert blocking(taken) == []
+    assert blocking(refused)
