@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+
 from sophia_preflight.readers.compose import ComposeFile, mount_of
 from sophia_preflight.readers.tree import Node
 
@@ -20,11 +23,44 @@ def offered(file: ComposeFile) -> set[tuple[str, str]]:
     return found
 
 
+def may_meet(file: ComposeFile, other: ComposeFile) -> bool:
+    """Whether services of both may be on one network: by one project of both, or by a network that both name."""
+    if file.directory == other.directory:
+        return not is_another_way(file, other)
+    if _project(file) == _project(other) or _networks(file) & _networks(other):
+        return True
+    below = f"{file.directory}/".startswith(f"{other.directory}/") or f"{other.directory}/".startswith(
+        f"{file.directory}/"
+    )
+    return (below or "" in (file.directory, other.directory)) and bool(lacking((file,)) or lacking((other,)))
+
+
+def _project(file: ComposeFile) -> str:
+    return file.root["name"].text or posixpath.basename(file.directory)
+
+
+def _networks(file: ComposeFile) -> set[str]:
+    """Networks that others may name: those with a name of their own, or of another project."""
+    return {
+        node["name"].text or name
+        for name, node in file.root["networks"].items()
+        if node["name"].text or node["external"].text not in ("", "false") or node["external"].is_map
+    }
+
+
 def is_another_way(file: ComposeFile, other: ComposeFile) -> bool:
     """Whether one compose file says the same of a service as another one, which nobody does who uses them together."""
     theirs = dict(other.root["services"].items())
     shared = [(node, theirs[name]) for name, node in file.root["services"].items() if name in theirs]
-    return any(_alike(one, two, ("image", "build")) and _alike(one, two, _OTHERWISE) for one, two in shared)
+    return any(_is_same(one, two) and _alike(one, two, _OTHERWISE) for one, two in shared)
+
+
+def _is_same(one: Node, two: Node) -> bool:
+    """Whether services are of one build, or of one image in whichever version."""
+    names = {
+        each["image"].text.rpartition("@")[0] or re.sub(r":[\w.-]+$", "", each["image"].text) for each in (one, two)
+    }
+    return _alike(one, two, ("build",)) or (len(names) == 1 and "" not in names)
 
 
 def _alike(one: Node, two: Node, keys: tuple[str, ...]) -> bool:

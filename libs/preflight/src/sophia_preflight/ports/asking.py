@@ -26,7 +26,7 @@ class Asked:
     place: Place
     by: str
     kind: str
-    """`variable`, `proxy`, `scrape`, `wait`; or `word` where a host is only meant if there is one of that name."""
+    """`variable`, `setting`, `proxy`, `scrape`, `wait`; or `word` where a host is meant if there is one so named."""
     scheme: str = ""
     assumed: bool = False
     tolerant: bool = False
@@ -244,7 +244,10 @@ def _scripts(context: Context, each: Used) -> set[str]:
 
 
 _SETTINGS = re.compile(r"\.(conf|cfg|ya?ml|toml|ini|json|properties|hcl|alloy|river|xml)(\.\w+)?$")
-_ANY_URL = re.compile(r"(?<![\w.])[a-z][a-z0-9+.]*://(?:[^@/\s'\"]*@)?([a-z][a-z0-9_-]*):(\d{2,5})(?=[/?#,;\s'\"<)]|$)")
+_ANY_URL = re.compile(
+    r"(?<![\w.])[a-z][a-z0-9+.]*://(?:[^@/\s'\"]*@)?([a-z][a-z0-9_.-]*):(\d{2,5})(?=[/?#,;\s'\"<)]|$)"
+)
+_PLAIN_URL = re.compile(r"(?<![\w.])https?://([a-z][a-z0-9_-]*)(?=/|[,;\s'\"]|$)")
 _REMARK = re.compile(r"(?m)^\s*(#|//|;).*$")
 _OF_NGINX = re.compile(r"\bproxy_pass\b|\bupstream\s+[\w.-]+\s*\{|^\s*server\s*\{|scrape_configs:", re.MULTILINE)
 """What is read by its own grammar."""
@@ -261,10 +264,11 @@ def _by_files(context: Context, each: Used) -> Iterator[Asked]:
             continue
         hits = [(match.start(), match[1], match[2]) for match in _ANY_URL.finditer(text)]
         hits += [(match.start(), match[1], match[2]) for match in _NAMED.finditer(text) if "{{" not in text]
+        hits += [(match.start(), match[1], "") for match in _PLAIN_URL.finditer(text)]
         for start, host, port in hits:
             if host not in own:
                 place = Place(path, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
-                yield Asked(host, port, place, f"`{path}`", "word")
+                yield Asked(host, port, place, f"`{path}`", "word" if port else "setting")
 
 
 def _sources(context: Context, path: str) -> Iterator[Asked]:

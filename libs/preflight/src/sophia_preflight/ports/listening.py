@@ -68,10 +68,14 @@ class Ports:
     built: bool = False
     exposed: set[str] = field(default_factory=set)
     """Those that the image declares by EXPOSE."""
+    told: set[str] = field(default_factory=set)
+    """Those that options or settings of a program tell of which nothing else is known."""
+    measured: set[str] = field(default_factory=set)
+    """Those of them that tell what the program measures."""
 
     @property
     def all(self) -> set[str]:
-        return self.started | self.usual | self.declared
+        return self.started | self.usual | self.declared | self.told
 
     @property
     def answering(self) -> set[str]:
@@ -80,8 +84,20 @@ class Ports:
             return self.all
         return self.started | self.usual
 
+    def is_beside(self, port: str, kind: str) -> bool:
+        """Whether a port is not the one that the program is told, but was: they differ in one digit, or only one is
+        for what is asked."""
+        if kind == "scrape" and self.measured:
+            return True
+        return any(is_near(port, each) for each in self.told)
+
     def mentions(self, port: str) -> bool:
         return re.search(rf"(?<!\d){port}(?!\d)", self.words) is not None
+
+
+def is_near(port: str, other: str) -> bool:
+    """Whether ports differ in one digit."""
+    return len(port) == len(other) > 2 and sum(one != two for one, two in zip(port, other, strict=True)) == 1
 
 
 def is_several(words: str) -> bool:
@@ -228,6 +244,8 @@ def of_service(context: Context, each: Used) -> Ports:
         elif port is None or "-" in port.container or not is_known(port.container):
             found.words += " " + part.text
     found.declared |= {part.text for part in service.listed("expose") if PORT.fullmatch(part.text)}
+    if not found.started:
+        _take_told(context, each, text, found)
     image = service.get("image")
     if image is not None and built is None and not service.has("build"):
         name = posixpath.basename(image.text).partition(":")[0].partition("@")[0]
@@ -236,6 +254,39 @@ def of_service(context: Context, each: Used) -> Ports:
     found.words += " " + _values(environment, found)
     found.words += " " + " ".join(part.text for part in service.listed("labels"))
     return found
+
+
+_TOLD_BY = re.compile(r"(?:^|\s)--?([A-Za-z][\w.-]*?)[= ](?:[\w.*\[\]]*:)?(\d{2,5})(?=\s|$)")
+_OF_PORTS = re.compile(r"(^|[._-]|[a-z])([Pp]ort|[Aa]ddr(ess)?|[Ll]isten|[Bb]ind)$")
+_MEASURES = re.compile(r"metric|prom|telemetry|exporter", re.IGNORECASE)
+_BESIDES = re.compile(r"console|admin|debug|grpc|peer|cluster|advertise|public|proxy|redirect|\bui\b", re.IGNORECASE)
+"""Ports that a program has beside the one that it is for, and those of others."""
+_SET_TO = re.compile(
+    r"^[ \t]*[\"']?([\w.-]+)[\"']?[ \t]*[:=][ \t]*[\"']?(?:https?://)?(?:0\.0\.0\.0|\[::\]|\*):(\d{2,5})"
+    r"[\"']?[ \t]*,?$",
+    re.MULTILINE,
+)
+_SETS = re.compile(r"\.(cfg|conf|ya?ml|toml|ini|json|properties|hcl)$")
+
+
+def _take_told(context: Context, each: Used, command: str, ports: Ports) -> None:
+    """What a program of which nothing is known is told: by options that end like those for ports, and by settings that
+    it is given for all addresses; of both, those that its service publishes, or that are beside one that it does."""
+    options = [(name, port) for name, port in _TOLD_BY.findall(command) if _OF_PORTS.search(name)]
+    for path in {target: path for path, target in mounted(each)}.values():
+        if _SETS.search(path) and context.repository.is_file(path):
+            options += _SET_TO.findall(context.repository.text(path))
+    for name, port in options:
+        if _MEASURES.search(name):
+            ports.measured.add(port)
+        elif _BESIDES.search(name):
+            continue
+        elif port in ports.declared:
+            ports.told.add(port)
+        elif stale := {other for other in ports.declared if is_near(other, port)}:
+            ports.told.add(port)
+            ports.declared -= stale - ports.told
+            ports.published -= stale - ports.told
 
 
 def _of_base(context: Context, built: tuple[str, BuildContext]) -> set[str]:

@@ -15,7 +15,7 @@ from sophia_preflight.ports.listening import Ports, is_said, names_of, of_servic
 from sophia_preflight.ports.meaning import meant_by
 from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import named
-from sophia_preflight.together import is_another_way
+from sophia_preflight.together import may_meet
 
 RULE = Rule(
     id="wrong-host-or-port",
@@ -109,12 +109,12 @@ def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) 
         return
     if ports.mentions(one.port) or target.service.has("network_mode"):
         return
-    sure = bool(ports.started or ports.usual) or one.port in ports.published
+    sure = bool(ports.started or ports.usual) or one.port in ports.published or ports.is_beside(one.port, one.kind)
     if not sure and not (
         ports.built and (one.kind not in ("word", "wait", "scrape") or not is_said(context, one.port, one.place))
     ):
         return
-    there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.declared))
+    there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.told or ports.declared))
     said = f"{one.by} asks `{one.host}` on port `{one.port}`, and it listens to {there or 'another'}"
     if one.port in ports.published:
         said += f": `{one.port}` is the port of the host"
@@ -163,10 +163,7 @@ def _host(
 def _is_elsewhere(context: Context, each: Used, host: str) -> bool:
     """Whether another project has the host: they may share a network, unless one is run instead of the other."""
     mine = each.service.parts[-1].file
-    return any(
-        host in file.root["services"] and (file.directory != mine.directory or not is_another_way(mine, file))
-        for file in context.composes.values()
-    )
+    return any(host in file.root["services"] and may_meet(mine, file) for file in context.composes.values())
 
 
 def _is_container(host: str, services: list[Used]) -> bool:

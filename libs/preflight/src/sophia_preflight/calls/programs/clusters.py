@@ -57,7 +57,7 @@ def _helm(words: Sequence[Word], run: Run) -> None:
         named(
             "-f --values --set --set-string --set-file -n --namespace --version --timeout --kube-context --repo "
             "--kubeconfig --history-max --description --post-renderer --set-json --set-literal --output -o "
-            "--output-dir -s --show-only -a --api-versions --kube-version --name-template --ca-file --username --password"
+            "--output-dir -s --show-only -a --api-versions --kube-version --name-template --username --password"
         ),
     )
     verb = parted.operands[0].value if parted.operands else ""
