@@ -73,7 +73,74 @@ LEFT = """
             else:
                 parser.error("unrecognized arguments: %s" % " ".join(more))
 """
+WRAPS = """
+        === scope.py
+        import argparse
+        import subprocess
+
+
+        def hand_on(words):
+            return subprocess.run(["python", "-m", "pytest", *words])
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--mode", choices=("full", "changed"))
+            args, words = parser.parse_args(), tuple(open("words"))
+            hand_on(words)
+
+
+        if __name__ == "__main__":
+            main()
+"""
+TYPED = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:app"
+        === shop/__init__.py
+        === shop/cli.py
+        import typer
+        from typer.main import get_command
+        app = typer.Typer()
+
+
+        @app.command()
+        def sell(price: int = 3): ...
+
+
+        @app.command()
+        def health(): ...
+
+
+        def names():
+            command = get_command(app)
+            return list(command.commands) if hasattr(command, "commands") else []
+        === Dockerfile
+        FROM python:3.13-slim AS builder
+        WORKDIR /app
+        COPY . .
+        RUN pip install --no-cache-dir ".[server]"
+        FROM python:3.13-slim
+        COPY --from=builder /usr/local/ /usr/local/
+        HEALTHCHECK CMD shop %s || exit 1
+        CMD ["shop", "sell"]
+"""
 PAIRS = {
+    "a file that hands words on which nobody knows": (
+        WRAPS
+        + """
+        === run.sh
+        python scope.py --mode changed
+        """,
+        WRAPS
+        + """
+        === run.sh
+        python scope.py --mode incremental
+        """,
+    ),
+    "a command of ours in an image that installs us with extras": (TYPED % "health", TYPED % "healthy"),
     "flags of a copy of the library": (
         FORK
         + """

@@ -26,8 +26,9 @@ _MADE = re.compile(
     r"(^|/)(dist|build|out|target|bin|lib|\.next|node_modules|\.venv|venv|public|static|\.output|wheels?|vendor)(/|$)"
 )
 _INSTALLS = re.compile(
-    r"\bpip3?\s+install\b[^&|;]*(\s\.([\[/\s]|$)|\s-e\s|\s/\S|\.whl)"
+    r"\bpip3?\s+install\b[^&|;]*(\s[\"']?\.([\[/\s\"']|$)|\s-e\s|\s[\"']?/\S|\.whl)"
     r"|\b(poetry\s+install|uv\s+sync|pdm\s+install|setup\.py\s+install|pipenv\s+install|hatch\s+build|-m\s+build)\b"
+    r"|\b(uv\s+tool|pipx)\s+install\s+[\"']?\."
 )
 
 _FETCHES = re.compile(

@@ -358,7 +358,11 @@ class _Follower:
             return
         run = self.here(scope, named.get(wrapper.cwd) if wrapper.cwd else None)
         if wrapper.before:
-            given = node.args[wrapper.position :] if wrapper.spread else [ast.Starred(command, ast.Load())]
+            given = (
+                node.args[wrapper.position :]
+                if wrapper.spread
+                else [ast.copy_location(ast.Starred(command, ast.Load()), command)]
+            )
             first, last = (
                 self.values.elements(each, self.values.globals).items for each in (wrapper.before, wrapper.after)
             )

@@ -123,10 +123,11 @@ class Spoken:
         whole = "\n".join(speaking)
         library = next((match[1] for text in speaking if (match := _SPEAKS.search(text)) and match[1]), "argparse")
         kind = library if library in ("argparse", "optparse") else "argparse" if "argparse" in library else "click"
+        looks = speaking if kind != "click" else [text for text in speaking[:1] if text is texts[0]]
         if (
             any(map(_CENTRAL.search, texts))
             or _OTHERS.search(whole)
-            or any(map(_is_lenient, speaking))
+            or any(map(_is_lenient, looks))
             or self._brings(whole, "\n".join(texts))
         ):
             return None

@@ -21,6 +21,8 @@ _CHANGES = re.compile(r"commands|add_command|resolve_command|list_commands")
 
 _SHOWS = re.compile(r"(format|list|get_(help|usage)|collect)_\w+|get_help|get_usage|invoke")
 """Methods of a group that decide what is shown, and how what was understood is run."""
+_LOOKS = frozenset({"hasattr", "isinstance", "getattr", "callable", "type", "id", "repr", "str", "print", "len", "dir"})
+"""What only looks at what it is given."""
 _TYPES = frozenset({"bool", "bytes", "datetime", "float", "int", "list", "Path", "str", "tuple", "UUID", "Any"})
 _MOST_ALIASES = 5
 _COMPLETION = Option(("--install-completion", "--show-completion"), 0, 1)
@@ -91,7 +93,7 @@ class Typer:
             return
         self.apps[name] = made
         self.callbacks.add(name)
-        calls = [each for each in self.nodes if isinstance(each, ast.Call)]
+        calls = [each for each in self.nodes if isinstance(each, ast.Call) and name_of(each.func) not in _LOOKS]
         if any(name in map(name_of, [*each.args, *(keyword.value for keyword in each.keywords)]) for each in calls):
             _open_options(made)
             changes = (each.attr for each in self.nodes if isinstance(each, ast.Attribute))
