@@ -9,7 +9,19 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sophia_preflight.calls import ansible, beside, docker, documents, make, projects, settings, starting, telling, tox
+from sophia_preflight.calls import (
+    ansible,
+    beside,
+    docker,
+    documents,
+    make,
+    projects,
+    saying,
+    settings,
+    starting,
+    telling,
+    tox,
+)
 from sophia_preflight.calls import compose as compose_calls
 from sophia_preflight.calls import pipeline as pipeline_calls
 from sophia_preflight.calls import python as python_calls
@@ -151,7 +163,9 @@ def kind_of(path: str, head: str) -> str:
     if name.endswith((".yml", ".yaml")):
         return _yaml_kind(path, head)
     if name.endswith((".json", ".jsonc")):
-        return "agents" if "mcpServers" in head or (_AGENT.search(path) and '"command"' in head) else ""
+        if "mcpServers" in head or (_AGENT.search(path) and '"command"' in head):
+            return "agents"
+        return "commands" if saying.LOOKS.search(head) else ""
     if name == "Procfile" or name.startswith("Procfile."):
         return "procfile"
     if name.endswith((".service", ".service.j2")):
@@ -185,12 +199,22 @@ def read(kind: str, path: str, text: str) -> Facts:
     return _READERS[kind](path, text)
 
 
-def _plain_yaml(path: str, documents: Documents) -> Facts:
+def _plain_yaml(path: str, text: str) -> Facts:
+    documents = yaml.parse_filled(text)
     trace = ansible.trace_of(path, documents) if ansible.looks_like(path, documents) else Trace()
     for root in documents.documents:
         if root["mcpServers"] or root["mcp_servers"] or root["mcp"]["servers"]:
             starting.tool_servers(path, root, CWD, trace)
+        if not trace.calls and saying.LOOKS.search(text):
+            saying.commands(path, root, text.split("\n"), trace)
     return Facts("yaml", trace, DataFacts(documents))
+
+
+def _commands(path: str, text: str) -> Facts:
+    trace = Trace()
+    for root in json.parse(text, comments=True).documents:
+        saying.commands(path, root, text.split("\n"), trace)
+    return Facts("commands", trace)
 
 
 def _python(path: str, text: str) -> Facts:
@@ -296,12 +320,13 @@ _READERS: dict[str, Callable[[str, str], Facts]] = {
     "supervisor": lambda path, text: Facts("supervisor", starting.supervisor_trace(path, text)),
     "tox": lambda path, text: Facts("tox", tox.trace_of(path, text)),
     "package": _package,
+    "commands": _commands,
     "workflow": _workflow,
     "pipeline": _pipeline,
     "compose": _compose,
     "dockerfile": _dockerfile,
     "document": _document,
-    "yaml": lambda path, text: _plain_yaml(path, yaml.parse_filled(text)),
+    "yaml": _plain_yaml,
     "procfile": lambda path, text: Facts("procfile", starting.procfile_trace(path, text)),
     "systemd": lambda path, text: Facts("systemd", starting.systemd_trace(path, text)),
     "crontab": lambda path, text: Facts("crontab", starting.crontab_trace(path, text)),

@@ -192,6 +192,15 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === config/suites.json
+        {"suites": [
+          {"name": "modes", "command": ["pytest", "tests/unit/test_run_mode_fixtures.py", "-q"]},
+          {"name": "cli", "command": "pytest tests/unit/test_cli.py"}
+        ]}
+        === tests/unit/test_cli.py
+        === tests/unit/test_run_modes.py
+    """),
+    tree("""
         === shop/store.py
         from pathlib import Path
         HERE = Path(__file__).resolve().parent
@@ -506,6 +515,19 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === config/suites.yaml
+        suites:
+          - name: there
+            command: [pytest, tests/unit/test_cli.py]
+          - name: another's
+            command: python /srv/tools/other.py
+          - name: filled
+            cmd: "python {directory}/start.py && bash ${HOME}/start.sh"
+          - name: prose
+            run: python is run here
+        === tests/unit/test_cli.py
+    """),
     tree("""
         === shop/store.py
         import os

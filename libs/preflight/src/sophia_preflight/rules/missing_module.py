@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
-from sophia_preflight.calls.model import Attribute, Call, Module
+from sophia_preflight.calls.model import Attribute, Call, Caller, Module, Site, System
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.standing import consequence
+from sophia_preflight.text import UNKNOWN
 
 RULE = Rule(
     id="missing-module",
@@ -20,9 +22,48 @@ RULE = Rule(
 )
 
 
+_SAID = re.compile(
+    r"\bpython\d?(?:\.\d+)?[\"']?,?\s+(?:-u\s+)?(?:-\s+)?[\"']?-m[\"']?,?\s+(?:-\s+)?[\"']?(?P<name>[a-z_]\w*(?:\.\w+)+)(?![\w.])"
+)
+"""How any text says that a module is started, in a line or as a list."""
+_TEXTS = re.compile(r"\.(ya?ml|tpl|json|toml|conf|cfg|ini|env|service|j2|tf|hcl|sh|ps1|tmpl|nomad)$")
+_MOST = 200_000
+
+
 def check(context: Context) -> Iterable[Finding]:
+    seen: set[tuple[str, str]] = set()
     for call in context.begun:
+        if isinstance(call.target, Module):
+            seen.add((call.site.path, call.target.name.value))
         yield from _missing(context, call)
+    yield from _said(context, seen)
+
+
+def _said(context: Context, seen: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Modules of the project that this repository is, named in texts that nobody here follows."""
+    repository = context.repository
+    for path, entry in repository.entries.items():
+        if not _TEXTS.search(path) or entry.size > _MOST:
+            continue
+        text = repository.glimpse(path)
+        for said in _SAID.finditer(text) if "-m" in text else ():
+            name = said["name"]
+            line = text[text.rfind("\n", 0, said.start()) + 1 : said.start()].lstrip()
+            if (path, name) in seen or line.startswith(("#", "//", "echo")):
+                continue
+            seen.add((path, name))
+            location = context.finder.module(name, Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN), ())
+            if location.missing:
+                at = said.start("name")
+                severity, blocks = consequence(Site(path, Caller.TASK, owner=name))
+                yield RULE.found(
+                    f"the module `{name}` is started here and does not exist in {location.where}",
+                    Place(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)),
+                    anchor=f"{name} from {path}",
+                    severity=severity,
+                    confidence=Confidence.LIKELY,
+                    blocks=blocks,
+                )
 
 
 def _missing(context: Context, call: Call) -> Iterator[Finding]:
@@ -48,6 +89,21 @@ def _missing(context: Context, call: Call) -> Iterator[Finding]:
 
 
 BAD = [
+    tree("""
+        === deploy/chart/templates/settings.yaml
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: {{ .Release.Name }}}
+        data:
+          aws: |
+            credential_process = python3 -m shop.runner.credentials
+        === pyproject.toml
+        [project]
+        name = "shop"
+        === shop/__init__.py
+        === shop/runner/__init__.py
+        === shop/runner/aws_credentials.py
+    """),
     tree("""
         === deploy/chart/Chart.yaml
         apiVersion: v2
