@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from sophia_preflight.interfaces.vocabulary import Vocabulary
 
@@ -107,6 +107,8 @@ class Spoken:
         self.context, self.repository = context, context.repository
         self._known: dict[str, Vocabulary | None] = {}
         self._imports: dict[str, list[str]] = {}
+        self._texts: dict[tuple[str, bool], str] = {}
+        self._answers: dict[tuple[Hashable, ...], Any] = {}
 
     def vocabulary(self, path: str) -> Vocabulary | None:
         """What the program that begins in a file speaks of; None where that does not decide what it accepts."""
@@ -117,7 +119,7 @@ class Spoken:
     def _read(self, path: str) -> Vocabulary | None:
         files = self._closure(path)
         texts = [self._text(each, path) for each in files] if len(files) < _MOST_FILES else []
-        speaking = [text for text in texts if _SPEAKS.search(text)]
+        speaking = [text for text in texts if self._once(_SPEAKS.search, text)]
         if not speaking:
             return None
         whole = "\n".join(speaking)
@@ -125,20 +127,16 @@ class Spoken:
         kind = library if library in ("argparse", "optparse") else "argparse" if "argparse" in library else "click"
         looks = speaking if kind != "click" else [text for text in speaking[:1] if text is texts[0]]
         if (
-            any(map(_CENTRAL.search, texts))
-            or _OTHERS.search(whole)
-            or any(map(_is_lenient, looks))
-            or self._brings(whole, "\n".join(texts))
+            any(self._once(_CENTRAL.search, text) for text in texts)
+            or any(self._once(_OTHERS.search, text) for text in speaking)
+            or any(self._once(_is_lenient, text) for text in looks)
+            or self._brings(speaking, texts)
         ):
             return None
-        loose = {each for text in speaking for each in _lenient_commands(text, _LENIENT[kind])}
+        loose = {each for text in speaking for each in self._once(_lenient_commands, text, _LENIENT[kind])}
         if _PASSES_OVER.search(whole):
-            loose |= {each for text in speaking for each in _lenient_commands(text, _MARKED)}
-        names: set[str] = set()
-        for text in texts:
-            for one, other in _LITERAL.findall(text):
-                names |= {one.lstrip("-"), other.lstrip("-")}
-        names.discard("")
+            loose |= {each for text in speaking for each in self._once(_lenient_commands, text, _MARKED)}
+        names = {each for text in texts for each in self._once(_literals, text)}
         others = re.search(r"\bFlaskGroup\b", whole) is not None
         if others:
             names |= _FLASK
@@ -164,9 +162,22 @@ class Spoken:
 
     def _text(self, path: str, started: str) -> str:
         """The text of a file without comments and docstrings, nor what only happens if another than this starts."""
-        text = re.sub(r"^[ \t]*#[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
-        text = _DOCSTRING.sub(r"\1", text)
-        return text if path == started else re.split(r"^if __name__ == ", text, maxsplit=1, flags=re.MULTILINE)[0]
+        key = (path, path == started)
+        if key not in self._texts:
+            text = re.sub(r"^[ \t]*#[^\n]*", "", self.repository.glimpse(path), flags=re.MULTILINE)
+            text = _DOCSTRING.sub(r"\1", text)
+            own = path == started
+            parts = [text] if own else re.split(r"^if __name__ == ", text, maxsplit=1, flags=re.MULTILINE)
+            self._texts[key] = parts[0]
+        return self._texts[key]
+
+    def _once(self, ask: Callable[..., Any], *about: Hashable) -> Any:
+        """An answer about a text, asked once: programs of one project share most of what they import."""
+        key = (ask, *about)
+        if key not in self._answers:
+            answer = ask(*about)
+            self._answers[key] = tuple(answer) if isinstance(answer, Iterator) else answer
+        return self._answers[key]
 
     # --- which files -------------------------------------------------------------------------------------------------
 
@@ -234,23 +245,27 @@ class Spoken:
 
     # --- what they say -----------------------------------------------------------------------------------------------
 
-    def _brings(self, whole: str, everything: str) -> bool:
+    def _brings(self, speaking: list[str], texts: list[str]) -> bool:
         """Whether options or commands come from packages that are not here."""
-        defined = set(_DEFINED.findall(everything))
-        own = {next(filter(None, each)) for each in defined} | self._renamed(everything)
-        for name in _BRINGS.findall(whole):
+
+        def all_of(pattern: re.Pattern[str]) -> Iterator[Any]:
+            return (each for text in speaking for each in self._once(pattern.findall, text))
+
+        own = {name for text in texts for name in self._once(_defined, text)}
+        own |= {name for text in texts for name in self._once(self._renamed, text)}
+        for name in all_of(_BRINGS):
             if name not in own and not _OWN.fullmatch(name):
                 return True
-        for one, listed in _ADDED.findall(whole):
+        for one, listed in all_of(_ADDED):
             for name in [one] if one else re.findall(r"[\w.]+", listed):
                 if name.rpartition(".")[2] not in own and name.partition(".")[0] not in own and name != "self":
                     return True
         own |= {"click", "typer", "rich_click", "asyncclick", "option"}
-        for name in _DECORATED.findall(whole):
+        for name in all_of(_DECORATED):
             if name.partition(".")[0] not in own and name.rpartition(".")[2] not in own:
                 return True
-        usual = {"argparse", "optparse", "configargparse", "", *_CALLED_ARGPARSE.findall(whole)}
-        return any(one not in usual or two for one, two in _PARSER.findall(whole))
+        usual = {"argparse", "optparse", "configargparse", "", *all_of(_CALLED_ARGPARSE)}
+        return any(one not in usual or two for one, two in all_of(_PARSER))
 
     def _renamed(self, text: str) -> set[str]:
         """What modules of ours are imported as, and what is in them."""
@@ -279,6 +294,16 @@ class Spoken:
                 return None
             found.add(re.escape(before.lstrip("-")) + r"[\w.-]+")
         return tuple(map(re.compile, sorted(found)))
+
+
+def _literals(text: str) -> frozenset[str]:
+    """What a text holds that may be the name of an option."""
+    found = {each.lstrip("-") for both in _LITERAL.findall(text) for each in both}
+    return frozenset(found - {""})
+
+
+def _defined(text: str) -> frozenset[str]:
+    return frozenset(next(filter(None, each)) for each in _DEFINED.findall(text))
 
 
 def _is_lenient(text: str) -> bool:
