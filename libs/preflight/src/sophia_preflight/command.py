@@ -17,6 +17,7 @@ from typing import TextIO
 
 from sophia_preflight import baseline, engine, fixing, history, outputs
 from sophia_preflight.cache import Cache
+from sophia_preflight.history import Past
 from sophia_preflight.model import USAGE_EXIT, Report
 from sophia_preflight.outputs import text
 from sophia_preflight.rules import all_checks
@@ -70,7 +71,7 @@ def report_of(request: Request, today: date) -> Report:
             near = get_close_matches(rule, all_checks(), n=1)
             raise Misused(f"there is no rule `{rule}`", f"did you mean `{near[0]}`?" if near else "")
     cache = Cache.of(request.path) if request.use_cache else Cache.none()
-    report = engine.check(request.path, rules=request.rules, cache=cache, linters=request.linters)
+    report = engine.check(request.path, rules=request.rules, cache=cache, linters=request.linters, since=request.since)
     if request.since:
         report = _only_new(request, report)
     return _with_baseline(request, report, today)
@@ -84,7 +85,9 @@ def _only_new(request: Request, report: Report) -> Report:
             raise Misused(
                 f"`{request.since}` cannot be compared with: {error}", "name a commit, a branch or a tag"
             ) from None
-        before = engine.check(Path(directory), rules=request.rules, linters=request.linters, tracked=tracked)
+        before = engine.check(
+            Path(directory), rules=request.rules, linters=request.linters, tracked=tracked, past=Past()
+        )
     known = {each.id for each in before.findings}
     return replace(report, findings=tuple(each for each in report.findings if each.id not in known))
 

@@ -19,15 +19,19 @@ from sophia_preflight.calls.finding import Finder
 from sophia_preflight.calls.locations import ImageView, Location
 from sophia_preflight.calls.matching import Misfit, misfits
 from sophia_preflight.calls.model import Call, Caller, Composition, ImageBuild, Script, Site, Trace
+from sophia_preflight.changes import Changes
 from sophia_preflight.clusters.cluster import Cluster
 from sophia_preflight.documented import documented
 from sophia_preflight.entries import Entries
 from sophia_preflight.facts import DataFacts, Facts, PackageFacts, PythonFacts, ShellFacts
+from sophia_preflight.history import Past
 from sophia_preflight.images import Images
+from sophia_preflight.interfaces.defining import Defined
 from sophia_preflight.interfaces.django import Management
 from sophia_preflight.interfaces.model import Interface
 from sophia_preflight.interfaces.programs import SHORT, Programs
 from sophia_preflight.making import Making
+from sophia_preflight.mentions import Mentions
 from sophia_preflight.model import Place
 from sophia_preflight.modules import Modules
 from sophia_preflight.passing import passed
@@ -70,11 +74,19 @@ class BuildContext:
 
 
 class Context:
-    def __init__(self, repository: Repository, facts: Mapping[str, Facts], settings: Settings) -> None:
+    def __init__(
+        self, repository: Repository, facts: Mapping[str, Facts], settings: Settings, past: Callable[[], Past] = Past
+    ) -> None:
         self.repository, self.facts, self.settings = repository, facts, settings
+        self.changes, self.mentions = Changes(repository, past), Mentions(repository)
         self._directories: dict[str, set[str]] = {}
         self._located: dict[int, tuple[Call, Location]] = {}
         self._by_image: dict[tuple[tuple[str, ...], str], dict[str, Service]] = {}
+
+    @cached_property
+    def defined_by(self) -> dict[str, Defined]:
+        """What sources define, as far as anybody asked."""
+        return {}
 
     # --- files by kind -----------------------------------------------------------------------------------------------
 

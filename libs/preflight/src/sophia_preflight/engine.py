@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sophia_preflight import facts as reading
-from sophia_preflight import secrets
+from sophia_preflight import history, secrets
 from sophia_preflight import settings as configuration
 from sophia_preflight.cache import Cache
 from sophia_preflight.context import Context
 from sophia_preflight.facts import Facts
+from sophia_preflight.history import Past
 from sophia_preflight.ignoring import GitIgnore
 from sophia_preflight.linters import lint, merged
 from sophia_preflight.model import Finding, NotAssessed, Report, settled
@@ -42,27 +43,40 @@ def check(
     cache: Cache | None = None,
     linters: bool = False,
     tracked: frozenset[str] | None = None,
+    since: str = "",
+    past: Past | None = None,
 ) -> Report:
     """Check a repository: run nothing of it, write nothing into it, need no network, never raise for its contents.
 
     With `linters`, those of others run too, unless only some rules are asked for. `tracked` are files that git has
-    of a tree that is no working tree of its own."""
+    of a tree that is no working tree of its own. What the last commits changed is looked at, or what was changed
+    `since` a revision; `past` says it where git does not."""
     started = time.monotonic()
     collecting = gc.isenabled()
     gc.disable()  # trees of thousands of files are live at once; collecting them over and over doubles the time
     try:
-        return _checked(Repository(root, tracked), rules, cache or Cache.none(), linters, started)
+        return _checked(Repository(root, tracked), rules, cache or Cache.none(), linters, started, since, past)
     finally:
         if collecting:
             gc.enable()
 
 
-def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters: bool, started: float) -> Report:
+def _checked(
+    repository: Repository,
+    rules: Sequence[str],
+    cache: Cache,
+    linters: bool,
+    started: float,
+    since: str,
+    past: Past | None,
+) -> Report:
     settings = _settings(repository)
     facts = _facts(repository, _wanted(repository, settings), cache)
-    context = Context(repository, facts, settings)
+    then = (lambda: history.past(repository, since)) if past is None else (lambda: past)
+    context = Context(repository, facts, settings, then)
     chosen = set(rules or settings.rules)
-    found, failed = _answers(context, chosen, cache)
+    compared = f"{since} {history.head(repository.root)}" if past is None else repr(past)
+    found, failed = _answers(context, chosen, cache, compared)
     hidden = _hidden(context)
     if linters and not chosen:
         linting = lint(context, cache, hidden)
@@ -84,9 +98,11 @@ def _checked(repository: Repository, rules: Sequence[str], cache: Cache, linters
     )
 
 
-def _answers(context: Context, chosen: set[str], cache: Cache) -> tuple[list[Finding], list[NotAssessed]]:
+def _answers(
+    context: Context, chosen: set[str], cache: Cache, compared: str
+) -> tuple[list[Finding], list[NotAssessed]]:
     """What the rules say of the tree: as it was remembered, where nothing at all has changed since."""
-    key = f"rules {context.repository.state} {sorted(chosen)} {context.settings!r}"
+    key = f"rules {context.repository.state} {sorted(chosen)} {context.settings!r} {compared}"
     if cache.complete and (known := cache.recalled(key)) is not None:
         return list(known[0]), list(known[1])
     found, failed = _asked(context, chosen)
@@ -114,7 +130,25 @@ def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotA
                 found += check.check(context)
             except Exception as error:  # one broken rule must not hide what the others found
                 failed.append(_failed(check.rule.id, error))
-    return found, failed
+    return list(_once(found)), failed
+
+
+def _once(found: list[Finding]) -> Iterator[Finding]:
+    """Findings without those of rules of last resort where another rule tells of the same place."""
+    last = {each.rule.id for each in all_checks().values() if each.rule.fallback}
+    told = {
+        (involved.place.path, involved.place.line)
+        for each in found
+        if each.blocking and each.rule not in last
+        for involved in each.places
+    }
+    for each in found:
+        if each.rule in last:
+            calls = [one for one in each.places if one.role != "call" or (one.place.path, one.place.line) not in told]
+            if any(one.role == "call" for one in calls):
+                yield replace(each, places=tuple(calls))
+        else:
+            yield each
 
 
 def _failed(what: str, error: Exception) -> NotAssessed:

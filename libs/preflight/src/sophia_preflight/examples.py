@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import textwrap
 
+from sophia_preflight.history import Past
 from sophia_preflight.model import Tree
 
 MARK = "=== "
+BEFORE = " (before)"
+"""What follows the path of a file that was there some commits ago."""
 
 
 def tree(text: str) -> Tree:
@@ -19,3 +22,16 @@ def tree(text: str) -> Tree:
         else:
             current.append(line)
     return {path: "\n".join(lines) + "\n" if lines else "" for path, lines in found.items()}
+
+
+def parted(example: Tree) -> tuple[Tree, Past]:
+    """The files of an example as they are, and what there was before: those marked as such, and all others."""
+    now = {path: text for path, text in example.items() if not path.endswith(BEFORE)}
+    then = {path.removesuffix(BEFORE): text for path, text in example.items() if path.endswith(BEFORE)}
+    renamed = then.keys() - now.keys()
+    stayed = {path for path in now if not renamed or path in then or not _is_new(path, now, then, renamed)}
+    return now, Past(frozenset(stayed | then.keys()), then, "0123456789", frozenset(stayed | then.keys()))
+
+
+def _is_new(path: str, now: Tree, then: Tree, renamed: set[str]) -> bool:
+    return any(now[path] == then[each] for each in renamed)

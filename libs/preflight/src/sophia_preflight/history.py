@@ -1,31 +1,150 @@
-"""A revision of a repository laid out in a directory, so that it can be checked as it was.
+"""A repository as it was: a revision laid out in a directory, or the files that are otherwise now.
 
-git is asked for objects only (`rev-parse`, `ls-tree`, `cat-file`): none of these runs filters, hooks or anything else
-that a repository may configure.
+git is asked for objects only (`rev-parse`, `rev-list`, `ls-tree`, `cat-file`): none of these runs filters, hooks or
+anything else that a repository may configure, and none is fetched that is not here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from sophia_preflight.repository import Repository
 
 MOST_BYTES = 2_000_000
 SECONDS = 120
+DEPTHS = (64, 24, 8, 3, 1, 0)
+"""How many commits back a check looks by itself, as far as no more files differ than `MOST_CHANGED`: what changed as a
+whole is another repository and no change. A name that came and went between two of these is not seen."""
+MOST_CHANGED = 600
+MOST_BYTES_CHANGED = 300_000
 
 
 class NoSuchRevision(Exception):
     """The revision cannot be had; the message says why."""
 
 
+@dataclass(frozen=True)
+class Past:
+    """What was there some commits ago: every path, those of the `first` time, and the text of each file that is gone or
+    is otherwise now.
+
+    Empty where that is not known: no repository of git, a clone of one commit, a git that does not answer."""
+
+    paths: frozenset[str] = frozenset()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    first: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    path: str
+    digest: str
+    size: int
+    executable: bool
+
+
 def lay_out(root: Path, revision: str, into: Path) -> frozenset[str]:
     """Write the files of a revision below `into` and say which; links, submodules and huge files are left out."""
-    top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
-    commit = (
-        _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    wanted = [each for each in _listed(root, _commit(root, revision)) if each.size <= MOST_BYTES]
+    for blob, content in zip(wanted, _contents(root, wanted), strict=True):
+        target = into / blob.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        if blob.executable:
+            target.chmod(0o755)
+    return frozenset(each.path for each in wanted)
+
+
+def past(repository: Repository, revision: str = "") -> Past:
+    """What differs since a revision, or what did at some of the last commits; never raises."""
+    root, digests = repository.root, dict[str, str]()
+    try:
+        if revision:
+            return _since(repository, _commit(root, revision), None, digests) or Past()
+        commits = _git(root, "rev-list", "--first-parent", f"-n{DEPTHS[0] + 1}", "HEAD").decode().split()
+        times = dict.fromkeys(commits[min(depth, len(commits) - 1)] for depth in DEPTHS)
+    except (NoSuchRevision, ValueError, IndexError):
+        return Past()
+    found = []
+    for each in times:
+        with contextlib.suppress(NoSuchRevision, ValueError, IndexError):  # it was not there at that time
+            found.append(_since(repository, each, MOST_CHANGED, digests))
+    return _together([each for each in found if each is not None])
+
+
+def _together(found: Sequence[Past]) -> Past:
+    """What was there at one time or another; what a file said at several is told one after another."""
+    texts: dict[str, dict[str, None]] = {}
+    for each in found:
+        for path, text in each.texts.items():
+            texts.setdefault(path, {})[text] = None
+    paths = frozenset(path for each in found for path in each.paths)
+    return Past(
+        paths,
+        {path: "\n".join(said) for path, said in texts.items()},
+        *((found[0].revision, found[0].first) if found else ()),
     )
+
+
+def _since(repository: Repository, commit: str, most: int | None, digests: dict[str, str]) -> Past | None:
+    """What differs since a commit; None where that is more than `most` files."""
+    root = repository.root
+    before = _listed(root, commit)
+    changed = [each for each in before if not _is_still(repository, each, digests)]
+    if most is not None and len(changed) > most:
+        return None
+    wanted = [each for each in changed if each.size <= MOST_BYTES_CHANGED]
+    texts = {
+        each.path: content.decode("utf-8", "replace")
+        for each, content in zip(wanted, _contents(root, wanted), strict=True)
+        if b"\0" not in content[:8192]
+    }
+    paths = frozenset(each.path for each in before)
+    return Past(paths, texts, commit, paths)
+
+
+def _is_still(repository: Repository, blob: _Blob, digests: dict[str, str]) -> bool:
+    """Whether a file is what it was, and where it was; `digests` are those of files that were asked for."""
+    path = repository.root / blob.path
+    try:
+        if path.is_symlink() or path.stat().st_size != blob.size:
+            return False
+        if blob.path not in digests:
+            content = path.read_bytes()
+            digest = hashlib.new("sha256" if len(blob.digest) == 64 else "sha1", usedforsecurity=False)
+            digest.update(b"blob %d\0" % len(content) + content)
+            digests[blob.path] = digest.hexdigest()
+    except (OSError, ValueError):
+        return False
+    return digests[blob.path] == blob.digest
+
+
+def head(root: Path) -> str:
+    """The commit that is checked out; empty where there is none."""
+    try:
+        return _commit(root, "HEAD")
+    except NoSuchRevision:
+        return ""
+
+
+def _commit(root: Path, revision: str) -> str:
+    words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return _git(root, *words).decode().strip()
+
+
+def _listed(root: Path, commit: str) -> list[_Blob]:
+    """The regular files of a commit at and below `root`, named from there."""
+    top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
     prefix = root.resolve().relative_to(top.resolve()).as_posix()
     tree = commit if prefix == "." else f"{commit}:{prefix}"
-    wanted: list[tuple[str, str, bool]] = []
+    found: list[_Blob] = []
     for entry in _git(root, "ls-tree", "-r", "-l", "-z", "--full-tree", tree).split(b"\0"):
         if not entry:
             continue
@@ -33,32 +152,26 @@ def lay_out(root: Path, revision: str, into: Path) -> frozenset[str]:
         mode, kind, digest, size = about.split()
         path = name.decode("utf-8", "surrogateescape")
         parts = path.split("/")
-        if (
-            kind == b"blob"
-            and mode != b"120000"
-            and int(size) <= MOST_BYTES
-            and ".." not in parts
-            and ".git" not in parts
-        ):
-            wanted.append((digest.decode(), path, mode == b"100755"))
-    contents = _git(root, "cat-file", "--batch", given="".join(f"{digest}\n" for digest, _, _ in wanted).encode())
+        if kind == b"blob" and mode != b"120000" and ".." not in parts and ".git" not in parts:
+            found.append(_Blob(path, digest.decode(), int(size), mode == b"100755"))
+    return found
+
+
+def _contents(root: Path, blobs: Sequence[_Blob]) -> Iterator[bytes]:
+    said = _git(root, "cat-file", "--batch", given="".join(f"{each.digest}\n" for each in blobs).encode())
     at = 0
-    for _, path, executable in wanted:
-        end = contents.index(b"\n", at)
-        size_given = int(contents[at:end].split()[2])
-        target = into / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(contents[end + 1 : end + 1 + size_given])
-        if executable:
-            target.chmod(0o755)
-        at = end + 2 + size_given
-    return frozenset(path for _, path, _ in wanted)
+    for _ in blobs:
+        end = said.index(b"\n", at)
+        size = int(said[at:end].split()[2])
+        yield said[end + 1 : end + 1 + size]
+        at = end + 2 + size
 
 
 def _git(root: Path, *words: str, given: bytes | None = None) -> bytes:
     command = ["git", "--no-optional-locks", "-C", str(root), *words]
+    alone = {**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"}
     try:
-        done = subprocess.run(command, input=given, capture_output=True, check=False, timeout=SECONDS)
+        done = subprocess.run(command, input=given, capture_output=True, check=False, timeout=SECONDS, env=alone)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoSuchRevision(f"git does not answer: {error}") from error
     if done.returncode != 0:

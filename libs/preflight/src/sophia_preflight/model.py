@@ -128,6 +128,8 @@ class Rule:
     why: str
     fix: str
     family: str
+    fallback: bool = False
+    """Whether its findings are for what no other rule tells of the same place."""
 
     def found(
         self,

@@ -1,0 +1,98 @@
+"""What changed of late, as rules see it: files that are gone, and which lines are older than that.
+
+A name that the last commits took away, and that others still use, needs no understanding of either end: whoever used
+it was right before. What a check reads of the past is `history`'s; here is what follows from it.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from sophia_preflight.history import Past
+from sophia_preflight.repository import Repository
+
+_ALIKE = 0.5
+"""Share of lines that a file has in common with what became of it."""
+_MOST_SUCCESSORS = 200
+
+
+class Changes:
+    """The difference between the tree of some commits ago and the one that is checked."""
+
+    def __init__(self, repository: Repository, past: Callable[[], Past]) -> None:
+        self.repository, self._past = repository, past
+
+    @cached_property
+    def past(self) -> Past:
+        return self._past()
+
+    @property
+    def since(self) -> str:
+        """The commit that is compared with, for people."""
+        return self.past.revision[:10]
+
+    @cached_property
+    def gone(self) -> dict[str, str]:
+        """Path that is no more -> what it became, or nothing. What git ignores now is made, and not gone."""
+        return {
+            path: self._successor(path)
+            for path in sorted(self.past.paths)
+            if path in self.past.texts
+            and not self.repository.is_file(path)
+            and not os.path.lexists(self.repository.root / path)
+            and not self.repository.is_ignored(path)
+        }
+
+    @cached_property
+    def gone_directories(self) -> frozenset[str]:
+        """Directories of which nothing is left."""
+        found = {path[:at] for path in self.gone for at, char in enumerate(path) if char == "/"}
+        return frozenset(
+            each for each in found if not self.repository.is_directory(each) and not self.repository.is_ignored(each)
+        )
+
+    @cached_property
+    def changed(self) -> dict[str, tuple[str, str]]:
+        """Path as it was -> its text then, and what stands there, or where it went, now."""
+        found = {}
+        for path, text in self.past.texts.items():
+            now = self.gone.get(path, path)
+            if now and self.repository.is_file(now):
+                found[path] = (text, self.repository.glimpse(now))
+        return found
+
+    def is_old(self, path: str, name: str) -> bool:
+        """Whether a file spoke of a name as often at the time that is compared with, under its path or a former one."""
+        if path in self.past.paths and path not in self.past.texts:
+            return True
+        before = self.past.texts.get(path if path in self.past.texts else self._was.get(path, ""))
+        return before is not None and before.count(name) >= self.repository.glimpse(path).count(name)
+
+    @cached_property
+    def _was(self) -> dict[str, str]:
+        return {now: before for before, now in self.gone.items() if now}
+
+    @cached_property
+    def _added(self) -> dict[str, frozenset[str]]:
+        """The lines of each file that is new."""
+        paths = [path for path in self.repository.entries if path not in self.past.first]
+        return {path: _lines(self.repository.glimpse(path)) for path in paths[:_MOST_SUCCESSORS]}
+
+    def _successor(self, path: str) -> str:
+        """The new file that says most of what a gone one said, if it says enough of it."""
+        lines = _lines(self.past.texts[path])
+        ranked = sorted(
+            ((len(lines & there) / max(len(lines | there), 1), new) for new, there in self._alike(path)), reverse=True
+        )
+        return ranked[0][1] if ranked and ranked[0][0] >= _ALIKE else ""
+
+    def _alike(self, path: str) -> Iterator[tuple[str, frozenset[str]]]:
+        ending = posixpath.splitext(path)[1]
+        return ((new, lines) for new, lines in self._added.items() if posixpath.splitext(new)[1] == ending)
+
+
+def _lines(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.splitlines())))

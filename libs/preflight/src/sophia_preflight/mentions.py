@@ -1,0 +1,211 @@
+"""Where files speak of a name in what they do, rather than in what they tell.
+
+Every text is looked at, whatever its language: scripts, pipelines, manifests, settings, sources, and the commands of
+pages. Left out is what nobody acts on: comments, prose, messages, histories, lists of what is ignored, lock files.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from sophia_preflight.calls.documents import is_page
+from sophia_preflight.calls.model import Caller, Site
+from sophia_preflight.readers import pages
+from sophia_preflight.repository import Repository
+from sophia_preflight.standing import Standing, standing
+
+_MOST_BYTES = 300_000
+_MOST_LINES = 40
+_MANY = 12
+"""Files that speak of a name; where there are more of them it is no name of one thing."""
+_PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
+_TOLD = re.compile(
+    r"(^|/)([^/]*(change-?log|changes|history|news|release-?notes)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
+    r"eslint|prettier|gcloud|vercel)ignore|\.gitattributes|MANIFEST\.in|[^/]*(baseline|snapshot)[^/]*|[^/]*[.-]lock"
+    r"(\.\w+)?|package-lock\.json|go\.sum|\.secrets\.\w+)$|\.(lock|sum|map|svg|csv|tsv|ipynb|po|pot|html?|css|scss|patch|"
+    r"diff|snap|golden|xml|sql|proto|pem|crt|min\.js|d\.ts)$",
+    re.IGNORECASE,
+)
+"""Files that only tell, or that are made."""
+_QUOTING = re.compile(r"\.(py|pyw|pyi|[cm]?[jt]sx?|go|rs|java|kt|rb|php|cs|scala|groovy|lua)$")
+"""Languages in which a name that is used stands in quotes."""
+_REMARK = re.compile(r"\s*(#(?!!)|//|/\*|\*(?!\S)|<!--|;|--\s|\{#|\{\{/\*|\{\{-\s*/\*|REM\b|::)")
+_PROSE = re.compile(
+    r"\s*(-\s+)?[\"']?(name|title|description|summary|help|message|notes?|comment|why|reason|caption|short|long|usage)"
+    r"[\"']?\s*[:=]",
+    re.IGNORECASE,
+)
+"""A line of settings that is told to people."""
+_SAYS = re.compile(
+    r"\s*@?(echo|printf|print|log\w*|info|warn\w*|error|err|die|fail\w*|usage|note|fatal|success|say|msg)\b"
+    r"(?![^\n]*(?<![0-9&<-])>(?!&))"
+)
+_STRING = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\\n]|\\.)*)`")
+_LONG = re.compile(r"(\"{3}|'{3})[\s\S]*?\1")
+_SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+ [a-z]+|[.!?:] [A-Z]|[.!]$|\bsee\b|\bplease\b", re.IGNORECASE)
+_ITEM = re.compile(r"\s*(- |[\"'\[\]()]|--)")
+"""How a line begins that may be one of a list."""
+_TREE = re.compile(r"[├└│]|^\s*[\w.-]+/\s*$")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A name where something is done with it; `lines` are those of its command, its own the one at `index`."""
+
+    path: str
+    line: int
+    column: int
+    name: str
+    lines: tuple[str, ...]
+    index: int
+    page: bool
+
+    @property
+    def text(self) -> str:
+        """The line."""
+        return self.lines[self.index]
+
+    @property
+    def before(self) -> str:
+        """What the command says before the name."""
+        return "\n".join((*self.lines[: self.index], self.text[: self.column - 1]))
+
+    @property
+    def after(self) -> str:
+        """What its line says after the name."""
+        return self.text[self.column - 1 + len(self.name) :]
+
+    @property
+    def site(self) -> Site:
+        """What a failing call at this place would stop."""
+        if self.page:
+            return Site(self.path, Caller.DOCUMENT)
+        return Site(self.path, _caller(self.path), owner=posixpath.basename(self.path))
+
+
+class Mentions:
+    """The files of a repository, searched for names."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """What is looked at: the text of each file that does something."""
+        return {
+            path: text
+            for path, entry in self.repository.entries.items()
+            if entry.size <= _MOST_BYTES
+            and not entry.target
+            and not _TOLD.search(path)
+            and standing(path) is not Standing.VENDORED
+            and (not _PAGE.search(path) or is_page(path) or "requirements" in path or path.endswith("CMakeLists.txt"))
+            and (text := _without_documentation(path, self.repository.glimpse(path)))
+        }
+
+    def of(self, names: Collection[str], most: int | None = _MANY) -> dict[str, list[Mention]]:
+        """Where each name is used, as a whole word or as the last part of a path; but not what more than `most` files
+        speak of."""
+        found: dict[str, list[Mention]] = {}
+        patterns = {each: re.compile(rf"{_before(each)}{re.escape(each)}(?![\w-]|\.\w)") for each in names}
+        for path, text in self.texts.items():
+            for name, pattern in patterns.items():
+                if name in text:
+                    found.setdefault(name, []).extend(_in_text(path, text, pattern, name))
+        return {
+            name: each
+            for name, each in found.items()
+            if each and (most is None or len({one.path for one in each}) <= most)
+        }
+
+
+def _before(name: str) -> str:
+    """What may not stand before a name: parts of words, and of other names but for those of modules."""
+    return r"(?<![\w-])(?<![^\w.]\.)" if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", name) else r"(?<![\w.-])"
+
+
+def _without_documentation(path: str, text: str) -> str:
+    """The text with blanks in the place of texts of several lines, which in Python document."""
+    return _LONG.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text) if path.endswith(".py") else text
+
+
+def _in_text(path: str, text: str, pattern: re.Pattern[str], name: str) -> Iterator[Mention]:
+    lines = text.split("\n")
+    starts = list(accumulate((len(each) + 1 for each in lines), initial=0))
+    told = _commands_of(path, text) if is_page(path) else None
+    for match in pattern.finditer(text):
+        index = bisect_right(starts, match.start()) - 1
+        line, column = lines[index], match.start() - starts[index]
+        if (told is None or index + 1 in told) and _acts(path, line, column):
+            first, last = _command(lines, index)
+            yield Mention(
+                path, index + 1, column + 1, name, tuple(lines[first : last + 1]), index - first, told is not None
+            )
+
+
+def _commands_of(path: str, text: str) -> set[int]:
+    """Numbers of the lines of a page that somebody may type."""
+    page = pages.parse(path, text)
+    found: set[int] = set()
+    for block in page.blocks:
+        tree = any(_TREE.search(line) for line in block.lines)
+        if block.sure and not block.past and not tree:
+            found |= set(range(block.line, block.line + len(block.lines)))
+    return found
+
+
+def _acts(path: str, line: str, column: int) -> bool:
+    """Whether what a line says at a column is done, not told."""
+    if len(line) > 2000 or _REMARK.match(line) or _PROSE.match(line) or _SAYS.match(line):
+        return False
+    if re.search(r"(?:^|\s)(#|//)\s", line[:column]):
+        return False
+    if _QUOTING.search(path):
+        inside = next((each for each in _STRING.finditer(line) if each.start() < column < each.end()), None)
+        return inside is not None and not _SENTENCE.search(next(filter(None, inside.groups()), ""))
+    return True
+
+
+def _command(lines: list[str], index: int) -> tuple[int, int]:
+    """The first and the last of the lines that are one command with one: ends that go on, items of the same list."""
+    first = last = index
+    while first > 0 and lines[first - 1].rstrip().endswith("\\") and index - first < _MOST_LINES:
+        first -= 1
+    while last + 1 < len(lines) and lines[last].rstrip().endswith("\\") and last - index < _MOST_LINES:
+        last += 1
+    if first == last and _ITEM.match(lines[index]):
+        width = _width(lines[index])
+        while first > 0 and index - first < _MOST_LINES and lines[first - 1].strip() and _width(lines[first]) >= width:
+            first -= 1
+        while last + 1 < len(lines) and last - index < _MOST_LINES and _width(lines[last + 1]) >= width:
+            last += 1
+    return first, last
+
+
+def _width(line: str) -> int:
+    return len(line) - len(line.lstrip()) if line.strip() else -1
+
+
+def _caller(path: str) -> Caller:
+    name = posixpath.basename(path).lower()
+    if "dockerfile" in name or "containerfile" in name:
+        return Caller.BUILD
+    if "/.github/workflows/" in f"/{path}":
+        return Caller.WORKFLOW
+    if name.endswith((".service", ".timer")):
+        return Caller.SYSTEMD
+    if "compose" in name and name.endswith((".yml", ".yaml")):
+        return Caller.COMPOSE
+    if "makefile" in name or name.endswith(".mk"):
+        return Caller.MAKE
+    if "/templates/" in f"/{path}" and name.endswith((".yml", ".yaml", ".tpl")):
+        return Caller.KUBERNETES
+    if standing(path) is Standing.EXAMPLE and name.endswith((".yml", ".yaml", ".json", ".toml")):
+        return Caller.AGENT
+    return Caller.SHELL

@@ -1,0 +1,322 @@
+"""An option, command or choice that the last commits took from a program, and that a caller still gives it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.interfaces.defining import SOURCE, Defined, Lost, defined, lost
+from sophia_preflight.mentions import Mention
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import Standing, consequence, standing
+from sophia_preflight.text import named
+
+RULE = Rule(
+    id="stale-argument",
+    title="a program is given an option or a command that it had, and has no more",
+    severity=Severity.HIGH,
+    why="the program ends with a usage error, or goes on without what the argument was for",
+    fix="give it what it takes now",
+    family="arguments",
+    fallback=True,
+)
+_PLAIN = named(
+    "src cmd cli internal pkg lib libs app apps bin scripts script tools main index api core server client utils "
+    "common commands command management packages services run test tests python go rust js ts"
+)
+"""Names of directories and files that say nothing of a program."""
+_WORD = re.compile(r"[^\s\"',\[\]()`]+")
+_END = re.compile(r"\s[|;&]{1,2}\s|[;|]\s|\$\(|(?<!\\)\n\s*(?:-\s*)?(?:name|run|uses):")
+_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "go.mod", "Cargo.toml", "package.json")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source that no longer defines something, with the names that its program goes by."""
+
+    path: str
+    lost: tuple[Lost, ...]
+    now: Defined
+    pattern: re.Pattern[str]
+
+
+def check(context: Context) -> Iterable[Finding]:
+    by_word: dict[str, list[tuple[_Source, Lost]]] = {}
+    for source in _sources(context):
+        for each in source.lost:
+            for word in _spelt(each):
+                by_word.setdefault(word, []).append((source, each))
+    told: set[tuple[str, int, int]] = set()
+    for word, uses in context.mentions.of(by_word, most=None).items():
+        for use in uses:
+            if (use.path, use.line, use.column) not in told and context.changes.is_old(use.path, use.name):
+                for source, each in by_word[word]:
+                    if found := _of_use(context, use, source, each):
+                        told.add((use.path, use.line, use.column))
+                        yield found
+                        break
+
+
+def _spelt(each: Lost) -> tuple[str, ...]:
+    """How a name is given to a program."""
+    if not each.option:
+        return (each.name,)
+    return (f"--{each.name}", f"-{each.name}") if len(each.name) > 1 else (f"-{each.name}",)
+
+
+def _of_use(context: Context, use: Mention, source: _Source, each: Lost) -> Finding | None:
+    name = each.name
+    now = context.changes.gone.get(source.path) or source.path
+    if use.path in (source.path, now):
+        return None
+    said = _said_to(use, source)
+    if said is None and _is_plain(each) and _is_named_beside(context, use, source):
+        said = ""
+    if said is None or not re.match(r"$|[\s\"',=\])`:;]", use.after):
+        return None
+    option = use.name.startswith("-")
+    words = _WORD.findall(said)
+    before = words[-1] if words else ""
+    kind = "option" if option else "choice" if before.startswith("-") or said.endswith("=") else "command"
+    commands = [each for each in words if re.fullmatch(r"[A-Za-z][\w-]*", each)]
+    if kind == "command" and commands[3:]:
+        return None
+    if each.commands and not each.commands & {one.replace("_", "-") for one in commands}:
+        return None
+    if not each.commands and any(
+        not _is_of_another(context, source, path, commands) for path in _definers(context, source, name, option)
+    ):
+        return None
+    severity, blocks = consequence(use.site)
+    near = get_close_matches(name, sorted(source.now.options if option else source.now.words), n=1)
+    return RULE.found(
+        f"`{now}` no longer has the {kind} `{use.name}`, which it had before {context.changes.since}",
+        Involved(Place(use.path, use.line, use.column), "call"),
+        Involved(Place(now), "callee"),
+        anchor=f"{use.name} of {now}",
+        severity=severity,
+        confidence=Confidence.LIKELY,
+        fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+        blocks=blocks,
+    )
+
+
+def _is_plain(each: Lost) -> bool:
+    """Whether a name is that of one option, wherever it stands."""
+    return each.option and not each.commands and len(each.name) > 6 and re.search(r"[-_]", each.name) is not None
+
+
+def _is_named_beside(context: Context, use: Mention, source: _Source) -> bool:
+    """Whether the file that speaks of an option starts the program elsewhere: it keeps what it gives it."""
+    started = re.search(rf"^\s*(?:- )?[\"']?{re.escape(use.name)}\b|[=(\[]\s*[\"']? *{re.escape(use.name)}\b", use.text)
+    return bool(started) and source.pattern.search(context.mentions.texts[use.path]) is not None
+
+
+def _said_to(use: Mention, source: _Source) -> str | None:
+    """What the command says between the program and a use; None where another program is started, or none of ours."""
+    before = use.before
+    at = [match.end() for match in source.pattern.finditer(before)]
+    if not at:
+        return None
+    said = before[at[-1] :]
+    return None if _END.search(said) or not re.match(r"$|[\s\"',:\])@}]", said) else said
+
+
+def _definers(context: Context, source: _Source, name: str, option: bool) -> Iterator[str]:
+    """Other sources of the project that define what one lost."""
+    ending = posixpath.splitext(source.path)[1]
+    for path in context.repository.inside(_project(context, source.path)):
+        if (
+            path != source.path
+            and path.endswith(ending)
+            and _is_source(context, path)
+            and standing(path) is Standing.PRODUCT
+        ):
+            there = _defined(context, path)
+            if name in (there.options if option else there.words):
+                yield path
+
+
+def _is_of_another(context: Context, source: _Source, path: str, commands: list[str]) -> bool:
+    """Whether a source is of another command than the one that is called, which is of the source that changed."""
+    if path in context.changes.past.texts or path not in context.changes.past.paths:
+        return False  # it may have gone there
+    before, _ = context.changes.changed[source.path]
+    then = defined(source.path, before)
+    ours = [each for each in commands if each in then.words or _is_about(source.path, then, each)]
+    return bool(ours) and not any(_is_about(path, _defined(context, path), each) for each in ours)
+
+
+def _is_about(path: str, there: Defined, command: str) -> bool:
+    name = command.replace("_", "-")
+    stem = posixpath.basename(path).partition(".")[0].replace("_", "-")
+    return name in there.commands or name in stem.split("-") or name in (stem, *path.split("/")[:-1])
+
+
+def _defined(context: Context, path: str) -> Defined:
+    known = context.defined_by
+    if path not in known:
+        known[path] = defined(path, context.repository.glimpse(path))
+    return known[path]
+
+
+def _sources(context: Context) -> Iterator[_Source]:
+    for path, (before, now) in context.changes.changed.items():
+        lives = standing(path) in (Standing.PRODUCT, Standing.EXAMPLE) or "pytest_addoption" in now
+        if not _is_source(context, path) or not lives:
+            continue
+        if found := tuple(lost(path, before, now)):
+            yield _Source(path, found, defined(path, now), _pattern(_names(context, path)))
+
+
+def _is_source(context: Context, path: str) -> bool:
+    if SOURCE.search(path):
+        return True
+    return "." not in posixpath.basename(path) and context.repository.glimpse(path)[:2] == "#!"
+
+
+def _project(context: Context, path: str) -> str:
+    """The directory of the project that a source belongs to."""
+    directory = posixpath.dirname(path)
+    while not any(context.repository.is_file(posixpath.join(directory, each)) for each in _MANIFESTS):
+        if not directory:
+            return posixpath.dirname(path)
+        directory = posixpath.dirname(directory)
+    return directory or "."
+
+
+def _pattern(names: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(set(names))))})(?![\w-])")
+
+
+def _names(context: Context, path: str) -> Iterator[str]:
+    """How callers name the program of a source: its file, its module, commands of its package, its directory."""
+    name = posixpath.basename(path)
+    stem = name.partition(".")[0]
+    if stem not in _PLAIN and not stem.startswith("__"):
+        yield name
+    if "/management/commands/" in path:
+        yield stem
+    if "pytest_addoption" in context.repository.glimpse(path):
+        yield "pytest"
+    parts = path.removesuffix(".py").split("/")
+    if path.endswith(".py"):
+        if stem not in _PLAIN and not stem.startswith("__"):
+            yield ".".join(parts[-2:])
+        for project in context.modules.projects.by_directory.values():
+            for point in project.entry_points:
+                top = point.value.strip().partition(":")[0].split(".")[0]
+                if point.is_command and (top in parts[:-1] or (project.directory or ".") == _project(context, path)):
+                    yield point.name
+    for part in parts[:-1]:
+        if part not in _PLAIN and not part.startswith("."):
+            yield part
+            yield part.replace("_", "-")
+
+
+_SHOP = """
+    === Makefile
+    sync:
+    \tshop sync {given}
+    === shop/commands.py
+    OPTIONS = {{"sync": ["--row"]}}
+    === shop/commands.py (before)
+    OPTIONS = {{"sync": ["--shelf"]}}
+"""
+BAD = [
+    tree(_SHOP.format(given="--shelf 3")),
+    tree(_SHOP.format(given="--all \\\n    \t  --shelf=3")),
+    tree("""
+        === compose.yaml
+        services:
+          shop:
+            image: example/shop-tool
+            command:
+              - sync
+              - --shelf-name
+              - music
+        === shop_tool/serve.go
+        package main
+        var names = []string{"row-name"}
+        === shop_tool/serve.go (before)
+        package main
+        var names = []string{"shelf-name"}
+    """),
+    tree("""
+        === deploy.sh
+        ARGUMENTS+=" --shelf-name $SHELF"
+        shop-tool $ARGUMENTS
+        === shop_tool/cli.rb
+        option "--row-name"
+        === shop_tool/cli.rb (before)
+        option "--shelf-name"
+    """),
+    tree("""
+        === docs/use.md
+        ```sh
+        shoptool put --name x
+        ```
+        === shoptool/cli.rb
+        command("get") { option "--name" }
+        command("put") { option "--title" }
+        === shoptool/cli.rb (before)
+        command("get") { option "--name" }
+        command("put") { option "--name" }
+    """),
+    tree("""
+        === ci.sh
+        shoptool --mode quick
+        shoptool restock now
+        === shoptool/cli.rb
+        modes = ["fast", "slow"]
+        commands = ["refill"]
+        === shoptool/cli.rb (before)
+        modes = ["quick", "slow"]
+        commands = ["restock"]
+    """),
+    tree("""
+        === README.md
+        ```sh
+        shop sync --shelf=3
+        ```
+        === shop/commands.py
+        OPTIONS = {"sync": ["--row"]}
+        === shop/commands.py (before)
+        OPTIONS = {"sync": ["--shelf"]}
+    """),
+]
+GOOD = [
+    tree(_SHOP.format(given="--row 3") + "    # ./bin/shop sync --shelf 3\n"),
+    tree(_SHOP.format(given="&& other --shelf 3")),
+    tree(_SHOP.format(given="| other --shelf 3")),
+    tree("""
+        === ci.sh
+        echo "shoptool --shelf is gone"
+        shelves --shelf 3
+        === CHANGELOG.md
+        ```sh
+        shoptool --shelf 3
+        ```
+        === shoptool/cli.rb
+        option "--row"
+        === shoptool/cli.rb (before)
+        option "--shelf"
+    """),
+    tree("""
+        === README.md
+        ```sh
+        shop sync --shelf=3
+        ```
+        === shop/commands.py
+        OPTIONS = {"sync": ["--row"]}
+        === shop/shelves.py
+        OPTIONS = add_parser("sync", ["--shelf"])
+        === shop/commands.py (before)
+        OPTIONS = {"sync": ["--shelf"]}
+    """),
+]

@@ -1,0 +1,213 @@
+"""A file that the last commits moved or deleted, and that something still asks for by its old name."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.mentions import Mention
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import Standing, consequence, standing
+from sophia_preflight.text import named
+
+RULE = Rule(
+    id="stale-path",
+    title="a file that was moved or deleted is still asked for by its old name",
+    severity=Severity.HIGH,
+    why="whoever asks for the file does not find it any more",
+    fix="use the new name, or remove the use",
+    family="targets",
+    fallback=True,
+)
+_GENERAL = named(
+    "main app index setup config settings utils util test tests run build deploy start install init server client cli "
+    "__init__ __main__ README LICENSE Dockerfile Makefile Cargo package pyproject requirements compose docker-compose "
+    "values Chart action conftest common helpers types constants version models base data schema env"
+)
+"""Names, without their endings, that many files have: of these the directory has to be told, too."""
+_PART = re.compile(r"[\w.@%+-]+")
+_HEAD = re.compile(r"[\w.@%+~$(){}\[\]/<>:-]*$")
+_UNKNOWN = re.compile(r".*[$(){}\[\]<>~%:@]")
+"""What of a path nobody can tell here; what follows it is told."""
+_UNNEEDED = re.compile(
+    r"(?<![\w-])(rm|unlink|rmtree|exists|is_?file|is_?dir|ignor\w*|exclud\w*|omit|skip\w*|git mv|git rm|test -[a-z]|"
+    r"renamed|moved|deprecated|legacy|obsolete|formerly|previously|old|removed?)(?![\w-])|\[\[? !? ?-[a-z] "
+    r"|\|\| *(true|:)",
+    re.IGNORECASE,
+)
+"""What says that the file need not be there."""
+_FILTER = re.compile(
+    r"\s*(-\s+)?[\"']?([\w-]*(paths?|ignore|exclude|files|patterns?|include|globs?|omit|source_modules|per-file-ignores|"
+    r"allowlist|known|watch)[\w-]*)[\"']?\s*[:=]\s*[\[|>(]?-?\s*(#.*)?$",
+    re.IGNORECASE,
+)
+"""A key that is followed by a list of files, of which not each has to be there."""
+_MADE = re.compile(r"^\s*(-\s+)?(sudo\s+)?(COPY|ADD|cp|mv|ln|install|rsync|scp|docker cp)\s", re.IGNORECASE)
+_OUTPUT = re.compile(r"(?:>\s*|(?<!\w)-(?:o|-out\w*|-dest\w*|-target|-O)[ =]\s*|\btee (?:-a )?)[\"']?[^\s\"';|&]*$")
+
+
+def check(context: Context) -> Iterable[Finding]:
+    changes = context.changes
+    files, directories = changes.gone, changes.gone_directories
+    by_name: dict[str, list[str]] = {}
+    for path in (*files, *directories):
+        by_name.setdefault(posixpath.basename(path), []).append(path)
+    for path in files:
+        if path.endswith(".py") and (module := _module(path)):
+            by_name.setdefault(module, []).append(path)
+    mentions = context.mentions.of([each for each in by_name if len(each) > 3])
+    for name, uses in mentions.items():
+        if any(_makes(use) or not changes.is_old(use.path, use.name) for use in uses):
+            continue  # somebody sees to it that there is something of that name
+        for path in by_name[name]:
+            yield from _of_path(context, path, [use for use in uses if _asks(context, use, path)])
+
+
+def _of_path(context: Context, path: str, uses: list[Mention]) -> Iterator[Finding]:
+    by_file: dict[str, list[Mention]] = {}
+    for use in uses:
+        by_file.setdefault(use.path, []).append(use)
+    new = context.changes.gone.get(path, "") or _new_directory(context, path)
+    for file, here in by_file.items():
+        severity, blocks = consequence(here[0].site)
+        if not new and standing(file) is not Standing.PRODUCT:
+            severity = severity.at_most(Severity.MEDIUM)
+        yield RULE.found(
+            f"`{path}` is asked for here and is gone since {context.changes.since}"
+            + (f": it became `{new}`" if new else ""),
+            *(Involved(Place(use.path, use.line, use.column), "call") for use in here),
+            *([Involved(Place(new), "callee")] if new and context.repository.is_file(new) else []),
+            anchor=path,
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            fix=f"write `{new}`" if new else RULE.fix,
+            blocks=blocks,
+        )
+
+
+def _module(path: str) -> str:
+    """The end of a module's name, which nothing else is called by: itself and the package that it is in."""
+    parts = path.removesuffix(".py").removesuffix("/__init__").removesuffix("/__main__").split("/")
+    return ".".join(parts[-2:]) if len(parts) > 1 and all(map(str.isidentifier, parts[-2:])) else ""
+
+
+def _new_directory(context: Context, path: str) -> str:
+    """Where the files of a directory went that is gone, if they went to one."""
+    found = {
+        posixpath.normpath(new.removesuffix(old.removeprefix(path + "/")))
+        for old, new in context.changes.gone.items()
+        if new and old.startswith(path + "/") and new.endswith(old.removeprefix(path + "/"))
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def _makes(use: Mention) -> bool:
+    """Whether a command puts a file of that name where it is told to."""
+    before, after = use.text[: use.column - 1], use.after
+    last = not re.match(r"[^\s\"']*[\"']?\s+\S", after)
+    return bool(_OUTPUT.search(before)) or bool(_MADE.match(use.text) and last and len(before.split()) > 2)
+
+
+def _asks(context: Context, use: Mention, path: str) -> bool:
+    """Whether a use of a file's name means the file of that path, and needs it."""
+    if _UNNEEDED.search(use.text) or _FILTER.match(use.lines[0]):
+        return False
+    if use.name == _module(path) and use.name != posixpath.basename(path):
+        return _names_module(context, use, path)
+    head = _HEAD.search(use.text[: use.column - 1])
+    said = (head[0] if head else "") + use.name
+    unsure = _UNKNOWN.match(said)
+    told = said[unsure.end() :] if unsure else said
+    absolute = bool(unsure) or told.startswith("/")
+    told = told.lstrip("/")
+    if "://" in use.text[: use.column] and re.search(r"https?://\S*$", use.text[: use.column - 1]):
+        return False
+    here = posixpath.dirname(use.path)
+    exact = not absolute and path in (posixpath.normpath(told), posixpath.normpath(posixpath.join(here, told)))
+    parts, old = [each for each in told.split("/") if each not in (".", "..")], path.split("/")
+    same = next((n for n, (a, b) in enumerate(zip(reversed(parts), reversed(old), strict=False)) if a != b), None)
+    same = min(len(parts), len(old)) if same is None else same
+    is_directory = path in context.changes.gone_directories
+    followed = use.after.startswith("/")
+    if is_directory:
+        return (exact or same == len(parts)) and (
+            (len(parts) > 1 and same > 1) or (exact and followed and len(use.name) > 4)
+        )
+    others = context.repository.by_name.get(use.name, [])
+    general = use.name.split(".")[0] in _GENERAL or "." not in use.name.strip(".")
+    if others or general:
+        tail = "/".join(old[-same:]) if same else ""
+        free = not context.repository.ending_with(tail) if tail else False
+        return free and (same > 1 or exact) and (exact or same == len(parts))
+    return exact or same == len(parts) or (absolute and same >= 1)
+
+
+def _names_module(context: Context, use: Mention, path: str) -> bool:
+    """Whether the dotted name around a use is that of the module that a file was."""
+    before = re.search(r"[\w.]*$", use.text[: use.column - 1])
+    whole = (before[0] if before else "") + use.name
+    inside = path.removesuffix(".py").removesuffix("/__init__").removesuffix("/__main__")
+    file = whole.replace(".", "/")
+    there = context.repository.ending_with(f"{file}.py") or context.repository.ending_with(f"{file}/__init__.py")
+    return f"/{inside}".endswith(f"/{file}") and not there
+
+
+_WORDS = """
+    {file}
+    === tools/word_count.py
+    import sys
+    print(len(sys.stdin.read().split()))
+    === tools/words.py (before)
+    import sys
+    print(len(sys.stdin.read().split()))
+"""
+BAD = [
+    tree("""
+        === config/tools.toml
+        [tools.words]
+        start = ["{root}/bin/words", "tools/words.py"]
+        === tools/word_count.py
+        import sys
+        print(len(sys.stdin.read().split()))
+        === tools/words.py (before)
+        import sys
+        print(len(sys.stdin.read().split()))
+    """),
+    tree(_WORDS.format(file='=== tools/run.toml\n    start = "words.py"')),
+    tree(_WORDS.format(file='=== words.toml\n    start = ["%h/shop/tools/words.py"]')),
+    tree(_WORDS.format(file='=== lib/start.js\n    run(`${root}/tools/words.py`, "--all")')),
+    tree(_WORDS.format(file='=== jobs.toml\n    job = ["tools.words"]')),
+    tree("""
+        === jobs.conf
+        job docker/base/start
+        === docker/spark/start.txt
+        echo
+        === docker/base/start.txt (before)
+        echo
+    """),
+]
+GOOD = [
+    tree(_WORDS.format(file='=== lib/start.js\n    say("the file words.py is no more")\n    // words.py')),
+    tree(_WORDS.format(file='=== run.toml\n    start = "other/words.py"')),
+    tree(_WORDS.format(file="=== make.conf\n    cp tools/word_count.py bin/words.py\n    start bin/words.py")),
+    tree(_WORDS.format(file="=== get.conf\n    fetch https://example.com/tools/words.py")),
+    tree(_WORDS.format(file="=== make.conf\n    rm -f tools/words.py\n    start --output words.py")),
+    tree(_WORDS.format(file='=== .gitignore\n    tools/words.py\n    === run.toml\n    start = "tools/words.py"')),
+    tree("""
+        === config/tools.toml
+        # tools/words.py was here
+        start = ["tools/word_count.py"]
+        ignore = ["tools/words.py"]
+        === CHANGELOG.md
+        `tools/words.py` is `tools/word_count.py` now.
+        === tools/word_count.py
+        import sys
+        print(len(sys.stdin.read().split()))
+        === tools/words.py (before)
+        import sys
+        print(len(sys.stdin.read().split()))
+    """),
+]

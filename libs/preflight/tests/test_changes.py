@@ -1,0 +1,183 @@
+"""What the last commits took away, read from a real repository of git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from sophia_preflight import engine, history
+from sophia_preflight.cache import Cache
+from sophia_preflight.changes import Changes
+from sophia_preflight.mentions import Mentions
+from sophia_preflight.model import Finding
+from sophia_preflight.repository import Repository
+
+SCRIPT = "import sys\nprint(sys.argv)\nprint('words')\nprint('more')\n"
+
+
+def git(root: Path, *words: str) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
+    return subprocess.run(command, cwd=root, check=True, env=environment, capture_output=True, text=True).stdout
+
+
+def commit(root: Path, **files: str) -> None:
+    for path, text in files.items():
+        (root / path.replace("__", "/")).parent.mkdir(parents=True, exist_ok=True)
+        (root / path.replace("__", "/")).write_text(text)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", "change")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    commit(tmp_path, tools="", jobs='start = ["tools.d/words.py"]\n')
+    (tmp_path / "tools").unlink()
+    (tmp_path / "jobs").rename(tmp_path / "jobs.toml")
+    (tmp_path / "tools.d").mkdir()
+    (tmp_path / "tools.d/words.py").write_text(SCRIPT)
+    commit(tmp_path)
+    return tmp_path
+
+
+def stale(root: Path, *, since: str = "", cache: Cache | None = None) -> list[Finding]:
+    return [each for each in engine.check(root, since=since, cache=cache).findings if each.rule.startswith("stale-")]
+
+
+def test_a_file_that_a_commit_renames_is_missed_where_its_old_name_stays(shop: Path) -> None:
+    assert stale(shop) == []
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    (found,) = stale(shop)
+    assert "it became `tools.d/count.py`" in found.message
+    assert [str(each.place) for each in found.places] == ["jobs.toml:1:19", "tools.d/count.py:1:1"]
+
+
+def test_what_is_not_committed_yet_counts_too(shop: Path) -> None:
+    (shop / "tools.d/words.py").unlink()
+    (found,) = stale(shop)
+    assert found.blocking
+    assert "became" not in found.message
+
+
+def test_what_came_back_is_not_gone(shop: Path) -> None:
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    git(shop, "mv", "tools.d/count.py", "tools.d/words.py")
+    commit(shop)
+    assert stale(shop) == []
+
+
+def test_an_old_change_is_seen_since_a_revision_that_is_older(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "DEPTHS", (1, 0))
+    first = git(shop, "rev-parse", "HEAD").strip()
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    commit(shop, other="text\n")
+    assert stale(shop) == []
+    assert len(stale(shop, since=first)) == 1
+
+
+def test_a_change_of_nearly_everything_is_compared_with_less_far_back(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(shop, **{f"file{number}": "one\n" for number in range(8)})
+    commit(shop, **{f"file{number}": "two\n" for number in range(8)})
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    monkeypatch.setattr(history, "MOST_CHANGED", 5)
+    monkeypatch.setattr(history, "DEPTHS", (2, 1, 0))
+    past = history.past(Repository(shop))
+    assert past.revision == git(shop, "rev-parse", "HEAD~1").strip()
+    assert len(stale(shop)) == 1
+    monkeypatch.setattr(history, "MOST_CHANGED", 0)
+    assert history.past(Repository(shop)).revision == git(shop, "rev-parse", "HEAD").strip()
+
+
+def test_without_git_and_without_commits_there_is_no_past(tmp_path: Path) -> None:
+    (tmp_path / "words.py").write_text(SCRIPT)
+    assert history.past(Repository(tmp_path)) == history.Past()
+    git(tmp_path, "init", "-q")
+    assert history.past(Repository(tmp_path)) == history.Past()
+    assert history.head(tmp_path) == ""
+
+
+def test_a_clone_of_one_commit_knows_only_what_is_not_committed(
+    shop: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    shallow = tmp_path_factory.mktemp("shallow") / "shop"
+    git(shop, "clone", "-q", "--depth", "1", f"file://{shop}", str(shallow))
+    assert stale(shallow) == []
+    (shallow / "tools.d/count.py").unlink()
+    assert history.past(Repository(shallow)).texts.keys() == {"tools.d/count.py"}
+
+
+def test_a_part_of_a_repository_is_compared_with_that_part(shop: Path) -> None:
+    commit(shop, part__jobs="start tools/words.py\n", part__tools__words="x\n")
+    (shop / "part/tools/words").rename(shop / "part/tools/words.py")
+    commit(shop)
+    (shop / "part/tools/words.py").unlink()
+    assert Changes(Repository(shop / "part"), lambda: history.past(Repository(shop / "part"))).gone == {
+        "tools/words.py": ""
+    }
+
+
+def test_what_git_ignores_now_is_made_and_not_gone(shop: Path) -> None:
+    git(shop, "rm", "-q", "tools.d/words.py")
+    commit(shop, **{".gitignore": "tools.d/\n"})
+    assert stale(shop) == []
+
+
+def test_a_remembered_answer_is_not_given_for_another_past(
+    shop: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kept = tmp_path_factory.mktemp("cache") / "kept"
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    for _ in range(2):
+        assert len(stale(shop, cache=Cache(kept))) == 1
+    git(shop, "checkout", "-q", "--orphan", "anew")
+    commit(shop)
+    assert stale(shop, cache=Cache(kept)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "lines"),
+    [
+        ("run.toml", "a = 'x/words.py'\n# words.py\nwords.pyc\nwords.py.in\nmy-words.py\nb = words.py\n", [1, 6]),
+        ("run.py", "'words.py'\nwords.py\n'the words.py of us all here'\n", [1]),
+        ("run.py", '"""\n\'words.py\'\n"""\nrun("words.py")\n', [4]),
+        ("run.sh", "echo words.py\necho x > words.py\npython words.py\n", [2, 3]),
+        ("ci.yml", "- name: words.py\n  run: words.py\n", [2]),
+        ("README.md", "words.py\n\n```sh\npython words.py\n# words.py\n```\n", [4]),
+        ("README.md", "```\n├── words.py\n```\n", []),
+        ("CHANGELOG.md", "```sh\npython words.py\n```\n", []),
+        (".dockerignore", "words.py\n", []),
+        ("notes.md", "```sh\npython words.py\n```\n", []),
+    ],
+)
+def test_a_name_is_used_where_something_is_done_with_it(path: str, text: str, lines: list[int], tmp_path: Path) -> None:
+    (tmp_path / path).write_text(text)
+    found = Mentions(Repository(tmp_path)).of(["words.py"])
+    assert [each.line for each in found.get("words.py", [])] == lines
+
+
+def test_a_command_is_what_goes_on_and_what_is_listed_together(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("a\nrun \\\n  --one \\\n  --two\nb\n")
+    (tmp_path / "c.yaml").write_text("x: 1\ncommand:\n  - run\n  - --one\ny: 2\n")
+    found = {each.path: each for each in Mentions(Repository(tmp_path)).of(["--one"])["--one"]}
+    assert found["run.sh"].lines == ("run \\", "  --one \\", "  --two")
+    assert found["c.yaml"].lines == ("command:", "  - run", "  - --one")
+    assert found["c.yaml"].before.split() == ["command:", "-", "run", "-"]
+
+
+def test_a_name_of_many_files_is_no_name_of_one_thing(tmp_path: Path) -> None:
+    for number in range(13):
+        (tmp_path / f"{number}.toml").write_text("a = 'words.py'\n")
+    assert Mentions(Repository(tmp_path)).of(["words.py"]) == {}
+    assert len(Mentions(Repository(tmp_path)).of(["words.py"], most=None)["words.py"]) == 13
