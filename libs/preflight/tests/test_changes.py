@@ -122,9 +122,8 @@ def test_a_part_of_a_repository_is_compared_with_that_part(shop: Path) -> None:
     (shop / "part/tools/words").rename(shop / "part/tools/words.py")
     commit(shop)
     (shop / "part/tools/words.py").unlink()
-    assert Changes(Repository(shop / "part"), lambda: history.past(Repository(shop / "part"))).gone == {
-        "tools/words.py": ""
-    }
+    part = Repository(shop / "part")
+    assert Changes(part, lambda: history.past(part)).gone == {"tools/words": "", "tools/words.py": ""}
 
 
 def test_what_git_ignores_now_is_made_and_not_gone(shop: Path) -> None:

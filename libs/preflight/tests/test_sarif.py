@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from sophia_preflight import engine
+from sophia_preflight.examples import parted
 from sophia_preflight.model import NotAssessed, Report
 from sophia_preflight.outputs import sarif
 from sophia_preflight.rules import all_checks
@@ -27,10 +28,11 @@ def faults(report: Report) -> list[str]:
 
 
 def report_of(root: Path, files: dict[str, str]) -> Report:
-    for path, text in files.items():
+    now, past = parted(files)
+    for path, text in now.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    return engine.check(root)
+    return engine.check(root, past=past)
 
 
 @pytest.mark.parametrize("rule", sorted(all_checks()))
