@@ -127,7 +127,37 @@ TYPED = """
         HEALTHCHECK CMD shop %s || exit 1
         CMD ["shop", "sell"]
 """
+CLICK = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:shop"
+        === shop/__init__.py
+        === shop/failing.py
+        def handle_errors(function):
+            return function
+        === shop/cli.py
+        import click
+        from shop.failing import %s
+
+
+        @click.group()
+        def shop(): ...
+
+
+        @shop.command()
+        @click.option("--price")
+        @%s
+        def sell(price): ...
+        === run.sh
+        shop sell --cost 3
+"""
 PAIRS = {
+    "a decorator that looks after errors": (
+        CLICK % ("shop_options", "shop_options"),
+        CLICK % ("handle_errors", "handle_errors"),
+    ),
     "a file that hands words on which nobody knows": (
         WRAPS
         + """

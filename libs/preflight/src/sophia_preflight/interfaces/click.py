@@ -15,6 +15,11 @@ _SHARED = 4
 
 _BRINGS = re.compile(r"option|opts?\b|flag|params|^pass_|config|logging|verbos")
 
+_MINDS = re.compile(
+    r"error|exception|catch|handl(e|ing)|(^|_)a?sync|coro|trace|(^|_)log_|tim(ed|ing|er)|profil(e|ing)$|deprecat|experimental"
+    r"|telemetry|track|instrument|retr(y|ies)|requir|ensure|safe|guard|cached?$|metrics?$|spinner|inject"
+)
+"""Decorators that by their names look after how a command runs, and add no option to it."""
 _OWN = frozenset({"option", "argument", "command", "group", "version_option", "help_option", "password_option",
                   "confirmation_option", "pass_context", "pass_obj"})  # fmt: skip
 """What click itself decorates with."""
@@ -30,6 +35,13 @@ def _computes_options(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a function defines options whose names are nowhere in it."""
     calls = (node for node in ast.walk(function) if isinstance(node, ast.Call))
     return any(name_of(each.func) in ("click.option", "option") and not _is_option(each) for each in calls)
+
+
+def _only_minds(call: ast.Call | None, kind: str) -> bool:
+    """Whether a decorator that is not here adds no options, by its name and what it is given."""
+    given = [literal(each) for each in (*call.args, *(each.value for each in call.keywords))] if call else []
+    minds = _MINDS.search(kind) is not None and _BRINGS.search(kind) is None
+    return minds and not any(isinstance(each, str) and each[:1] == "-" for each in given)
 
 
 class Click:
@@ -173,7 +185,13 @@ class Click:
                 listed = self.constants.values.get(name_of(each), each)
                 for element in listed.elts if isinstance(listed, (ast.List, ast.Tuple)) else []:
                     self.decorated(made, element, depth + 1)
-        elif kind not in ("pass_context", "pass_obj", "wraps", "make_pass_decorator", "with_appcontext"):
+        elif kind not in (
+            "pass_context",
+            "pass_obj",
+            "wraps",
+            "make_pass_decorator",
+            "with_appcontext",
+        ) and not _only_minds(call, kind):
             made.open_options = made.open_operands = True
 
     def added(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
