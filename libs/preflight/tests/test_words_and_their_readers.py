@@ -137,6 +137,7 @@ CLICK = """
         === shop/failing.py
         def handle_errors(function):
             return function
+        shop_options = handle_errors
         === shop/cli.py
         import click
         from shop.failing import %s
