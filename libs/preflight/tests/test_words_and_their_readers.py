@@ -134,13 +134,9 @@ CLICK = """
         [project.scripts]
         shop = "shop.cli:shop"
         === shop/__init__.py
-        === shop/failing.py
-        def handle_errors(function):
-            return function
-        shop_options = handle_errors
         === shop/cli.py
         import click
-        from shop.failing import %s
+        from shelves import %s
 
 
         @click.group()
@@ -154,7 +150,28 @@ CLICK = """
         === run.sh
         shop sell --cost 3
 """
+BESIDE = """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  cd ..
+                  bash ./shop/scripts/install.sh --%s
+        === scripts/install.sh
+        #!/bin/bash
+        while [ $# -gt 0 ]; do
+          case "$1" in
+            --part) shift ;;
+            *) echo "unknown: $1"; exit 1 ;;
+          esac
+        done
+"""
 PAIRS = {
+    "a script of the checkout by the name that it has where it lies": (BESIDE % "part", BESIDE % "parts"),
     "a decorator that looks after errors": (
         CLICK % ("shop_options", "shop_options"),
         CLICK % ("handle_errors", "handle_errors"),

@@ -36,6 +36,8 @@ _DEEPEST = 3
 _HANDS_ON = re.compile(r"""(?<=\s)("\$[@*]"|\$[@*]|"\$\{@\}")[ \t]*$""", re.MULTILINE)
 _SENTENCE = frozenset({"is", "are", "was", "can", "will", "has", "does", "should", "must", "may", "and", "or"})
 """Words after a program's name that make a sentence of it."""
+_BESIDE = re.compile(r"(?:^|/)\.\./[\w-][\w.-]*/([^./][^$]*)$")
+"""What lies in a directory beside the repository."""
 _INSTALLED = re.compile(r".*/(?:bin|Scripts)/([\w.-]+)")
 """Where programs are installed, in an environment or on a host."""
 
@@ -228,7 +230,10 @@ def _elsewhere(context: Context, call: Call) -> str:
     if not is_known(inner) or call.site.system is System.REMOTE:
         return ""
     inside = call.site.system is System.REPOSITORY and not value.startswith("/")
-    if inside and is_known(joined(call.site.directory, value)):
+    whole = joined(call.site.directory, value)
+    if inside and (beside := _BESIDE.search(whole)) and "/" in beside[1] and context.repository.is_file(beside[1]):
+        return beside[1]  # beside the checkout, by the name that it has there
+    if inside and is_known(whole):
         return ""
     same = context.repository.by_name.get(posixpath.basename(inner), [])
     found = [path for path in same if inner == path or inner.endswith(f"/{path}")]

@@ -54,8 +54,8 @@ class Argparse:
         """Parsers that leave `--help` to another."""
         self.known_only: set[int] = set()
         """Parsers that pass over what they do not know, and leave it to others."""
-        self.marked: set[int] = set()
-        """Parsers that set some value of their own."""
+        self.marked: dict[int, set[str]] = {}
+        """What parsers set of their own, by which the program may know their commands."""
         self.strays = False
         """Whether the file has something parsed in part of which nobody can tell which parser it is."""
         self.entered: set[str] = set()
@@ -93,13 +93,24 @@ class Argparse:
         """What a parser does not know is no mistake, nor what its commands do not; where what is left is refused in
         the end, only commands that are marked by what they set take more than they say."""
         if any(isinstance(each, ast.Constant) and _REFUSED.match(str(each.value)) for each in self.nodes):
+            looked_at = self.looked_at()
             for command in parser.every_command():
-                if id(command) in self.marked:
+                if self.marked.get(id(command), set()) & looked_at:
                     command.open_options = command.open_operands = True
             return
         for each in (parser, *parser.every_command()):
             each.ignores_unknown = not each.open_options and not each.has_commands
             each.open_options = each.open_operands = True
+
+    def looked_at(self) -> set[str]:
+        """What stands in the functions that parse what they know: texts, and names of attributes."""
+        found: set[str] = set()
+        for function in (each for each in self.nodes if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
+            inside = list(ast.walk(function))
+            attributes = {each.attr for each in inside if isinstance(each, ast.Attribute)}
+            if attributes & {"parse_known_args", "parse_known_intermixed_args"}:
+                found |= attributes | {each.value for each in inside if isinstance(each, ast.Constant) and each.value}
+        return {each for each in found if isinstance(each, str)}
 
     def whole(self, called: Sequence[Parser]) -> list[Parser]:
         """The one parser that reads everything, where others without `--help` look for some options before it."""
@@ -334,8 +345,10 @@ class Argparse:
                 if not node.args or "argv" in ast.unparse(node.args[0]) or isinstance(node.args[0], ast.Name):
                     self.parsed.add(id(owner))
                     self.wholly.add(id(owner))
-            case "set_defaults" if any(isinstance(each.value, ast.Constant) for each in node.keywords):
-                self.marked.add(id(owner))
+            case "set_defaults":
+                values = {each.value.value for each in node.keywords if isinstance(each.value, ast.Constant)}
+                told = {each.arg for each in node.keywords if literal(each.value) is True}
+                self.marked[id(owner)] = {each for each in values | told if isinstance(each, str)}
             case "parse_known_args" | "parse_known_intermixed_args":
                 self.parsed.add(id(owner))
                 self.known_only.add(id(owner))

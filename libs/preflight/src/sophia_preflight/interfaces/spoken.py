@@ -56,7 +56,7 @@ _LENIENT = {
     "optparse": re.compile(r"disable_interspersed_args|allow_interspersed_args|\.rargs\b|\b_process_args\b"),
 }
 """What takes options that are not known, for a command of which that is all there is to say."""
-_MARKED = re.compile(r"(?<=\w)\.set_defaults\([^()]*=\s*(?:[\"']|True\b|False\b|\d)")
+_MARKED = re.compile(r"(?<=\w)\.set_defaults\([^()]*=\s*(?:[\"']|True\b)")
 """What a command is marked by, of which the program looks whether it takes what its parser does not."""
 _DYNAMIC = re.compile(
     r"\b(import_module|__import__|iter_modules|walk_packages|iter_entry_points|exec_module|spec_from_file|pluggy|runpy)\b"
