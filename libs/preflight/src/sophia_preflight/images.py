@@ -336,6 +336,10 @@ class Images:
                 return DockerIgnore(self.repository.text(path))
         return DockerIgnore("")
 
+    def takes(self, made: Dockerfile, context: str, path: str) -> bool:
+        """Whether any stage takes a file: the last one may have it under another name, or what is made of it."""
+        return any(self.filesystem(made, stage, context).ships(path) for stage in made.stages)
+
     def filesystem(self, made: Dockerfile, stage: Stage, context: str, before: int | None = None) -> Filesystem:
         """The stage as it is before an instruction; at its end without one."""
         count = len(stage.instructions) if before is None else before

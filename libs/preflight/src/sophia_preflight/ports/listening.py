@@ -420,8 +420,10 @@ _MATTER = re.compile(r"(^|/)(vendor|static|assets|locales?|ui-tests)/|\.(jsonl|c
 """What an image is given beside what runs in it."""
 
 
-def _may_listen(image: Filesystem, path: str) -> bool:
-    return standing(path) is Standing.PRODUCT and _MATTER.search(path) is None and image.ships(path)
+def may_matter(path: str) -> bool:
+    """Whether a file is part of what may run, and no page of it."""
+    told = _MATTER.search(path) is None and _PROSE.search(path) is None
+    return told and standing(path) is Standing.PRODUCT
 
 
 def image_of(context: Context, path: str, build: BuildContext) -> Filesystem | None:
@@ -454,7 +456,7 @@ def is_said(context: Context, port: str, asker: Place, *, below: str = "", withi
     for path, entry in context.repository.entries.items():
         if entry.size > _MOST_BYTES or _PROSE.search(path) or (below and not path.startswith(f"{below}/")):
             continue
-        if within is not None and path != asker.path and not _may_listen(within, path):
+        if within is not None and path != asker.path and not (may_matter(path) and within.ships(path)):
             continue
         text = context.repository.glimpse(path)
         if port in text and any(

@@ -25,6 +25,7 @@ from sophia_preflight.ports.listening import (
     of_service,
     take,
 )
+from sophia_preflight.ports.unspoken import unspoken
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
 from sophia_preflight.readers.dockerfile import Instruction
 from sophia_preflight.standing import consequence, is_development, limited
@@ -46,6 +47,7 @@ def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
         ports = of_service(context, each)
         found = [*_published(context, each, ports), *_told(context, each, ports), *_probe(context, each, ports)]
+        found += _unspoken(context, each, ports)
         yield from _merged([*found, *_labelled(each, ports), *_exposed(each, ports)])
     yield from _run(context)
     for path, made in context.dockerfiles.items():
@@ -187,6 +189,21 @@ def _published(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
             *([Involved(ports.place, "command")] if ports.place else []),
             anchor=f"{each.service.name} {port.container}",
             severity=severity,
+            confidence=Confidence.LIKELY,
+            blocks=blocks,
+        )
+
+
+def _unspoken(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+    """A published port of which nothing speaks in an image whose program names others."""
+    severity, blocks = each.consequence
+    for part, port, told in unspoken(context, each, ports):
+        yield RULE.found(
+            f"`{each.service.name}` publishes its port `{port}`, and its program names {_list(told)}",
+            Involved(part.node.place(part.file.path), "published"),
+            Involved(next(iter(told.values())), "source"),
+            anchor=f"{each.service.name} {port}",
+            severity=severity.at_most(Severity.HIGH),
             confidence=Confidence.LIKELY,
             blocks=blocks,
         )

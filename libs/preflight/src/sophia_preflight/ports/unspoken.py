@@ -1,0 +1,74 @@
+"""Published ports of which nothing speaks that runs in the image: the program has its port from its own source, and
+that says another."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from sophia_preflight.composing import Used
+from sophia_preflight.context import Context
+from sophia_preflight.model import Place
+from sophia_preflight.ports.listening import Ports, may_matter, mounted, said
+from sophia_preflight.readers.compose import Part, port_of
+from sophia_preflight.standing import Standing, standing
+
+_DEFAULT = re.compile(
+    r"(?<![A-Za-z])(?:[A-Za-z_]*_)?(?:port|PORT)(?:_[A-Z]+)?[\"']?\s*(?::\s*\w+\s*)?(?:=|,\s*default\s*=|,)\s*[\"']?(\d{4,5})(?!\d)"
+)
+_CODE = re.compile(r"\.(py|go|[cm]?[jt]s|rs|rb)$")
+_OF_FRAMEWORKS = frozenset({"80", "443", "3000", "5000", "7860", "8000", "8080", "8501", "8888"})
+"""What programs listen to that have their port from whatever serves them."""
+_MOST_BYTES = 6_000_000
+_MOST_TOLD = 6
+
+
+def told_by_source(context: Context, each: Used, ports: Ports) -> dict[str, Place]:
+    """The ports that the source of a service's program names, where it starts one of ours and is told none."""
+    built = context.service_build(each.project, each.service)
+    if built is None or ports.started or ports.usual or each.service.has("network_mode"):
+        return {}
+    made = context.dockerfiles[built[0]]
+    stage = context.stage_of(made, built[1])
+    start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
+    if start is None or posixpath.basename(said(start).partition(" ")[0]) not in context.entries:
+        return {}
+    found: dict[str, Place] = {}
+    size = 0
+    for path in context.repository.entries:
+        if not _CODE.search(path) or standing(path) is not Standing.PRODUCT or not context.images.takes(made, built[1].directory, path):
+            continue
+        text = context.repository.glimpse(path)
+        size += len(text)
+        if size > _MOST_BYTES:
+            return {}
+        for match in _DEFAULT.finditer(text):
+            found.setdefault(match[1], Place(path, text.count("\n", 0, match.start(1)) + 1))
+    return found if len(found) <= _MOST_TOLD else {}
+
+
+def is_unspoken(context: Context, each: Used, ports: Ports, port: str) -> bool:
+    """Whether nothing speaks of a port that runs in the image of a service, or is read there."""
+    built = context.service_build(each.project, each.service)
+    if built is None or port in _OF_FRAMEWORKS or ports.mentions(port) or any(mounted(each)):
+        return False
+    made, directory = context.dockerfiles[built[0]], built[1].directory
+    givers = {*context.composes, *context.dockerfiles, *context.workflows}
+    number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
+    return not any(
+        path not in givers and may_matter(path)
+        and number.search(context.repository.glimpse(path))
+        and context.images.takes(made, directory, path)
+        for path in context.repository.entries
+    )
+
+
+def unspoken(context: Context, each: Used, ports: Ports) -> Iterator[tuple[Part, str, dict[str, Place]]]:
+    """Ports that a service publishes and of which its image does not speak, and those that its source names."""
+    told = told_by_source(context, each, ports)
+    for part in each.service.listed("ports") if told else ():
+        port = port_of(part.node)
+        if port is not None and port.container.isdigit() and port.container not in told and port.protocol == "tcp":
+            if is_unspoken(context, each, ports, port.container):
+                yield part, port.container, told
