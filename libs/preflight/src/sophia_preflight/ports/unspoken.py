@@ -21,7 +21,7 @@ _CODE = re.compile(r"\.(py|go|[cm]?[jt]s|rs|rb)$")
 _OF_FRAMEWORKS = frozenset({"80", "443", "3000", "5000", "7860", "8000", "8080", "8501", "8888"})
 """What programs listen to that have their port from whatever serves them."""
 _MOST_BYTES = 6_000_000
-_MOST_TOLD = 6
+_MOST_TOLD = 20
 
 
 def told_by_source(context: Context, each: Used, ports: Ports) -> dict[str, Place]:
@@ -71,4 +71,5 @@ def unspoken(context: Context, each: Used, ports: Ports) -> Iterator[tuple[Part,
         port = port_of(part.node)
         if port is not None and port.container.isdigit() and port.container not in told and port.protocol == "tcp":
             if is_unspoken(context, each, ports, port.container):
-                yield part, port.container, told
+                nearest = sorted(told, key=lambda one: (abs(int(one) - int(port.container)), one))[:4]
+                yield part, port.container, {one: told[one] for one in nearest}
