@@ -64,9 +64,45 @@ services:
 NETWORK = "networks:\n  default:\n    name: shared"
 
 
+OWN = """
+=== pyproject.toml
+[project]
+name = "shop"
+[project.scripts]
+shop = "shop.cli:main"
+=== shop/__init__.py
+=== shop/cli.py
+from shop.numbers import DEFAULT_PORT
+
+
+def main():
+    print(DEFAULT_PORT)
+=== shop/numbers.py
+DEFAULT_PORT = %s
+=== Dockerfile
+FROM python:3.13-slim AS builder
+COPY . /src
+RUN pip install /src
+FROM python:3.13-slim
+COPY --from=builder /usr/local /usr/local
+EXPOSE 18777
+CMD ["shop"]
+=== compose.yaml
+services:
+  shop:
+    build: .
+    %s
+    ports: ["18777:18777"]
+"""
+
+
 @pytest.mark.parametrize(
     ("tree", "blocks"),
     [
+        (OWN % ("18777", "restart: always"), False),
+        (OWN % ("18790", "restart: always"), True),
+        (OWN % ("18790", 'command: ["shop", "--port=18777"]'), False),
+        (OWN % ("None", "restart: always"), False),
         (SCRAPED % "-metricsPort=9336", True),
         (SCRAPED % "-port=9336", True),
         (SCRAPED % "-metricsPort=9326", False),

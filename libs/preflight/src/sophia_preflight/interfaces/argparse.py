@@ -109,8 +109,9 @@ class Argparse:
             inside = list(ast.walk(function))
             attributes = {each.attr for each in inside if isinstance(each, ast.Attribute)}
             if attributes & {"parse_known_args", "parse_known_intermixed_args"}:
-                found |= attributes | {each.value for each in inside if isinstance(each, ast.Constant) and each.value}
-        return {each for each in found if isinstance(each, str)}
+                texts = (each.value for each in inside if isinstance(each, ast.Constant))
+                found |= attributes | {each for each in texts if isinstance(each, str)}
+        return found
 
     def whole(self, called: Sequence[Parser]) -> list[Parser]:
         """The one parser that reads everything, where others without `--help` look for some options before it."""

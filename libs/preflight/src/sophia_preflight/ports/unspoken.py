@@ -37,7 +37,11 @@ def told_by_source(context: Context, each: Used, ports: Ports) -> dict[str, Plac
     found: dict[str, Place] = {}
     size = 0
     for path in context.repository.entries:
-        if not _CODE.search(path) or standing(path) is not Standing.PRODUCT or not context.images.takes(made, built[1].directory, path):
+        if (
+            not _CODE.search(path)
+            or standing(path) is not Standing.PRODUCT
+            or not context.images.takes(made, built[1].directory, path)
+        ):
             continue
         text = context.repository.glimpse(path)
         size += len(text)
@@ -57,7 +61,8 @@ def is_unspoken(context: Context, each: Used, ports: Ports, port: str) -> bool:
     givers = {*context.composes, *context.dockerfiles, *context.workflows}
     number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
     return not any(
-        path not in givers and may_matter(path)
+        path not in givers
+        and may_matter(path)
         and number.search(context.repository.glimpse(path))
         and context.images.takes(made, directory, path)
         for path in context.repository.entries
@@ -69,7 +74,7 @@ def unspoken(context: Context, each: Used, ports: Ports) -> Iterator[tuple[Part,
     told = told_by_source(context, each, ports)
     for part in each.service.listed("ports") if told else ():
         port = port_of(part.node)
-        if port is not None and port.container.isdigit() and port.container not in told and port.protocol == "tcp":
-            if is_unspoken(context, each, ports, port.container):
-                nearest = sorted(told, key=lambda one: (abs(int(one) - int(port.container)), one))[:4]
-                yield part, port.container, {one: told[one] for one in nearest}
+        number = port.container if port is not None and port.protocol == "tcp" else ""
+        if number.isdigit() and number not in told and is_unspoken(context, each, ports, number):
+            nearest = sorted((abs(int(one) - int(number)), one) for one in told)[:4]
+            yield part, number, {one: told[one] for _, one in nearest}
