@@ -170,7 +170,22 @@ BESIDE = """
           esac
         done
 """
+SHOWN = """
+        === %s
+        ```bash
+        python work.py --slow
+        ```
+        === work.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast", action="store_true")
+        parser.parse_args()
+"""
 PAIRS = {
+    "a page that shows how it is done, beside one of an example": (
+        SHOWN % "examples/shop/notes/more.md",
+        SHOWN % "docs/source/tutorials/shop/more.md",
+    ),
     "a script of the checkout by the name that it has where it lies": (BESIDE % "part", BESIDE % "parts"),
     "a decorator that looks after errors": (
         CLICK % ("shop_options", "shop_options"),
