@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,39 @@ count-all --slow
 ```
 """
     assert said(tmp_path, project) == ["it does not accept `--slow`"]
+
+
+DISPATCHED = """
+=== tasks.just
+=== Makefile
+build:
+\tpython make.py build
+test:
+\tpython make.py run-tests
+lint:
+\tpython make.py lint
+image:
+\tpython make.py %s
+=== make.py
+import sys
+
+
+class Actions:
+    def build(self): ...
+    def run_tests(self): ...
+    def lint(self): ...
+    def image(self): ...
+
+
+if __name__ == "__main__":
+    getattr(Actions(), sys.argv[1].replace("-", "_"))()
+"""
+
+
+def test_a_first_word_of_which_the_source_does_not_speak_as_it_does_of_the_others(
+    blocking: Callable[[str], list[str]],
+) -> None:
+    assert not blocking(DISPATCHED % "image")
+    found = blocking(DISPATCHED % "images")
+    assert len(found) == 1 and "does not speak of `images`" in found[0]
+    assert not blocking((DISPATCHED % "images").replace("run-tests", "build").replace("lint", "build"))

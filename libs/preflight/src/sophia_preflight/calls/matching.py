@@ -12,6 +12,7 @@ from sophia_preflight.built import Built
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import is_in_our_image, started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
+from sophia_preflight.calls.spoken_words import FirstWords
 from sophia_preflight.documented import documented
 from sophia_preflight.interfaces.flask import FlaskCommands
 from sophia_preflight.interfaces.invoke import Tasks
@@ -57,7 +58,7 @@ class Misfit:
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository."""
     built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
-    testing = AddedOptions(context)
+    testing, first = AddedOptions(context), FirstWords()
     for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
         if (task := tasks.told(call)) is not None:
             yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
@@ -70,6 +71,8 @@ def misfits(context: Context) -> Iterator[Misfit]:
             continue
         path, arguments, interface = found
         assumed = not _is_found(context, call)
+        if interface is None or not interface.known:
+            first.tell(path, call, tuple(arguments))
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
         if interface is not None:
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
@@ -79,6 +82,8 @@ def misfits(context: Context) -> Iterator[Misfit]:
                 known = built.node.vocabulary(path)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
+    for path, call, mismatch in first.strange(context):
+        yield Misfit(call, path, Interface("spoken"), mismatch, True)
     for call in _in_sentences(context):
         path, arguments, interface = _callee(context, call) or ("", (), None)
         if interface is not None and (isinstance(call.target, Program) or _is_found(context, call)):
