@@ -66,7 +66,8 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
 _PAGES = re.compile(
     r"(^|/)(docs?([_-](src|source))?|documentation)(/([\w-]+/){0,3}?(tutorials?|examples?|samples?|demos?))?(?=/)"
 )
-"""Folders of pages, and of those that show how it is done: what lies there is read and typed, though it is no part of the product."""
+"""Folders of pages, and of those that show how it is done: what lies there is read and typed, though it is no part of
+the product."""
 _TOLD = re.compile(
     r"(?<![^/])(tests?|e2e|integration)/(?=(README|CONTRIBUTING)\.\w+$)"
     r"|(?<![^/])(examples?|samples?|demos?|tutorials?|playground)/(?=([^/]+/){0,4}(README|CONTRIBUTING)\.\w+$)"

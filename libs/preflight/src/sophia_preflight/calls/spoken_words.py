@@ -1,7 +1,7 @@
 """First words of programs whose grammar nobody can tell: where the source speaks of all that its callers say but one.
 
-A program that is told what to do by a word (`./build.py test`) names these words somewhere: as texts, or as the names of
-functions. Where at least three of its callers' words are there, the one that is not was renamed or never was.
+A program that is told what to do by a word (`./build.py test`) names these words somewhere: as texts, or as the names
+of functions. Where at least three of its callers' words are there, the one that is not was renamed or never was.
 """
 
 from __future__ import annotations
