@@ -397,3 +397,39 @@ def test_what_is_taken_and_what_is_refused(name: str, blocking: Callable[[str], 
     taken, refused = PAIRS[name]
     assert blocking(taken) == []
     assert blocking(refused)
+
+
+FOLDED = """
+=== compose.yaml
+services:
+  shop:
+    build: .
+    command: >
+      shop
+      --price 3
+      --rounds 2
+      --cost 4
+=== Dockerfile
+FROM python:3.13-slim
+COPY . /app
+RUN pip install /app
+=== pyproject.toml
+[project]
+name = "shop"
+[project.scripts]
+shop = "shop:main"
+=== shop/__init__.py
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--price")
+    parser.add_argument("--rounds")
+    parser.parse_args()
+"""
+
+
+def test_a_word_of_a_command_over_several_lines_is_where_it_stands(blocking: Callable[[str], list[str]]) -> None:
+    found = blocking(FOLDED)
+    assert len(found) == 1 and found[0].startswith("compose.yaml:8:")

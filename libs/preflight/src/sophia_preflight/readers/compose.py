@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sophia_preflight.readers import yaml
@@ -335,6 +335,21 @@ def command_words(node: Node) -> list[Word]:
         return []
     line = node.line + (1 if node.style in ("|", ">") else 0)
     try:
-        return [Word(each, line, node.column, assumed) for each in shlex.split(text)]
+        words = shlex.split(text)
     except ValueError:
         return []
+    if not node.written:
+        return [Word(each, line, node.column, assumed) for each in words]
+    return [Word(each, at, node.column, assumed) for each, at in zip(words, _lines(node, words, line), strict=True)]
+
+
+def _lines(node: Node, words: Sequence[str], first: int) -> Iterator[int]:
+    """The lines that words of a text stand in which goes on for several."""
+    index, column = first - node.line, 0
+    for word in words:
+        for here in range(index, len(node.written)):
+            at = node.written[here].find(word, column if here == index else 0)
+            if at >= 0:
+                index, column = here, at + len(word)
+                break
+        yield node.line + index

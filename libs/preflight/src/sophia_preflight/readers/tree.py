@@ -26,6 +26,8 @@ class Node:
     keys: dict[str, Node] = field(default_factory=dict)
     merged: frozenset[str] = frozenset()
     tag: str = ""
+    written: tuple[str, ...] = ()
+    """The lines of a text that goes on for several, as they stand in the file; the first is that of the node."""
 
     @property
     def is_map(self) -> bool:

@@ -17,6 +17,8 @@ from sophia_preflight.readers.tree import NOTHING, Documents, Fault, Node
 
 MOST_NODES = 300_000
 DEEPEST = 100
+_MOST_LINES = 60
+"""Lines of a text that are kept as they are written."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -78,7 +80,7 @@ def resolved(text: str) -> object:
 
 class _Reader:
     def __init__(self, text: str, faults: list[Fault]) -> None:
-        self.text = text
+        self.text, self.lines = text, text.split("\n")
         self.loader = _LOADER(text)
         self.faults = faults
         self.anchors: dict[str, Node] = {}
@@ -123,6 +125,8 @@ class _Reader:
             self.open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             made.style = event.style or ""
+            if line <= event.end_mark.line and line + _MOST_LINES > event.end_mark.line:
+                made.written = tuple(self.lines[line - 1 : event.end_mark.line + 1])
             made.value = resolved(event.value) if event.implicit[0] and not event.tag else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             made.value = list(self.children(yaml.SequenceEndEvent, depth))
