@@ -181,7 +181,62 @@ SHOWN = """
         parser.add_argument("--fast", action="store_true")
         parser.parse_args()
 """
+ADDING = """
+        === docs/adding.md
+        Write it beside the others:
+        ```python
+        parser.add_argument("--%s")
+        ```
+        and try it:
+        ```bash
+        python work.py --slow
+        ```
+        === work.py
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--fast", action="store_true")
+        parser.parse_args()
+"""
+DISCOVERED = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import argparse
+        from shop.commands import register
+        from shop import server
+
+
+        def main():
+            parser = argparse.ArgumentParser()
+            register(parser.add_subparsers())
+            known = parser.%s()
+        === shop/commands.py
+        from pkgutil import iter_modules
+
+
+        def register(
+            subparsers,
+        ):
+            '''Find them; ``sys.argv`` is not read.'''
+            for each in iter_modules():
+                subparsers.add_parser(each.name).add_argument("--price")
+        === shop/server.py
+        import argparse
+
+
+        def serve():
+            parser = argparse.ArgumentParser()
+            args, more = parser.parse_known_args()
+        === run.sh
+        shop sell --cost 3
+"""
 PAIRS = {
+    "an option that its page says how to add": (ADDING % "slow", ADDING % "quick"),
+    "commands that are found while the program runs": (DISCOVERED % "parse_known_args", DISCOVERED % "parse_args"),
     "a page that shows how it is done, beside one of an example": (
         SHOWN % "examples/shop/notes/more.md",
         SHOWN % "docs/source/tutorials/shop/more.md",

@@ -43,7 +43,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.ARCHIVED,
         re.compile(
-            r"(^|/)(versioned_docs/version-[^/]*|[^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*|([\w.]+[_-])?disabled)/",
+            r"(^|/)(versioned_docs/version-[^/]*|docs?/([\w-]+/){0,2}(designs?|proposals?|rfcs?|adrs?|enhancements)|[^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*|([\w.]+[_-])?disabled)/",
             re.IGNORECASE,
         ),
     ),

@@ -264,9 +264,19 @@ def _is_installed(context: Context, call: Call) -> bool:
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:
     """Findings of a rule for misfits of some kinds."""
     for each in context.misfits:
-        says = each.call.site.caller is Caller.DOCUMENT and each.mismatch.subject in _SENTENCE
-        if each.mismatch.problem in problems and not says:
+        if each.mismatch.problem in problems and not _is_explained(context, each):
             yield _finding(rule, each)
+
+
+def _is_explained(context: Context, each: Misfit) -> bool:
+    """Whether a page only makes a sentence of what looks like a call, or shows how what it calls is to be added."""
+    subject = each.mismatch.subject
+    if each.call.site.caller is not Caller.DOCUMENT:
+        return False
+    shown_there = rf"""["']{re.escape(subject)}["']"""
+    return subject in _SENTENCE or (
+        subject.startswith("-") and re.search(shown_there, context.repository.text(each.call.site.path)) is not None
+    )
 
 
 def _finding(rule: Rule, each: Misfit) -> Finding:

@@ -50,6 +50,7 @@ _LOOKS_AGAIN = re.compile(
     r"\.parse_(?:intermixed_)?args\(|(unrecogni[sz]ed|unknown|unexpected) (argument|option|flag)", re.IGNORECASE
 )
 """What shows that options which are not known are refused after all."""
+_PARSES = re.compile(r"\.parse(?:_known)?(?:_intermixed)?_args\(")
 _LENIENT = {
     "argparse": re.compile(r"\bREMAINDER\b|nargs=[\"']\.\.\.[\"']"),
     "click": re.compile(r"ignore_unknown_options|allow_extra_args|\bUNPROCESSED\b|allow_interspersed_args"),
@@ -94,7 +95,8 @@ _DEFINED = re.compile(
     re.MULTILINE,
 )
 _DOCSTRING = re.compile(
-    r"""(\A\s*|^[ \t]*(?:class|(?:async[ \t]+)?def)\b[^\n]*:[ \t]*\n\s*)[rRuU]?("{3}|'{3})[\s\S]*?\2""", re.MULTILINE
+    r"""(\A\s*|^[ \t]*(?:class\b|(?:async[ \t]+)?def\b|\))[^\n]*:[ \t]*\n\s*)[rRuU]?("{3}|'{3})[\s\S]*?\2""",
+    re.MULTILINE,
 )
 _TESTS = re.compile(r"(^|/)(tests?|testing|docs|examples?|management/commands)/|(^|/)(test_[^/]*|conftest)\.py$")
 _MOST_FILES = 3000
@@ -125,7 +127,8 @@ class Spoken:
         whole = "\n".join(speaking)
         library = next((match[1] for text in speaking if (match := _SPEAKS.search(text)) and match[1]), "argparse")
         kind = library if library in ("argparse", "optparse") else "argparse" if "argparse" in library else "click"
-        looks = speaking if kind != "click" else [text for text in speaking[:1] if text is texts[0]]
+        first = [text for text in speaking[:1] if text is texts[0]]
+        looks = first if kind == "click" or any(map(_PARSES.search, first)) else speaking
         if (
             any(self._once(_CENTRAL.search, text) for text in texts)
             or any(self._once(_OTHERS.search, text) for text in speaking)

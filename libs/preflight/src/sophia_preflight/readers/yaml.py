@@ -125,8 +125,9 @@ class _Reader:
             self.open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             made.style = event.style or ""
-            if line <= event.end_mark.line and line + _MOST_LINES > event.end_mark.line:
-                made.written = tuple(self.lines[line - 1 : event.end_mark.line + 1])
+            end: Any = event.end_mark
+            if line <= end.line < line + _MOST_LINES:
+                made.written = tuple(self.lines[line - 1 : end.line + 1])
             made.value = resolved(event.value) if event.implicit[0] and not event.tag else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             made.value = list(self.children(yaml.SequenceEndEvent, depth))
