@@ -151,6 +151,43 @@ count-all --slow
     assert said(tmp_path, project) == ["it does not accept `--slow`"]
 
 
+FOUND = """
+=== pyproject.toml
+[project]
+name = "shop"
+[project.scripts]
+shop = "shop.cli:main"
+=== shop/__init__.py
+=== shop/cli.py
+import argparse
+import pkgutil
+from shop import commands
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    for each in pkgutil.iter_modules(commands.__path__):
+        subparsers.add_parser(each.name)
+    parser.parse_args()
+=== shop/commands/__init__.py
+=== shop/commands/buy_cmd.py
+=== shop/commands/sell.py
+class CountItemsCommand:
+    pass
+=== run.sh
+shop buy
+shop sell
+shop count-items
+shop %s
+"""
+
+
+def test_a_command_that_is_found_while_a_program_runs(blocking: Callable[[str], list[str]]) -> None:
+    assert not blocking(FOUND % "buy")
+    assert len(blocking(FOUND % "ship")) == 1
+
+
 DISPATCHED = """
 === tasks.just
 === Makefile

@@ -71,7 +71,7 @@ def misfits(context: Context) -> Iterator[Misfit]:
             continue
         path, arguments, interface = found
         assumed = not _is_found(context, call)
-        if interface is None or not interface.known:
+        if interface is None or interface.is_open:
             first.tell(path, call, tuple(arguments))
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
         if interface is not None:
@@ -82,7 +82,7 @@ def misfits(context: Context) -> Iterator[Misfit]:
                 known = built.node.vocabulary(path)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
-    for path, call, mismatch in first.strange(context):
+    for path, call, mismatch in first.strange(context, spoken):
         yield Misfit(call, path, Interface("spoken"), mismatch, True)
     for call in _in_sentences(context):
         path, arguments, interface = _callee(context, call) or ("", (), None)
@@ -273,10 +273,9 @@ def _is_explained(context: Context, each: Misfit) -> bool:
     subject = each.mismatch.subject
     if each.call.site.caller is not Caller.DOCUMENT:
         return False
-    shown_there = rf"""["']{re.escape(subject)}["']"""
-    return subject in _SENTENCE or (
-        subject.startswith("-") and re.search(shown_there, context.repository.text(each.call.site.path)) is not None
-    )
+    defined = "" if subject.startswith("-") else r"(add_parser|command|name|group|task)\w*\s*[(=:]\s*"
+    shown_there = rf"""{defined}["']{re.escape(subject)}["']"""
+    return subject in _SENTENCE or re.search(shown_there, context.repository.text(each.call.site.path)) is not None
 
 
 def _finding(rule: Rule, each: Misfit) -> Finding:

@@ -118,6 +118,10 @@ class Spoken:
             self._known[path] = self._read(path)
         return self._known[path]
 
+    def files(self, path: str) -> list[str]:
+        """The files of ours that a program is made of."""
+        return self._closure(path)
+
     def _read(self, path: str) -> Vocabulary | None:
         files = self._closure(path)
         texts = [self._text(each, path) for each in files] if len(files) < _MOST_FILES else []
