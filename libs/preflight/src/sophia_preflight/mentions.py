@@ -109,15 +109,21 @@ class Mentions:
             and (text := _without_documentation(path, self.repository.glimpse(path)))
         }
 
-    def of(self, names: Collection[str], most: int | None = _MANY) -> dict[str, list[Mention]]:
+    def of(
+        self, names: Collection[str], most: int | None = _MANY, *, in_sources: bool = True
+    ) -> dict[str, list[Mention]]:
         """Where each name is used, as a whole word or as the last part of a path; but not what more than `most` files
-        speak of."""
+        speak of. Without `in_sources`, programs are left out, and only what starts them is searched."""
         found: dict[str, list[Mention]] = {}
         patterns = {each: re.compile(rf"{_before(each)}{re.escape(each)}(?![\w-]|\.\w)") for each in names}
         for path, text in self.texts.items():
-            for name, pattern in patterns.items():
-                if name in text:
-                    found.setdefault(name, []).extend(_in_text(path, text, pattern, name))
+            if not in_sources and _QUOTING.search(path):
+                continue
+            here = {name: pattern for name, pattern in patterns.items() if name in text}
+            if here:
+                file = _File(path, text)
+                for name, pattern in here.items():
+                    found.setdefault(name, []).extend(file.uses(name, pattern))
         return {
             name: each
             for name, each in found.items()
@@ -135,18 +141,25 @@ def _without_documentation(path: str, text: str) -> str:
     return _LONG.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text) if path.endswith(".py") else text
 
 
-def _in_text(path: str, text: str, pattern: re.Pattern[str], name: str) -> Iterator[Mention]:
-    lines = text.split("\n")
-    starts = list(accumulate((len(each) + 1 for each in lines), initial=0))
-    told = _commands_of(path, text) if is_page(path) else None
-    for match in pattern.finditer(text):
-        index = bisect_right(starts, match.start()) - 1
-        line, column = lines[index], match.start() - starts[index]
-        if (told is None or index + 1 in told) and _acts(path, line, column):
-            first, last = _command(lines, index)
-            yield Mention(
-                path, index + 1, column + 1, name, tuple(lines[first : last + 1]), index - first, told is not None
-            )
+class _File:
+    """A text that is searched."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text = path, text
+        self.lines = text.split("\n")
+        self.starts = list(accumulate((len(each) + 1 for each in self.lines), initial=0))
+        self.told = _commands_of(path, text) if is_page(path) else None
+
+    def uses(self, name: str, pattern: re.Pattern[str]) -> Iterator[Mention]:
+        at = self.text.find(name)
+        while at >= 0:
+            index = bisect_right(self.starts, at) - 1
+            line, column, whole = self.lines[index], at - self.starts[index], pattern.match(self.text, at)
+            at = self.text.find(name, at + 1)
+            if whole and (self.told is None or index + 1 in self.told) and _acts(self.path, line, column):
+                first, last = _command(self.lines, index)
+                command = tuple(self.lines[first : last + 1])
+                yield Mention(self.path, index + 1, column + 1, name, command, index - first, self.told is not None)
 
 
 def _commands_of(path: str, text: str) -> set[int]:

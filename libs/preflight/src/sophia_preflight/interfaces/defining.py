@@ -27,6 +27,13 @@ _OF_PARAMETERS = re.compile(
 )
 _FUNCTION = re.compile(r"^[ \t]*(?:async )?def (\w+)", re.MULTILINE)
 _COMMAND = re.compile(r"(?:command|add_parser|add_typer|group|subcommand|Use:|name=|Name:)\(?\s*[\"'`]([A-Za-z][\w-]*)")
+_COMMANDS = re.compile(
+    r"\b(argparse|click|typer|optparse|cyclopts|tyro|docopt|fire|cleo|cliff|subparsers?|sys\.argv|process\.argv|os\.Args|"
+    r"cobra|pflag|flag|urfave|kingpin|clap|structopt|yargs|commander|getopts?|commands?|choices|BaseCommand|usage)\b"
+    r"|\$[{(]?[1@#*]",
+    re.IGNORECASE,
+)
+"""What a source that takes commands or choices from its caller speaks of."""
 _CLASS = re.compile(r"^\s*(?:pub )?(?:struct|enum) |^[ \t]*(?:pub(?:\([\w:]+\))? )?(\w+)[ \t]*[:,({]", re.MULTILINE)
 _TRAIT = re.compile(
     r"^[ \t]+(\w+)[ \t]*=[ \t]*(?:Unicode|Bool|Integer|Int|Float|List|Dict|Enum|Type|Instance)\(", re.MULTILINE
@@ -56,16 +63,18 @@ class Lost:
 def lost(path: str, before: str, now: str) -> Iterator[Lost]:
     """What a source defined, and does not define any more."""
     then, there = defined(path, before), defined(path, now)
-    for option, names in ((True, then.options - there.options), (False, then.words - there.words)):
+    words = then.words - there.words if _COMMANDS.search(before) else frozenset[str]()
+    for option, names in ((True, then.options - there.options), (False, words)):
         yield from (Lost(name, option) for name in sorted(names))
     lines, kept = _code(path, before).split("\n"), Counter(_code(path, now).split("\n"))
+    parameters = _OF_PARAMETERS.search(before) is not None
     added = "\n".join((kept - Counter(lines)).elements())
-    new = defined(path, added, now).options
+    new = defined(path, added, parameters=parameters).options
     for index, line in enumerate(lines):
         kept[line] -= 1
-        if kept[line] >= 0:
+        if kept[line] >= 0 or ("-" not in line and not parameters):
             continue
-        for name in sorted((defined(path, line, before).options & there.options) - new):
+        for name in sorted((defined(path, line, parameters=parameters).options & there.options) - new):
             if commands := _commands(lines, index):
                 yield Lost(name, True, commands)
 
@@ -90,13 +99,15 @@ def _code(path: str, text: str) -> str:
     return _DOCSTRING.sub(lambda match: "''" + "\n" * match[0].count("\n"), text) if path.endswith(".py") else text
 
 
-def defined(path: str, text: str, whole: str = "") -> Defined:
-    """What a source of the language that its name or first line tells defines, or a part of a `whole` one."""
+def defined(path: str, text: str, *, parameters: bool | None = None) -> Defined:
+    """What a source of the language that its name or first line tells defines.
+
+    `parameters` says whether those of functions are options, where the text is only a part."""
     text = _code(path, text)
     options = {each.lstrip("-") for pair in _OPTION.findall(text) for each in pair if each}
     words = set(_QUOTED.findall(text))
     if path.endswith(".py"):
-        if _OF_PARAMETERS.search(whole or text):
+        if parameters if parameters is not None else _OF_PARAMETERS.search(text):
             options |= {_dashed(each) for each in _PARAMETER.findall(text)}
         words |= {_dashed(each) for each in _FUNCTION.findall(text)}
         options |= {name for each in _TRAIT.findall(text) for name in (each,)}

@@ -52,14 +52,17 @@ def check(context: Context) -> Iterable[Finding]:
             for word in _spelt(each):
                 by_word.setdefault(word, []).append((source, each))
     told: set[tuple[str, int, int]] = set()
-    for word, uses in context.mentions.of(by_word, most=None).items():
-        for use in uses:
-            if (use.path, use.line, use.column) not in told and context.changes.is_old(use.path, use.name):
-                for source, each in by_word[word]:
-                    if found := _of_use(context, use, source, each):
-                        told.add((use.path, use.line, use.column))
-                        yield found
-                        break
+    options = [word for word in by_word if word.startswith("-")]
+    uses = context.mentions.of(options, most=None)
+    uses |= context.mentions.of([word for word in by_word if word[0] != "-"], most=None, in_sources=False)
+    for word, each_use in uses.items():
+        for use in each_use:
+            if (use.path, use.line, use.column) in told or not context.changes.is_old(use.path, use.name):
+                continue
+            found = (_of_use(context, use, source, each) for source, each in by_word[word])
+            if finding := next(filter(None, found), None):
+                told.add((use.path, use.line, use.column))
+                yield finding
 
 
 def _spelt(each: Lost) -> tuple[str, ...]:
