@@ -69,7 +69,7 @@ def lost(path: str, before: str, now: str) -> Iterator[Lost]:
     lines, kept = _code(path, before).split("\n"), Counter(_code(path, now).split("\n"))
     parameters = _OF_PARAMETERS.search(before) is not None
     added = "\n".join((kept - Counter(lines)).elements())
-    new = defined(path, added, parameters=parameters).options
+    new = defined(path, added, parameters=_OF_PARAMETERS.search(now) is not None).options
     for index, line in enumerate(lines):
         kept[line] -= 1
         if kept[line] >= 0 or ("-" not in line and not parameters):

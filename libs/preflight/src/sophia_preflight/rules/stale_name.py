@@ -1,0 +1,246 @@
+"""A name that the last commits took away, of a service, a script, a target, a template, a variable, and that something
+still uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.mentions import Mention
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import Standing, consequence, standing
+
+RULE = Rule(
+    id="stale-name",
+    title="something is used by a name that it had, and has no more",
+    severity=Severity.HIGH,
+    why="whoever uses the name finds nothing that is called so",
+    fix="use the new name",
+    family="contradictions",
+    fallback=True,
+)
+_DEFINES = re.compile(
+    r"^\s*[\"']?(?:name|id|hostname|container_name|secretName|claimName)[\"']?\s*[:=]\s*[\"']?"
+    r"(?P<name>[A-Za-z_][\w.-]*)"
+    r"|^\s*(?:-\s+)?[\"']?(?P<key>[A-Za-z_][\w.:-]*)[\"']?\s*(?:\?|\+|:)?[:=](?!=)"
+    r"|\b[Aa][Ss]\s+(?P<stage>[\w.-]+)\s*$|^\s*(?:ARG|ENV)\s+(?P<argument>\w+)"
+    r"|\bdefine\s+\"(?P<template>[\w.-]+)\""
+    r"|[\"'](?P<script>[\w-]+)\s*=\s*[\w.]+:\w+",
+    re.MULTILINE,
+)
+_STAGED = re.compile(r"[Dd]ockerfile|Containerfile|compose|bake|\bFROM\b|--target|\btarget\b|--from")
+"""Where a name may be that of a stage."""
+_FILE = re.compile(
+    r"\.(ya?ml|json|toml|cfg|ini|conf|env|tpl|mk|just|hcl|tf|properties)$|(^|/)([^/]*[Dd]ockerfile[^/]*|[Mm]akefile|"
+    r"GNUmakefile|[Jj]ustfile|setup\.py|\.env[^/]*|[^/]*\.env(\.\w+)?|Procfile)$"
+)
+"""Files that give things names."""
+_PLAIN = re.compile(r"[a-z]{1,14}|[A-Z]\w{0,4}|\w{1,3}")
+"""A name that is a word as well: only where it stands as a name is it one."""
+_STARTS = (
+    r"(?:npm|pnpm|yarn|bun)(?:\s+-\S+(?:[ =]\S+)?)*(?:\s+run)?\s+"
+    r"|(?:\$\(MAKE\)|make|just|task)(?:\s+-\S+|\s+\w+=\S+)*\s+"
+)
+_SERVICES = r"(?:docker[ -]compose)(?:\s+-\S+(?:[ =]\S+)?)*\s+(?:exec|run|logs|up|restart|stop|build)(?:\s+-\S+)*\s+"
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")
+_CODE = re.compile(r"\.(py|pyw|[cm]?[jt]sx?|go|rs|rb|java|kt|php|cs|sh|bash|ex|exs)$")
+_MOST_LOST = 400
+
+
+def check(context: Context) -> Iterable[Finding]:
+    lost = _lost(context)
+    if len(lost) > _MOST_LOST:
+        return
+    for name, uses in context.mentions.of(lost).items():
+        if _VARIABLE.fullmatch(name):
+            continue
+        path, kind = lost[name]
+        kinds = [_kind(use) for use in uses]
+        if kind in kinds or (kind != "script" and any(kinds)):
+            continue
+        free = [use for use, each in zip(uses, kinds, strict=True) if not each and _is_use(use)]
+        staged = re.search(r"[Dd]ockerfile|Containerfile", path) is not None
+        meant = [use for use in free if not staged or _STAGED.search(f"{use.path} {use.text}")]
+        yield from _of_name(context, name, path, meant)
+    yield from _variables(context)
+
+
+def _of_name(context: Context, name: str, source: str, uses: list[Mention]) -> Iterator[Finding]:
+    by_file: dict[str, list[Mention]] = {}
+    for use in uses:
+        if context.changes.is_old(use.path, name):
+            by_file.setdefault(use.path, []).append(use)
+    now = context.changes.gone.get(source) or source
+    text = context.repository.glimpse(now)
+    near = get_close_matches(name, sorted(_defined(text)), n=1, cutoff=0.5)
+    for file, here in by_file.items():
+        severity, blocks = consequence(here[0].site)
+        yield RULE.found(
+            f"`{name}` is used here, and since {context.changes.since} `{now}` has nothing of that name",
+            *(Involved(Place(file, use.line, use.column), "call") for use in here),
+            Involved(Place(now), "declaration"),
+            anchor=f"{name} of {now}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
+            blocks=blocks,
+        )
+
+
+def _lost(context: Context) -> dict[str, tuple[str, str]]:
+    """Name that a file gave something, and that no changed file gives anything now -> that file, and what has it."""
+    found: dict[str, tuple[str, str]] = {}
+    given: set[tuple[str, str]] = set()
+    for path, (before, now) in context.changes.changed.items():
+        if _FILE.search(path) and standing(path) is not Standing.TEST:
+            names = _defined(now)
+            given |= names.items()
+            found |= {name: (path, kind) for name, kind in _defined(before).items() if name not in names}
+    for path in context.repository.entries:
+        if path not in context.changes.past.paths and _FILE.search(path):
+            given |= _defined(context.repository.glimpse(path)).items()
+    named = {name for name, _ in given}
+    return {
+        name: (path, kind)
+        for name, (path, kind) in found.items()
+        if len(name) > 1 and (name, kind) not in given and (kind == "script" or name not in named)
+    }
+
+
+def _defined(text: str) -> dict[str, str]:
+    """Name that a text gives something -> what kind of thing."""
+    return {match[kind]: kind for match in _DEFINES.finditer(text) if (kind := match.lastgroup)}
+
+
+def _kind(use: Mention) -> str:
+    """What kind of thing a use gives the name; empty where it is used only."""
+    at = use.column - 1
+    for match in _DEFINES.finditer(use.text):
+        if (kind := match.lastgroup) and match.start(kind) <= at < match.end(kind):
+            return kind
+    return ""
+
+
+def _is_use(use: Mention) -> bool:
+    """Whether a name means the thing that was called so."""
+    name = re.escape(use.name)
+    before, after = use.text[: use.column - 1], use.after
+    if re.search(r"https?://[\w.-]*$", before) and re.match(r"[:/\"'\s]|$", after):
+        return True
+    if re.match(r":\d{2,5}\b", after) and re.search(r"(?:^|[@\"'\s=,/])$", before):
+        return True
+    if re.search(rf"(?:{_STARTS}|{_SERVICES}){name}$", before + use.name):
+        return True
+    return _PLAIN.fullmatch(use.name) is None and re.search(r"[-_.:]", use.name) is not None
+
+
+def _variables(context: Context) -> Iterator[Finding]:
+    """Variables that files still give under a name that the code no longer reads, and not under its new one."""
+    gone: dict[str, tuple[str, set[str]]] = {}
+    for path, (before, now) in context.changes.changed.items():
+        if _CODE.search(path) and standing(path) is Standing.PRODUCT:
+            then, there = set(_VARIABLE.findall(before)), set(_VARIABLE.findall(now))
+            new = there - then
+            if new:
+                gone |= dict.fromkeys(then - there, (path, new))
+    for name, uses in context.mentions.of(list(gone)).items():
+        path, new = gone[name]
+        near = get_close_matches(name, sorted(new), n=1, cutoff=0.5)
+        if not near or any(_CODE.search(use.path) and standing(use.path) is Standing.PRODUCT for use in uses):
+            continue
+        for use in uses:
+            text = context.mentions.texts[use.path]
+            if use.page or near[0] in text or not _gives(use) or not context.changes.is_old(use.path, name):
+                continue
+            severity, blocks = consequence(use.site)
+            yield RULE.found(
+                f"`{name}` is given here, and since {context.changes.since} `{path}` reads `{near[0]}`",
+                Involved(Place(use.path, use.line, use.column), "call"),
+                Involved(Place(context.changes.gone.get(path) or path), "read"),
+                anchor=f"{name} of {path}",
+                severity=severity.at_most(Severity.HIGH),
+                confidence=Confidence.LIKELY,
+                fix=f"name it `{near[0]}`",
+                blocks=blocks,
+            )
+
+
+def _gives(use: Mention) -> bool:
+    before = use.text[: use.column - 1]
+    return (
+        re.match(r"[\"']?\s*[:=]", use.after) is not None
+        and re.search(r"^\s*(?:-\s+|export\s+|ENV\s+|-e\s+)?[\"']?$", before) is not None
+    )
+
+
+BAD = [
+    tree("""
+        === proxy.conf
+        upstream http://catalogue/api
+        === deploy/services.toml
+        [services.catalog]
+        hostname = "catalog"
+        === deploy/services.toml (before)
+        [services.catalog]
+        hostname = "catalogue"
+    """),
+    tree("""
+        === proxy.toml
+        upstream = "db:5432"
+        === deploy/services.toml
+        hostname = "database"
+        === deploy/services.toml (before)
+        hostname = "db"
+    """),
+    tree("""
+        === jobs.conf
+        job shop-restock now
+        === setup.cfg.toml
+        scripts = ["shop-refill = shop.jobs:main"]
+        === setup.cfg.toml (before)
+        scripts = ["shop-restock = shop.jobs:main"]
+    """),
+    tree("""
+        === deploy.toml
+        SHOP_QUEUE_ADDRESS = "amqp://queue"
+        === shop.ex
+        System.get_env("SHOP_QUEUE_URL")
+        === shop.ex (before)
+        System.get_env("SHOP_QUEUE_ADDRESS")
+    """),
+]
+GOOD = [
+    tree("""
+        === proxy.conf
+        # http://catalogue/api
+        upstream http://catalog/api
+        catalogue of songs
+        === deploy/services.toml
+        hostname = "catalog"
+        === deploy/services.toml (before)
+        hostname = "catalogue"
+    """),
+    tree("""
+        === proxy.conf
+        upstream http://catalogue/api
+        === other/services.toml
+        hostname = "catalogue"
+        === deploy/services.toml
+        hostname = "catalog"
+        === deploy/services.toml (before)
+        hostname = "catalogue"
+    """),
+    tree("""
+        === deploy.toml
+        SHOP_QUEUE_ADDRESS = "amqp://queue"
+        === other.ex
+        System.get_env("SHOP_QUEUE_ADDRESS")
+        === shop.ex
+        System.get_env("SHOP_QUEUE_URL")
+        === shop.ex (before)
+        System.get_env("SHOP_QUEUE_ADDRESS")
+    """),
+]
