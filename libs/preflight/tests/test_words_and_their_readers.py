@@ -234,7 +234,55 @@ DISCOVERED = """
         === run.sh
         shop sell --cost 3
 """
+JOB = """
+        === jobs/train.yaml
+        name: train
+        resources:
+          accelerators: A100:8
+        setup: |
+          set -e
+          pip install -e .
+        run: |
+          set -e
+          ./scripts/jobs/tune.sh -m small %s 8
+          ./scripts/jobs/elsewhere.sh
+        === scripts/jobs/tune.sh
+        #!/bin/bash
+        while getopts "m:s:" opt; do
+          case $opt in
+            m) MODE=$OPTARG ;;
+            s) SIZE=$OPTARG ;;
+            *) exit 1 ;;
+          esac
+        done
+"""
+MORE = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:app"
+        === shop/__init__.py
+        === shop/settings.py
+        MORE = {"allow_extra_args": True, "ignore_unknown_options": True}
+        === shop/cli.py
+        import typer
+        from shop.settings import MORE
+        app = typer.Typer()
+
+
+        @app.command(context_settings=MORE)
+        def hand(): ...
+
+
+        @app.command()
+        def sell(price: int = 3): ...
+        === run.sh
+        shop %s --cost 3
+"""
 PAIRS = {
+    "a command that takes more by settings from elsewhere": (MORE % "hand", MORE % "sell"),
+    "a job that somebody else's program runs": (JOB % "-s", JOB % "-z"),
     "an option that its page says how to add": (ADDING % "slow", ADDING % "quick"),
     "commands that are found while the program runs": (DISCOVERED % "parse_known_args", DISCOVERED % "parse_args"),
     "a page that shows how it is done, beside one of an example": (

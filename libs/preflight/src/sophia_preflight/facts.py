@@ -14,6 +14,7 @@ from sophia_preflight.calls import (
     beside,
     docker,
     documents,
+    jobs,
     make,
     projects,
     saying,
@@ -207,6 +208,8 @@ def _plain_yaml(path: str, text: str) -> Facts:
             starting.tool_servers(path, root, CWD, trace)
         if not trace.calls and saying.LOOKS.search(text):
             saying.commands(path, root, text.split("\n"), trace)
+        if not trace.calls and root.is_map:
+            jobs.commands(path, root, text.split("\n"), trace)
     return Facts("yaml", trace, DataFacts(documents))
 
 

@@ -76,7 +76,8 @@ def misfits(context: Context) -> Iterator[Misfit]:
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
         if interface is not None:
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
-        if not wrong and (interface is None or interface.is_open):
+        more = interface is not None and interface.parser.takes_anything(arguments)
+        if not wrong and not more and (interface is None or interface.is_open):
             known = _django(context, call) or (spoken.vocabulary(path) if context.python(path) is not None else None)
             if re.search(r"\.[cm]?[jt]s$", path):
                 known = built.node.vocabulary(path)

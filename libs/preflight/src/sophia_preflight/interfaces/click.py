@@ -229,6 +229,12 @@ class Click:
             made.open_options = made.open_operands = True
         if "allow_extra_args" in ast.unparse(call):
             made.open_operands = True
+        settings = keyword_of(call, "context_settings")
+        said = ast.unparse(self.constants.values.get(name_of(settings), settings)) if settings is not None else ""
+        if re.search(r"ignore_unknown_options|allow_extra_args", said) or (
+            said and "{" not in said and "dict" not in said
+        ):
+            made.open_options = made.open_operands = made.takes_more = True
 
     def option(self, made: Parser, call: ast.Call) -> None:
         texts = [literal(each) for each in call.args]

@@ -94,6 +94,18 @@ class Parser:
     accounted: frozenset[str] | None = None
     """Where some options come from elsewhere: names of all that are handed to the program's function."""
 
+    takes_more: bool = False
+    """Its settings say that it takes what it does not know."""
+
+    def takes_anything(self, words: Sequence[Word]) -> bool:
+        """Whether the command that words name, or one on the way to it, takes what it does not know."""
+        here = self
+        for word in words:
+            if here.takes_more:
+                return True
+            here = here.commands.get(word.value, here)
+        return here.takes_more
+
     def names(self) -> list[str]:
         return [name for option in self.options for name in option.names]
 

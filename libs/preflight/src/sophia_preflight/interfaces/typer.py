@@ -117,6 +117,7 @@ class Typer:
         made = self.parser(function) if function is not None else Parser(open_options=True, open_operands=True)
         if self.is_open(call):
             made.open_options = made.open_operands = True
+            made.takes_more = keyword_of(call, "context_settings") is not None if call is not None else False
         if kind == "callback":
             if owner in self.apps:
                 self.callbacks.add(owner)
