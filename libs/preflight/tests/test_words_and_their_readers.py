@@ -244,7 +244,7 @@ JOB = """
           pip install -e .
         run: |
           set -e
-          ./scripts/jobs/tune.sh -m small %s 8
+          mpiexec --np 4 -ppn 2 -d 8 --cpu-bind core ./scripts/jobs/tune.sh -m small %s 8
           ./scripts/jobs/elsewhere.sh
         === scripts/jobs/tune.sh
         #!/bin/bash

@@ -91,7 +91,7 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "strace": [_wrapper("-e -o -p -s -u -E -P -a -b -I -O -S -X")],
     "valgrind": [_wrapper()],
     "mpirun": [_wrapper("-n -np -c --host -host -H --hostfile -x --map-by --bind-to --mca --oversubscribe-to")],
-    "mpiexec": [_wrapper("-n -np -host -hosts -f --hostfile")],
+    "mpiexec": [_wrapper("-n -np --np -ppn --ppn -d --depth --cpu-bind -host -hosts -f --hostfile")],
     "srun": [_wrapper("-n -N -c -p -t -J -w --ntasks --nodes --partition --time --job-name")],
     "torchrun": [_wrapper(_TORCHRUN)],
     "accelerate": [_wrapper(_TORCHRUN, verb=("launch",))],
