@@ -280,7 +280,17 @@ MORE = """
         === run.sh
         shop %s --cost 3
 """
+SERVED = """
+        === backends.yaml
+        - backend: speech
+          versions:
+            latest:
+              %s: registry.example.com/speech:1.4
+          default_run_command: python -m uvicorn api.serve:app --host 0.0.0.0 --port 80
+        === api/__init__.py
+"""
 PAIRS = {
+    "a command in an image that stands beside it": (SERVED % "image_name", SERVED % "homepage"),
     "a command that takes more by settings from elsewhere": (MORE % "hand", MORE % "sell"),
     "a job that somebody else's program runs": (JOB % "-s", JOB % "-z"),
     "an option that its page says how to add": (ADDING % "slow", ADDING % "quick"),

@@ -32,6 +32,7 @@ _TOLD = re.compile(r"\s(--?\w|[\w.-]*[/.]\w)")
 _MOVES = re.compile(r"\s*(cd|pushd|git|wget|curl|tar|unzip)\b")
 """What makes the place of the commands after it another one."""
 _FILLED = re.compile(r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\{[^}]*\}|<[\w -]+>|(?<![\w$])\{\w+\}")
+_IMAGE = re.compile(r"(\w+[_-])?image([_-](name|uri))?", re.IGNORECASE)
 _MANIFEST = ("apiVersion", "kind", "openapi", "swagger", "$schema", "services", "jobs", "tasks", "stages", "mcpServers")
 """Keys of files whose commands others read, or whose commands are run elsewhere."""
 
@@ -55,12 +56,21 @@ def commands(path: str, root: Node, lines: list[str], found: Trace) -> None:
             follow(snippet, site, found)
 
 
+def _is_in_image(node: Node, depth: int = 0) -> bool:
+    """Whether something is run in an image that stands beside its commands, which has files of its own."""
+    named = any(_IMAGE.fullmatch(key) and value.is_scalar and "/" in value.text for key, value in node.items())
+    return named or (depth < 2 and any(_is_in_image(each, depth + 1) for _, each in node.items() if each.is_map))
+
+
 def _under(node: Node, owner: str, depth: int = 0) -> Iterator[tuple[str, Node]]:
     """The commands below a node, each with the name of what it belongs to."""
     if depth > 20:
         return
     name = (node["name"] or node["id"]).text if node.is_map else ""
+    inside = _is_in_image(node)
     for key, value in node.items():
+        if _KEY.fullmatch(key) and inside:
+            continue
         if _KEY.fullmatch(key) and not value.is_map:
             together = key.endswith("s") and value.is_list
             if not together:
