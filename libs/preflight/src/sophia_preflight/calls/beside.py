@@ -134,6 +134,8 @@ class _Reader:
                 return call is not None and self.is_read(call, seen, at_once=at_once)
             case ast.Call(func=function) if function is not node:
                 return self.is_read_by(above, function, seen, at_once=at_once)
+            case ast.List(elts=[first, *_]) if first is not node and self.is_interpreter(first):
+                return True
             case ast.List() | ast.Tuple() | ast.keyword():
                 call = self.call_above(above)
                 return call is not None and self.is_read_by(call, call.func, seen, at_once=at_once)
@@ -157,6 +159,12 @@ class _Reader:
             return not at_once and self.is_demanded(call)
         last = name.rpartition(".")[2] or (function.attr if isinstance(function, ast.Attribute) else "")
         return not at_once and bool(last) and not _ASKS.search(last) and last not in self.asking
+
+    def is_interpreter(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name) and re.search(r"python|interpreter|executable", node.id):
+            return True
+        value = self.values.value(node, self.values.globals)
+        return isinstance(value, Word) and re.fullmatch(r"python\d?|bash|sh|node", value.value) is not None
 
     def call_above(self, node: ast.AST) -> ast.Call | None:
         above = self.above.get(id(node))

@@ -134,7 +134,8 @@ class Finder:
         return not _CONVENTIONAL.fullmatch(name) and any(near)
 
     def _tested(self, value: str, site: Site) -> bool:
-        return any(value == each or value.startswith(each.rstrip("/") + "/") for each in site.guard.tested)
+        tested = (each for each in site.guard.tested if each not in (CWD, ROOT))  # an empty word, or where one is
+        return any(value == each or value.startswith(each.rstrip("/") + "/") for each in tested)
 
     def candidate(self, value: str, site: Site, *, directory: bool = False, written: bool = False) -> Location:
         """A path value in the repository, wherever its beginning may be."""

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.commands import PYTHON, SHELLS, interpret
+from sophia_preflight.calls.demanding import DEMANDED, demanded, otherwise, tested
 from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.expanding import braces, holds, line, printed, stripped
 from sophia_preflight.calls.marking import fatal_marks, is_idle, kept_status, marks, statuses, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State, asks_for_program, merged
-from sophia_preflight.calls.words import DECLARING, ENDING, FILE_TESTS, INTERPRETER, READING, SILENT, TEMPLATED, WRITTEN
+from sophia_preflight.calls.words import DECLARING, ENDING, INTERPRETER, READING, SILENT, TEMPLATED, WRITTEN
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.script import (
     Assignment,
@@ -177,6 +178,7 @@ class _Follower:
             else:
                 self.state.tested = after.tested
             return
+        self.demands(otherwise(command.left, command.right, self.single, self.functions))
         ends = self.ends(command.right) or kept_status(command.right) in self.statuses
         kept = self.guard
         self.guard = kept if ends else kept.tolerant()
@@ -189,6 +191,10 @@ class _Follower:
         self.state = after
         if ends:
             self.state.tested = (*after.tested, *holding)
+
+    def demands(self, words: Iterable[Word]) -> None:
+        for word in words:
+            self.here().call(Needed(word, DEMANDED, mentioned=True), [word])
 
     def has_ended(self) -> bool:
         return self.state.ended
@@ -225,6 +231,7 @@ class _Follower:
                 continue
             holding, failing = self.tests(condition)
             self.asked(condition, body, command.otherwise)
+            self.demands(demanded(condition, body, self.single, self.functions))
             self.state.ended = False
             rest = self.state.copy()
             self.state = rest.copy()
@@ -291,28 +298,7 @@ class _Follower:
 
     def tests(self, condition: Sequence[Command]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Paths that are there when the condition holds, and paths that are there when it fails."""
-        holding: list[str] = []
-        failing: list[str] = []
-        for each in condition:
-            self._tests(each, holding, failing)
-        return tuple(holding), tuple(failing)
-
-    def _tests(self, command: Command, holding: list[str], failing: list[str]) -> None:
-        match command:
-            case Pipeline(commands=[only], negated=True):
-                self._tests(only, failing, holding)
-            case Logic(left=left, right=right):
-                self._tests(left, holding, failing)
-                self._tests(right, holding, failing)
-            case Simple(words=[first, *rest]) if first.bare in ("[", "[[", "test"):
-                words = [self.single(word) for word in rest]
-                for index, word in enumerate(words[:-1]):
-                    if word.value in FILE_TESTS:
-                        path = joined(self.state.directory, words[index + 1].value)
-                        negated = index > 0 and words[index - 1].value == "!"
-                        (failing if negated else holding).append(path)
-            case Simple(words=[first, second, *_]) if first.bare in ("ls", "stat"):
-                holding.append(joined(self.state.directory, self.single(second).value))
+        return tested(condition, self.single, self.state.directory)
 
     def loop(self, command: Loop) -> None:
         self.commands(command.condition)

@@ -192,6 +192,31 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 BAD = [
     tree("""
+        === scripts/pack.sh
+        #!/bin/bash
+        cd "$(dirname "$0")/.."
+        REQUIRED=(
+          "scripts/import_images.sh"
+          "scripts/restore_models.sh"
+        )
+        for item in "${REQUIRED[@]}"; do
+          if [ ! -f "$item" ]; then
+            echo "Missing: $item" >&2
+            exit 1
+          fi
+        done
+        === scripts/import_images.sh
+        === scripts/restore_all_models.sh
+    """),
+    tree("""
+        === tools/bench.sh
+        die() { echo "$1" >&2; exit 2; }
+        cd "$(dirname "$0")"
+        [ -f measure_server.py ] || die "no measure_server.py"
+        python measure_server.py
+        === tools/measure_servers.py
+    """),
+    tree("""
         === config/suites.json
         {"suites": [
           {"name": "modes", "command": ["pytest", "tests/unit/test_run_mode_fixtures.py", "-q"]},
@@ -515,6 +540,25 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === tools/bench.sh
+        cd "$(dirname "$0")"
+        if [ ! -f setting.yaml ]; then
+          echo "Please copy settings.yaml to setting.yaml"
+          exit 1
+        fi
+        if [ ! -f measures.py ]; then
+          exit 0
+        fi
+        if [ ! -f "$1/measures.py" ]; then
+          exit 1
+        fi
+        if [ -f measured.py ]; then
+          exit 1
+        fi
+        === tools/settings.yaml
+        === tools/measure.py
+    """),
     tree("""
         === config/suites.yaml
         suites:

@@ -55,7 +55,9 @@ def _said(context: Context, seen: set[tuple[str, str]]) -> Iterator[Finding]:
             location = context.finder.module(name, Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN), ())
             if location.missing:
                 at = said.start("name")
-                severity, blocks = consequence(Site(path, Caller.TASK, owner=name))
+                caller = Caller.KUBERNETES if "/templates/" in path else Caller.TASK
+                severity, blocks = consequence(Site(path, caller, owner=name))
+                severity = severity.at_most(Severity.HIGH)
                 yield RULE.found(
                     f"the module `{name}` is started here and does not exist in {location.where}",
                     Place(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)),
