@@ -289,7 +289,20 @@ SERVED = """
           default_run_command: python -m uvicorn api.serve:app --host 0.0.0.0 --port 80
         === api/__init__.py
 """
+ASSERTED = """
+        === suites/smoke.yaml
+        name: smoke
+        assertions:
+          - type: code
+            command: "%s"
+        === other.py
+"""
 PAIRS = {
+    "a text that looks into what a program makes": (
+        ASSERTED % r"""python -c \"import ast; ast.parse(open('made.py').read())\"""",
+        ASSERTED % "python made.py --fast",
+    ),
+    "a page of what is to be": (SHOWN % "docs/source/design/more.md", SHOWN % "docs/source/designing/more.md"),
     "a command in an image that stands beside it": (SERVED % "image_name", SERVED % "homepage"),
     "a command that takes more by settings from elsewhere": (MORE % "hand", MORE % "sell"),
     "a job that somebody else's program runs": (JOB % "-s", JOB % "-z"),

@@ -43,7 +43,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.ARCHIVED,
         re.compile(
-            r"(^|/)(versioned_docs/version-[^/]*|docs?/([\w-]+/){0,2}(designs?|proposals?|rfcs?|adrs?|enhancements)|[^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*|([\w.]+[_-])?disabled)/",
+            r"(^|/)(versioned_docs/version-[^/]*|[^/]*(archived?|deprecated|obsolete|backups?|\bold|unused|attic)[^/]*|([\w.]+[_-])?disabled)/",
             re.IGNORECASE,
         ),
     ),
@@ -68,6 +68,8 @@ _PAGES = re.compile(
 )
 """Folders of pages, and of those that show how it is done: what lies there is read and typed, though it is no part of
 the product."""
+_DRAFTS = re.compile(r"(^|/)docs?/([\w-]+/){0,2}(designs?|proposals?|rfcs?|adrs?|enhancements)/")
+"""Pages of what is to be, or was thought of."""
 _TOLD = re.compile(
     r"(?<![^/])(tests?|e2e|integration)/(?=(README|CONTRIBUTING)\.\w+$)"
     r"|(?<![^/])(examples?|samples?|demos?|tutorials?|playground)/(?=([^/]+/){0,4}(README|CONTRIBUTING)\.\w+$)"
@@ -157,6 +159,8 @@ def consequence(site: Site) -> tuple[Severity, str]:
         path = _SHOWN.sub("", path)
     if site.caller is Caller.KUBERNETES:
         path = path.replace("/templates/", "/")  # of a chart
+    if site.caller is Caller.DOCUMENT and _DRAFTS.search(site.path):
+        severity = severity.at_most(Severity.LOW)
     return limited(severity, path), blocks
 
 

@@ -274,7 +274,7 @@ def _is_explained(context: Context, each: Misfit) -> bool:
     subject = each.mismatch.subject
     if each.call.site.caller is not Caller.DOCUMENT:
         return False
-    defined = "" if subject.startswith("-") else r"(add_parser|command|name|group|task)\w*\s*[(=:]\s*"
+    defined = "" if subject.startswith("-") else r"((add_parser|command|name|group|task)\w*\s*[(=:]|\breturn\b)\s*"
     shown_there = rf"""{defined}["']{re.escape(subject)}["']"""
     return subject in _SENTENCE or re.search(shown_there, context.repository.text(each.call.site.path)) is not None
 

@@ -29,6 +29,8 @@ _PROGRAM = re.compile(
 """Programs that run or read files of a repository, and scripts of its own."""
 _TOLD = re.compile(r"\s(--?\w|[\w.-]*[/.]\w)")
 """An option or a path: what a command has and a sentence has not."""
+_LOOKS_INTO = re.compile(r"python\d?(\.\d+)?\s+-c\b")
+"""A program in a text: what it reads is where the one that nobody knows has put it."""
 _MOVES = re.compile(r"\s*(cd|pushd|git|wget|curl|tar|unzip)\b")
 """What makes the place of the commands after it another one."""
 _FILLED = re.compile(r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\{[^}]*\}|<[\w -]+>|(?<![\w$])\{\w+\}")
@@ -43,6 +45,8 @@ def commands(path: str, root: Node, lines: list[str], found: Trace) -> None:
         return
     for owner, node in _under(root, ""):
         site = Site(path, Caller.TASK, CWD, owner=owner or posixpath.basename(path))
+        if isinstance(node.value, str) and _LOOKS_INTO.match(node.text):
+            continue
         if node.is_list:
             words = [Word(_FILLED.sub(UNKNOWN, each.text), each.line, each.column) for each in node.elements()]
             if words and all(each.is_scalar for each in node.elements()) and _PROGRAM.fullmatch(words[0].value):
