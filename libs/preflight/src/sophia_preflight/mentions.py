@@ -156,7 +156,7 @@ class _File:
             index = bisect_right(self.starts, at) - 1
             line, column, whole = self.lines[index], at - self.starts[index], pattern.match(self.text, at)
             at = self.text.find(name, at + 1)
-            if whole and (self.told is None or index + 1 in self.told) and _acts(self.path, line, column):
+            if whole and (self.told is None or index + 1 in self.told) and acts(self.path, line, column):
                 first, last = _command(self.lines, index)
                 command = tuple(self.lines[first : last + 1])
                 yield Mention(self.path, index + 1, column + 1, name, command, index - first, self.told is not None)
@@ -173,7 +173,7 @@ def _commands_of(path: str, text: str) -> set[int]:
     return found
 
 
-def _acts(path: str, line: str, column: int) -> bool:
+def acts(path: str, line: str, column: int) -> bool:
     """Whether what a line says at a column is done, not told."""
     if len(line) > 2000 or _REMARK.match(line) or _PROSE.match(line) or _SAYS.match(line):
         return False
