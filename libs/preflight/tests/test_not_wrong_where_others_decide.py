@@ -89,6 +89,61 @@ _CONFIGURED = """
         all:
         \ttrue
         """
+_VERBS = """
+        === Makefile
+        all:
+        \tpython -m shop
+        === shop/__init__.py
+        === shop/__main__.py
+        import sys
+        from shop.config import parse
+        if __name__ == "__main__":
+            parse(sys.argv[1:])
+        === shop/config.py
+        import argparse
+
+
+        def parse(argv):
+            argv = list(argv)
+            %s
+            parser = argparse.ArgumentParser()
+            parser.add_argument("verb")
+            parser.parse_args(argv)
+        """
+_CLONE = """
+        === install.py
+        import os
+        from settings_of_hosts import settings
+        os.system('%s)
+        os.system('cd charts/till && helm dependency build')
+        === charts/shop/Chart.yaml
+        """
+_FETCH = """
+        === install.py
+        import os
+        from settings_of_hosts import settings
+        os.system('%s)
+        os.system('chmod 700 get_tool.sh && ./get_tool.sh')
+        """
+_ACTION = """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          one:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: %s.github/actions/begin
+                with: {%s: fast}
+        === .github/actions/begin/action.yml
+        name: begin
+        inputs:
+          how: {required: true}
+        runs:
+          using: composite
+          steps:
+            - run: echo "${{ inputs.how }}"
+              shell: bash
+        """
 PAIRS = {
     "names that a function puts into its module": (
         """
@@ -268,6 +323,66 @@ PAIRS = {
         all:
         \ttrue
         """,
+    ),
+    "words that are changed before a parser sees them": (
+        _VERBS % 'argv += ["--", "build"]',
+        _VERBS % "print(argv)",
+    ),
+    "a file that is removed": (
+        """
+        === package.json
+        {"scripts": {"clean": "rimraf lib shop/_version.py"}}
+        === shop/prices.py
+        === shop/names.py
+        === shop/shelves.py
+        """,
+        """
+        === package.json
+        {"scripts": {"weigh": "weigher lib shop/_version.py"}}
+        === shop/prices.py
+        === shop/names.py
+        === shop/shelves.py
+        """,
+    ),
+    "a clone of nobody knows which repository": (
+        _CLONE % "git clone ' + settings['where']",
+        _CLONE % "git clone https://example.org/other.git'",
+    ),
+    "a name that is put together with what it is fetched from": (
+        _FETCH % "curl -o get_tool.sh' + settings['where']",
+        _FETCH % "curl -o other.sh' + settings['where']",
+    ),
+    "a pattern that a variable holds": (
+        """
+        === sync.sh
+        SOURCE='ui/*.css'
+        cp $SOURCE /srv/shop/
+        === ui/shop.css
+        """,
+        """
+        === sync.sh
+        SOURCE='ui/till.css'
+        cp $SOURCE /srv/shop/
+        === ui/shop.css
+        """,
+    ),
+    "a key that everybody who uses a program has": (
+        """
+        === shop/settings.py
+        AMPLITUDE_API_KEY = "c97dd2acbf306ab7bf54aca0aeb7ffa1"
+        """,
+        """
+        === shop/settings.py
+        PAYMENT_API_KEY = "c97dd2acbf306ab7bf54aca0aeb7ffa1"
+        """,
+    ),
+    "an action of the commit that runs": (
+        _ACTION % ("$/", "how"),
+        _ACTION % ("$/other/", "how"),
+    ),
+    "an input of an action of the commit that runs": (
+        _ACTION % ("$/", "how"),
+        _ACTION % ("$/", "hwo"),
     ),
 }
 """What is no defect, and the defect that it could be taken for."""

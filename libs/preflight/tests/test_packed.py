@@ -28,6 +28,16 @@ _HATCH = """=== pyproject.toml
         [tool.hatch.build.targets.sdist]
         %s
         """
+_CONFIGURED = """
+        === README.md
+        ```bash
+        ./autogen.sh
+        ```
+        === configure.ac
+        === configure
+        === aclocal.m4
+        === Makefile.in
+        """
 PAIRS = {
     "a directory that a source distribution does not have": (_CALLS + _INFO, _CALLS),
     "one file of many that it has": (
@@ -45,6 +55,10 @@ PAIRS = {
     "what is not among all that is taken in": (
         _CALLS + _HATCH % 'include = ["/shop", "/docs", "/Makefile"]',
         _CALLS + _HATCH % 'include = ["/shop", "/docs"]',
+    ),
+    "what makes the script that is packed": (
+        _CONFIGURED,
+        _CONFIGURED.replace("=== aclocal.m4\n", ""),
     ),
     "what git does not export": (
         _CALLS + "=== .gitattributes\n        tools export-ignore\n        /tests export-ignore\n",

@@ -44,6 +44,8 @@ _ALWAYS = re.compile(
 """What an archive has at its top without being told."""
 _BY_GIT = re.compile(r"\b(hatchling|setuptools[-_]scm|setuptools[-_]git\w*|pbr|pdm-backend)\b")
 """Builders of archives that ask git, or its ignore files, what there is."""
+_BOOTSTRAP = re.compile(r"(autogen|bootstrap|buildconf)(\.sh)?|\.[^/]+")
+"""What makes `configure`, which an archive that has it does not bring, as it is without hidden files."""
 _ENOUGH = 2
 """Things left out, of which a checkout would have one."""
 
@@ -61,6 +63,8 @@ class Packed:
         if any(each.covers(path) for _, each in self._excluded):
             return True
         if self._included is not None and not self._included.covers(path):
+            return True
+        if self._is_configured and _BOOTSTRAP.fullmatch(path):
             return True
         return self._is_distribution and not self._takes_all and not self._is_one_of_many(path)
 
@@ -84,8 +88,15 @@ class Packed:
         return "PKG-INFO" in self.repository.entries and self.repository.text("PKG-INFO").startswith("Metadata-Version")
 
     @cached_property
+    def _is_configured(self) -> bool:
+        """Whether it has at its top what `make dist` packs and nobody writes."""
+        return all(
+            each in self.repository.entries for each in ("configure.ac", "configure", "aclocal.m4", "Makefile.in")
+        )
+
+    @cached_property
     def _is_archive(self) -> bool:
-        if self._is_distribution:
+        if self._is_distribution or self._is_configured:
             return True
         if self._included is not None:
             rest = (each for each in self.repository.entries if not self._included.covers(each))

@@ -6,7 +6,6 @@ once more for each set of plain values that it is given, and what then is known 
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from sophia_preflight.calls.model import Call
 from sophia_preflight.calls.workflow import trace_of
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.readers.workflow import Workflow, local_action
+from sophia_preflight.readers.workflow import Workflow, local_action, own
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -43,8 +42,8 @@ def _given(workflows: dict[str, Workflow]) -> Iterator[tuple[str, tuple[tuple[st
         for job in workflow.jobs:
             used = [(job.called, job.node["with"]), *((step.uses, step.with_) for step in job.steps)]
             for name, inputs in used:
-                if name.text.startswith("./") and (values := _plain(inputs)):
-                    callee = workflows.get(posixpath.normpath(name.text)) or local_action(workflows, name.text)
+                if (path := own(name.text)) and (values := _plain(inputs)):
+                    callee = workflows.get(path) or local_action(workflows, name.text)
                     if callee is not None:
                         yield callee.path, values
 

@@ -58,7 +58,7 @@ _SECRET_NAME = re.compile(
 )
 _PASSWORD_NAME = re.compile(r"pass|pwd", re.IGNORECASE)
 _OTHER_NAME = re.compile(
-    r"public|publishable|dummy|fake|mock|placeholder|encrypted|obscured|site[_.-]?key|algolia|telemetry|analytics|cache|csrf|hash|digest|next[_.-]?token|page[_.-]?token|continuation|sort|tokeniz|"
+    r"public|publishable|dummy|fake|mock|placeholder|encrypted|obscured|site[_.-]?key|algolia|telemetry|analytics|amplitude|mixpanel|posthog|segment[_.-]?write|cache|csrf|hash|digest|next[_.-]?token|page[_.-]?token|continuation|sort|tokeniz|"
     r"max[_.-]?token|pad[_.-]?token|(bos|eos|unk|sep|cls|mask|stop|special|start|end)[_.-]?token",
     re.IGNORECASE,
 )

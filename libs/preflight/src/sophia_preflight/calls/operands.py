@@ -28,7 +28,8 @@ _FILE = re.compile(
 _PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*|[\w.-]+\.(py|sh|bash|js|ts|rb|pl)")
 """Names of programs; one with an underscore is mostly a function of the script."""
 _SILENT = named(
-    "echo printf rm rmdir mkdir mktemp touch tee git hg svn find fd test [ [[ export read trap exit "
+    "echo printf rm rmdir rimraf del-cli trash shred unlink mkdir mktemp touch tee git hg svn find fd test "
+    "[ [[ export read trap exit "
     "return kill pkill curl wget tar zip unzip gzip bsdtar ssh scp rsync cd pushd popd alias unset "
     "unalias chown chmod cp mv ln install docker podman nerdctl buildah skopeo kubectl oc helm compose "
     "docker-compose gh glab aws gcloud gsutil az ls dir set local declare typeset readonly shift eval "

@@ -550,6 +550,7 @@ class _Follower:
                 case Variable():
                     held = self.variable(part)
                     assumed |= held.assumed
+                    glob |= not part.quoted and "*" in held.value
                     pieces.append(held.value)
                 case Substitution():
                     value = self.substitution(part)

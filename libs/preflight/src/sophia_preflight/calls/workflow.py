@@ -129,7 +129,7 @@ def as_if_checked_out(workflow: Workflow, job: Job) -> Trace:
 def _job(workflow: Workflow, job: Job, found: Trace, workspace: Workspace | None = None) -> None:
     workspace = workspace or (Workspace(ROOT, checked_out=True) if _is_local(workflow) else Workspace())
     owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
-    if job.called.text.startswith("./"):
+    if reader.own(job.called.text):
         _needed(workflow, job.called, "the reusable workflow", owner, found, file=True)
     for step in job.steps:
         if step.uses:
@@ -148,7 +148,7 @@ def _is_local(workflow: Workflow) -> bool:
 
 
 def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Trace, *, file: bool) -> None:
-    path = node.text.removeprefix("./")
+    path = reader.own(node.text)
     site = Site(workflow.path, Caller.WORKFLOW, ROOT, owner=owner)
     either = () if file else (f"{path}/action.yaml", f"{path}/Dockerfile")
     target = path if file else f"{path}/action.yml"
@@ -158,14 +158,14 @@ def _needed(workflow: Workflow, node: Node, purpose: str, owner: str, found: Tra
 
 def _action(workflow: Workflow, job: Job, step: Step, workspace: Workspace, owner: str, found: Trace) -> None:
     name = step.uses.text.partition("@")[0].lower()
-    workspace.actions.update(name.split("/")[1:2] if not name.startswith(("./", "actions/", "docker:")) else ())
+    workspace.actions.update(name.split("/")[1:2] if not name.startswith(("./", "$/", "actions/", "docker:")) else ())
     if file := step.with_["compose-file"] or step.with_["compose_file"]:
         _compose(workflow, job, step, file, workspace, owner, found)
     if name == "actions/checkout":
         _checkout(workflow, job, step, workspace, found)
-    elif name.startswith("./"):
-        brought = not workspace.actions.isdisjoint(name.split("/"))
-        if workspace.checked_out and workspace.base == ROOT and not workspace.opaque and not brought:
+    elif reader.own(name):
+        brought = workspace.opaque or not workspace.actions.isdisjoint(name.split("/"))
+        if name.startswith("$") or (workspace.checked_out and workspace.base == ROOT and not brought):
             _needed(workflow, step.uses, "the local action", owner, found, file=False)
     elif name == "actions/download-artifact" and (only := _only_file(workflow, step)):
         directory = workspace.directory(step.with_["path"].text or ".")
@@ -242,7 +242,8 @@ def _inputs(workflow: Workflow, step: Step, name: str, workspace: Workspace, own
     if certain is _OF_RELEASES:
         site = replace(site, directory=ROOT)  # it asks GitHub for them
     for key, node in step.with_.items():
-        if key not in certain and (not _READ.search(key) or _WRITTEN.search(key)):
+        composes = key in ("compose-file", "compose_file")  # which is told of what it starts
+        if composes or (key not in certain and (not _READ.search(key) or _WRITTEN.search(key))):
             continue
         for number, line in enumerate(node.text.splitlines(), 1):
             path = line.strip()

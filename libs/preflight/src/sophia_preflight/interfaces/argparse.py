@@ -35,6 +35,15 @@ _REFUSED = re.compile(r"(error: *)?(unrecogni[sz]ed|unknown|unexpected) (argumen
 _Thing = Parser | _Sub | _Exclusive
 
 
+def _let_go(parser: Parser) -> None:
+    """What it needs may be put among the words that it is given, and more than it is called with."""
+    parser.open_options = parser.open_operands = True
+    for option in parser.options:
+        option.required = False
+    for operand in parser.operands:
+        operand.least = 0
+
+
 class Argparse:
     def __init__(self, tree: ast.Module, nodes: Sequence[ast.AST]) -> None:
         self.tree, self.nodes = tree, nodes
@@ -346,6 +355,8 @@ class Argparse:
                 if not node.args or "argv" in ast.unparse(node.args[0]) or isinstance(node.args[0], ast.Name):
                     self.parsed.add(id(owner))
                     self.wholly.add(id(owner))
+                if node.args and self.is_changed(name_of(node.args[0])):
+                    _let_go(owner)
             case "set_defaults":
                 values = {each.value.value for each in node.keywords if isinstance(each.value, ast.Constant)}
                 told = {each.arg for each in node.keywords if literal(each.value) is True}
@@ -354,6 +365,20 @@ class Argparse:
                 self.parsed.add(id(owner))
                 self.known_only.add(id(owner))
         return None
+
+    def is_changed(self, name: str) -> bool:
+        """Whether the words that a parser is given are others than those that the program is."""
+        for node in self.nodes if name else ():
+            match node:
+                case ast.AugAssign(target=ast.Name(id=changed)):
+                    pass
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=changed), attr="insert" | "append" | "extend")):
+                    pass
+                case _:
+                    continue
+            if changed == name:
+                return True
+        return False
 
     def command(self, sub: _Sub, node: ast.Call, things: dict[str, _Thing]) -> Parser:
         made = Parser(line=node.lineno)

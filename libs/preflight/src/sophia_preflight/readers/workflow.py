@@ -275,9 +275,18 @@ def snippet(workflow: Workflow, node: Node, scope: Scope) -> Snippet:
     return made
 
 
+def own(used: str) -> str:
+    """The path of what `uses` names in the repository itself; empty where it is another's.
+
+    `./…` lies in the directory of the job, into which it has to be checked out; `$/…` is taken from the commit that
+    runs."""
+    return posixpath.normpath(used[2:]) if used.startswith(("./", "$/")) else ""
+
+
 def local_action(workflows: Mapping[str, Workflow], used: str) -> Workflow | None:
     """The repository's own action that a step's `uses: ./…` names, out of all workflows and actions by path."""
-    if not used.startswith("./"):
+    path = own(used)
+    if not path:
         return None
-    places = (posixpath.normpath(posixpath.join(used, name)) for name in ("action.yml", "action.yaml"))
+    places = (posixpath.normpath(posixpath.join(path, name)) for name in ("action.yml", "action.yaml"))
     return next((workflows[each] for each in places if each in workflows and workflows[each].action), None)

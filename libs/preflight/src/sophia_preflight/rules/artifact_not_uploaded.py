@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -12,7 +11,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.readers.workflow import EXPRESSION, Job, Step, Workflow, local_action
+from sophia_preflight.readers.workflow import EXPRESSION, Job, Step, Workflow, local_action, own
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -82,14 +81,12 @@ def _uploads(context: Context, workflow: Workflow, seen: set[str]) -> Iterator[s
     for job in workflow.jobs:
         called = job.called.text
         if called:
-            yield from _of(
-                context, context.workflows.get(posixpath.normpath(called)) if called[:2] == "./" else None, seen
-            )
+            yield from _of(context, context.workflows.get(own(called)), seen)
         for step in job.steps:
             used = step.uses.text.partition("@")[0]
             if used.lower() in _NAME:
                 yield step.with_["name"].text or _NAME[used.lower()]
-            elif used.startswith("./"):
+            elif own(used):
                 yield from _of(context, local_action(context.workflows, used), seen)
             elif (used and not _QUIET.match(used)) or ("artifact" in used and "download" not in used):
                 yield None

@@ -43,7 +43,7 @@ _OWN = ("a private key", "a password in an address", "a JSON web token", "a Stri
 _TRIED_WITH = re.compile(
     r"(^|[/._-])(localhost|local|devstack|vagrant|self-?signed|snake-?oil|integration|tests?|testing|testserver|testbed|"
     r"test[_-]?(utils?|helpers?|support|lib|kit|suite|data|keys?|certs?)|benchmarks?|e2e\w*|fuzz(ing|ers?)?|fixtures?|mocks?|dummy|fakes?|"
-    r"examples?|samples?|demos?)([/._-]|$)",
+    r"examples?|samples?|demos?|zuul\.d)([/._-]|$)",
     re.IGNORECASE,
 )
 """Paths that say that what lies there opens nothing but what is started for a test or on one's own machine."""

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from sophia_preflight.calls.model import Caller, Needed, Site
 from sophia_preflight.context import BuildContext, Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_cause
 from sophia_preflight.ignoring import DockerIgnore
 from sophia_preflight.images import in_context, matches
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -33,10 +34,17 @@ _KEPT = re.compile(r"\.(sh|bash|conf|cfg|ini|service|j2|tmpl|tpl|sql|toml|ya?ml|
 _FILE = re.compile(r"(?:\./)?[\w.-]+")
 _OUTPUT = re.compile(r"\.(css|js|map|html|wasm|so|a|jar|whl|mo)$")
 _BUILDS = re.compile(r"\b(npm|yarn|pnpm|bun)\b(?! install\s*$)|\b(npx|make|cargo|gradle|mvn|build|compile\w*)\b")
+_MANY = 3
 _RELEASER = re.compile(r"(^|/)\.?goreleaser[\w.-]*\.ya?ml$")
 
 
 def check(context: Context) -> Iterable[Finding]:
+    told = ((tuple(each.places[1:]) or each.place, each) for each in _told(context))
+    named = (((each.place.path, cause), each) for cause, each in told)
+    return by_cause(named, "nor {} others that it copies, so that it may be the context that is wrong", least=_MANY)
+
+
+def _told(context: Context) -> Iterator[Finding]:
     released = _released(context)
     for path, made in context.dockerfiles.items():
         if path in released:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sophia_preflight.built import GO
-from sophia_preflight.calls.model import Call, Needed, Program, System
+from sophia_preflight.calls.model import Call, Caller, Needed, Program, System
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.programs.files import EDITED
 from sophia_preflight.calls.programs.node import LOCK
+from sophia_preflight.calls.programs.python import PROJECT
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.grouping import by_cause
+from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import CWD, Word, shown
 
@@ -26,7 +28,7 @@ RULE = Rule(
     fix="correct the path, or add what is missing",
     family="targets",
 )
-_MANY = 3
+_MANY = 4
 _PUT = (
     "the file that is copied", "the file that is moved", "the file that is installed", "the file that is linked",
     "the file that is read",
@@ -37,7 +39,6 @@ _PROGRAMS = re.compile(
 )
 _FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
-
 _CONTENT = ("the package that yarn installs", "the package that npm installs")
 """What an image does without that nothing was put into, as it is given its files by a mount: nothing is installed."""
 _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
@@ -45,23 +46,16 @@ _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
 
 
 def check(context: Context) -> Iterable[Finding]:
-    told: dict[tuple[Place, str, str], list[Finding]] = {}
+    told: list[tuple[object, Finding]] = []
     for call in context.begun:
         if isinstance(call.target, Needed):
-            key = (call.place, call.target.purpose, call.site.owner)
-            told.setdefault(key, []).extend(_missing(context, call, call.target))
+            place = call.place if call.site.caller is not Caller.PROJECT else Place(call.site.path)
+            key = (place, call.target.purpose, call.site.owner)
+            told += [(key, each) for each in _missing(context, call, call.target)]
         elif isinstance(call.target, Program) and call.target.name.value == "go":
             yield from _package(context, call, call.target.arguments)
-    for found in told.values():
-        yield from found if len(found) <= _MANY else [_together(found)]
+    yield from by_cause(told, "nor are {} others that the command lists", least=_MANY)
     yield from _of_documentation(context)
-
-
-def _together(found: Sequence[Finding]) -> Finding:
-    """One finding for a command that lacks most of what it lists: what it lists has moved."""
-    first, others = found[0], [Involved(each.place, "also") for each in found[1:]]
-    message = f"{first.message}, nor are {len(others)} others that the command lists"
-    return replace(first, message=message, places=(*first.places, *others))
 
 
 def _package(context: Context, call: Call, words: Sequence[Word]) -> Iterator[Finding]:
@@ -98,7 +92,12 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return
     if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
         return
-    if target.purpose.startswith(LOCK) and context.path_of(replace(target.path, value="package.json"), call).missing:
+    of = "package.json" if target.purpose.startswith(LOCK) else posixpath.dirname(target.path.value)
+    if (
+        target.purpose.startswith((LOCK, PROJECT))
+        and of
+        and context.path_of(replace(target.path, value=of), call).missing
+    ):
         return
     for other in target.either:
         if not context.path_of(replace(target.path, value=other), call, directory=target.directory).missing:

@@ -10,8 +10,10 @@ from difflib import get_close_matches
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_cause
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import Lack
+from sophia_preflight.standing import limited
 
 RULE = Rule(
     id="missing-imported-name",
@@ -24,9 +26,12 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for lack in context.modules.lacks:
-        if lack.name is not None and not _is_set_from_elsewhere(context, lack.path):
-            yield _finding(context, lack, lack.name.name)
+    told = (
+        ((lack.path, lack.name.name, limited(Severity.HIGH, lack.importer)), _finding(context, lack, lack.name.name))
+        for lack in context.modules.lacks
+        if lack.name is not None and not _is_set_from_elsewhere(context, lack.path)
+    )
+    return by_cause(told, "and {} more import it")
 
 
 def _is_set_from_elsewhere(context: Context, path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
@@ -11,7 +10,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.readers.workflow import Job, Workflow
+from sophia_preflight.readers.workflow import Job, Workflow, own
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -27,7 +26,7 @@ RULE = Rule(
 def check(context: Context) -> Iterable[Finding]:
     for path, workflow in context.workflows.items():
         for job in workflow.jobs:
-            callee = context.workflows.get(posixpath.normpath(job.called.text)) if job.called.text[:2] == "./" else None
+            callee = context.workflows.get(own(job.called.text))
             if callee is None or not callee.root.is_map:
                 continue
             severity, blocks = consequence(Site(path, Caller.WORKFLOW, owner=f"{workflow.name} / {job.name}"))

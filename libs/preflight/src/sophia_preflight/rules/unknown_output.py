@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.tree import Node
-from sophia_preflight.readers.workflow import EXPRESSION, Job, Step, Workflow
+from sophia_preflight.readers.workflow import EXPRESSION, Job, Step, Workflow, own
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -208,13 +207,15 @@ def _needed(context: Context, workflow: Workflow, job: Job, match: re.Match[str]
     if workflow.action or any("${{" in each.text for each in job.needs):
         return None
     owner = match["owner"]
+    if {each.text for each in job.needs} - {each.name for each in workflow.jobs}:
+        return None  # what it needs is told to be wrong
     if owner not in {each.text for each in job.needs}:
         return f"`{job.name}` does not need a job `{owner}`", [each.text for each in job.needs], None
     other = next((each for each in workflow.jobs if each.name == owner), None)
     if other is None or match["field"] != "outputs" or not match["name"]:
         return None
     if other.called:
-        callee = context.workflows.get(posixpath.normpath(other.called.text)) if other.called.text[:2] == "./" else None
+        callee = context.workflows.get(own(other.called.text))
         if callee is None:
             return None
         outputs, place = callee.root["on"]["workflow_call"]["outputs"], Place(callee.path, callee.root.key("on").line)

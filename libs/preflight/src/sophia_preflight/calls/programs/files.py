@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sophia_preflight.calls.model import (
+    Caller,
     Needed,
     Program,
     Script,
@@ -15,7 +16,7 @@ from sophia_preflight.calls.model import (
 )
 from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.calls.running import Reader, Run
-from sophia_preflight.text import Word, is_known, named
+from sophia_preflight.text import UNKNOWN, Word, is_known, named
 
 EDITED = "the file that is written anew"
 """The purpose of a file that a command reads, and whose place what it makes of it takes."""
@@ -144,6 +145,8 @@ def _download(words: Sequence[Word], run: Run) -> None:
     wget = posixpath.basename(words[0].value) == "wget"
     for word in parted.all("-o", "--output", "-O") if wget else parted.all("-o", "--output"):
         run.produces(word)
+        if "." in (name := word.value.partition(UNKNOWN)[0]) and name != word.value:
+            run.produces(replace(word, value=name))  # what is put together may be several words
     for word in [*parted.operands, *(parted.all("-O") if not wget else [])]:
         name = posixpath.basename(word.value.partition("?")[0])
         if name and (wget or parted.has("-O", "--remote-name") or parted.all("-O")):
@@ -156,6 +159,8 @@ def _git(words: Sequence[Word], run: Run) -> None:
     if operands and operands[0].value == "clone" and len(operands) > 1:
         name = posixpath.basename(operands[1].value).removesuffix(".git")
         run.produces(operands[2] if len(operands) > 2 else replace(operands[1], value=name), tree=True)
+        if len(operands) == 2 and not is_known(name) and run.site.caller in (Caller.PYTHON, Caller.SHELL):
+            run.produces(replace(operands[1], value="."), tree=True)
     elif operands and operands[0].value == "worktree" and len(operands) > 2:
         run.produces(operands[2], tree=True)
 

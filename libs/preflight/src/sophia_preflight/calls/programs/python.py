@@ -131,6 +131,9 @@ def _pytest(words: Sequence[Word], run: Run) -> None:
             run.call(Needed(replace(word, value=path), "the tests that pytest runs", directory), words)
 
 
+PROJECT = "the project that pip installs"
+"""The purpose of what says how a package is built."""
+
 _FLAGS = named(
     "-v -vv -vvv -s -x -q -qq -l -ra -rA -rs -rf --verbose --quiet --exitfirst --lf --ff --nf --sw --no-header --strict"
     " --no-summary --strict-markers --strict-config --showlocals --collect-only --doctest-modules --capture --pdb --cov"
@@ -183,7 +186,7 @@ def _pip(words: Sequence[Word], run: Run) -> None:
             base = "" if path in (".", "./") else path.rstrip("/") + "/"
             others = tuple(f"{base}{name}" for name in ("setup.py", "setup.cfg"))
             project = replace(word, value=f"{base}pyproject.toml")
-            run.call(Needed(project, "the project that pip installs", either=others), words)
+            run.call(Needed(project, PROJECT, either=others), words)
 
 
 def _uv(words: Sequence[Word], run: Run) -> None:
