@@ -63,6 +63,21 @@ def test_what_is_not_committed_yet_counts_too(shop: Path) -> None:
     assert "became" not in found.message
 
 
+def test_a_use_is_as_old_as_the_name_though_its_file_has_changed(shop: Path) -> None:
+    (shop / "tools.d/words.py").unlink()
+    commit(shop, **{"jobs.toml": 'start = ["--fast", "tools.d/words.py"]\n'})
+    assert len(stale(shop)) == 1
+    commit(shop, **{"jobs.toml": 'start = ["--fast", "tools.d/words.py"]\nmore = ["tools.d/words.py"]\n'})
+    assert stale(shop, since="HEAD~2") == []
+
+
+def test_what_another_rule_tells_is_not_told_twice(shop: Path) -> None:
+    commit(shop, **{"run.sh": "python tools.d/words.py\n"})
+    (shop / "tools.d/words.py").unlink()
+    places = [(each.rule, each.place.path) for each in engine.check(shop).findings if each.blocking]
+    assert sorted(places) == [("missing-script", "run.sh"), ("stale-path", "jobs.toml")]
+
+
 def test_what_came_back_is_not_gone(shop: Path) -> None:
     git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
     commit(shop)
@@ -149,6 +164,7 @@ def test_a_remembered_answer_is_not_given_for_another_past(
     ("path", "text", "lines"),
     [
         ("run.toml", "a = 'x/words.py'\n# words.py\nwords.pyc\nwords.py.in\nmy-words.py\nb = words.py\n", [1, 6]),
+        ("run.js", "* 'words.py'\n/* 'words.py' */\nrun('words.py')\n", [3]),
         ("run.py", "'words.py'\nwords.py\n'the words.py of us all here'\n", [1]),
         ("run.py", '"""\n\'words.py\'\n"""\nrun("words.py")\n', [4]),
         ("run.sh", "echo words.py\necho x > words.py\npython words.py\n", [2, 3]),
@@ -180,3 +196,14 @@ def test_a_name_of_many_files_is_no_name_of_one_thing(tmp_path: Path) -> None:
         (tmp_path / f"{number}.toml").write_text("a = 'words.py'\n")
     assert Mentions(Repository(tmp_path)).of(["words.py"]) == {}
     assert len(Mentions(Repository(tmp_path)).of(["words.py"], most=None)["words.py"]) == 13
+
+
+def test_an_option_whose_line_is_edited_again_and_again_is_not_lost(shop: Path) -> None:
+    source = 'parser = add_parser("sync")\nparser.add_option("--shelf", help="{}")\nadd_parser("put", "--shelf")\n'
+    commit(shop, **{"run.mk": "sync:\n\tshoptool sync --shelf 3\n"})
+    for number in range(10):
+        commit(shop, **{"shoptool/cli.rb": source.format(number)})
+    assert stale(shop) == []
+    commit(shop, **{"shoptool/cli.rb": source.format(3).replace('option("--shelf"', 'option("--row"')})
+    (found,) = stale(shop)
+    assert found.message.startswith("`shoptool/cli.rb` no longer has the option `--shelf`")

@@ -55,21 +55,22 @@ class Changes:
         )
 
     @cached_property
-    def changed(self) -> dict[str, tuple[str, str]]:
-        """Path as it was -> its text then, and what stands there, or where it went, now."""
+    def changed(self) -> dict[str, tuple[tuple[str, ...], str]]:
+        """Path as it was -> its texts then, and what stands there, or where it went, now."""
         found = {}
-        for path, text in self.past.texts.items():
+        for path, texts in self.past.texts.items():
             now = self.gone.get(path, path)
             if now and self.repository.is_file(now):
-                found[path] = (text, self.repository.glimpse(now))
+                found[path] = (texts, self.repository.glimpse(now))
         return found
 
     def is_old(self, path: str, name: str) -> bool:
         """Whether a file spoke of a name as often at the time that is compared with, under its path or a former one."""
         if path in self.past.paths and path not in self.past.texts:
             return True
-        before = self.past.texts.get(path if path in self.past.texts else self._was.get(path, ""))
-        return before is not None and before.count(name) >= self.repository.glimpse(path).count(name)
+        before = self.past.texts.get(path if path in self.past.texts else self._was.get(path, ""), ())
+        now = self.repository.glimpse(path).count(name)
+        return any(text.count(name) >= now for text in before)
 
     @cached_property
     def _was(self) -> dict[str, str]:
@@ -83,7 +84,7 @@ class Changes:
 
     def _successor(self, path: str) -> str:
         """The new file that says most of what a gone one said, if it says enough of it."""
-        lines = _lines(self.past.texts[path])
+        lines = _lines(self.past.texts[path][-1])
         ranked = sorted(
             ((len(lines & there) / max(len(lines | there), 1), new) for new, there in self._alike(path)), reverse=True
         )

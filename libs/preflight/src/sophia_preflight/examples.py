@@ -30,7 +30,12 @@ def parted(example: Tree) -> tuple[Tree, Past]:
     then = {path.removesuffix(BEFORE): text for path, text in example.items() if path.endswith(BEFORE)}
     renamed = then.keys() - now.keys()
     stayed = {path for path in now if not renamed or path in then or not _is_new(path, now, then, renamed)}
-    return now, Past(frozenset(stayed | then.keys()), then, "0123456789", frozenset(stayed | then.keys()))
+    return now, Past(
+        frozenset(stayed | then.keys()),
+        {path: (text,) for path, text in then.items()},
+        "0123456789",
+        frozenset(stayed | then.keys()),
+    )
 
 
 def _is_new(path: str, now: Tree, then: Tree, renamed: set[str]) -> bool:

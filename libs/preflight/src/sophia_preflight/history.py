@@ -31,13 +31,13 @@ class NoSuchRevision(Exception):
 
 @dataclass(frozen=True)
 class Past:
-    """What was there some commits ago: every path, those of the `first` time, and the text of each file that is gone or
-    is otherwise now.
+    """What was there at some of the last commits: every path, those of the `first` time, and of each file that is gone
+    or is otherwise now the texts that it had, the oldest first.
 
     Empty where that is not known: no repository of git, a clone of one commit, a git that does not answer."""
 
     paths: frozenset[str] = frozenset()
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     revision: str = ""
     first: frozenset[str] = frozenset()
 
@@ -80,15 +80,15 @@ def past(repository: Repository, revision: str = "") -> Past:
 
 
 def _together(found: Sequence[Past]) -> Past:
-    """What was there at one time or another; what a file said at several is told one after another."""
+    """What was there at one time or another."""
     texts: dict[str, dict[str, None]] = {}
     for each in found:
         for path, text in each.texts.items():
-            texts.setdefault(path, {})[text] = None
+            texts.setdefault(path, {}).update(dict.fromkeys(text))
     paths = frozenset(path for each in found for path in each.paths)
     return Past(
         paths,
-        {path: "\n".join(said) for path, said in texts.items()},
+        {path: tuple(said) for path, said in texts.items()},
         *((found[0].revision, found[0].first) if found else ()),
     )
 
@@ -102,7 +102,7 @@ def _since(repository: Repository, commit: str, most: int | None, digests: dict[
         return None
     wanted = [each for each in changed if each.size <= MOST_BYTES_CHANGED]
     texts = {
-        each.path: content.decode("utf-8", "replace")
+        each.path: (content.decode("utf-8", "replace"),)
         for each, content in zip(wanted, _contents(root, wanted), strict=True)
         if b"\0" not in content[:8192]
     }

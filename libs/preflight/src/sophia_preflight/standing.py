@@ -52,7 +52,7 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
         re.compile(
             r"(^|/)(x?t|tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
             r"|(^|/)(integration|[^/]*[_-]tests?)/"
-            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.t$|\.(test|spec)\.[jt]sx?$"
+            r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|_test\.go$|\.t$|\.(test|spec)\.[jt]sx?$"
         ),
     ),
     (

@@ -149,9 +149,9 @@ def _is_of_another(context: Context, source: _Source, path: str, commands: list[
     """Whether a source is of another command than the one that is called, which is of the source that changed."""
     if path in context.changes.past.texts or path not in context.changes.past.paths:
         return False  # it may have gone there
-    before, _ = context.changes.changed[source.path]
-    then = defined(source.path, before)
-    ours = [each for each in commands if each in then.words or _is_about(source.path, then, each)]
+    versions, _ = context.changes.changed[source.path]
+    past = [defined(source.path, text) for text in versions]
+    ours = [each for each in commands for then in past if each in then.words or _is_about(source.path, then, each)]
     return bool(ours) and not any(_is_about(path, _defined(context, path), each) for each in ours)
 
 
@@ -173,7 +173,7 @@ def _sources(context: Context) -> Iterator[_Source]:
         lives = standing(path) in (Standing.PRODUCT, Standing.EXAMPLE) or "pytest_addoption" in now
         if not _is_source(context, path) or not lives:
             continue
-        if found := tuple(lost(path, before, now)):
+        if found := tuple(dict.fromkeys(each for text in before for each in lost(path, text, now))):
             yield _Source(path, found, defined(path, now), _pattern(_names(context, path)))
 
 

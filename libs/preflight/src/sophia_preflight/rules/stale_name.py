@@ -98,7 +98,8 @@ def _lost(context: Context) -> dict[str, tuple[str, str]]:
         if _FILE.search(path) and standing(path) is not Standing.TEST:
             names = _defined(now)
             given |= names.items()
-            found |= {name: (path, kind) for name, kind in _defined(before).items() if name not in names}
+            for text in before:
+                found |= {name: (path, kind) for name, kind in _defined(text).items() if name not in names}
     for path in context.repository.entries:
         if path not in context.changes.past.paths and _FILE.search(path):
             given |= _defined(context.repository.glimpse(path)).items()
@@ -142,7 +143,7 @@ def _variables(context: Context) -> Iterator[Finding]:
     gone: dict[str, tuple[str, set[str]]] = {}
     for path, (before, now) in context.changes.changed.items():
         if _CODE.search(path) and standing(path) is Standing.PRODUCT:
-            then, there = set(_VARIABLE.findall(before)), set(_VARIABLE.findall(now))
+            then, there = {each for text in before for each in _VARIABLE.findall(text)}, set(_VARIABLE.findall(now))
             new = there - then
             if new:
                 gone |= dict.fromkeys(then - there, (path, new))
@@ -204,6 +205,17 @@ BAD = [
         scripts = ["shop-restock = shop.jobs:main"]
     """),
     tree("""
+        === jobs.conf
+        job shop-restock now
+        === compose.toml
+        [services]
+        shop-restock = {}
+        === setup.cfg.toml
+        scripts = ["shop-refill = shop.jobs:main"]
+        === setup.cfg.toml (before)
+        scripts = ["shop-restock = shop.jobs:main"]
+    """),
+    tree("""
         === deploy.toml
         SHOP_QUEUE_ADDRESS = "amqp://queue"
         === shop.ex
@@ -213,6 +225,16 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === jobs.conf
+        job shop-restock now
+        === other/setup.cfg.toml
+        scripts = ["shop-restock = other.jobs:main"]
+        === setup.cfg.toml
+        scripts = ["shop-refill = shop.jobs:main"]
+        === setup.cfg.toml (before)
+        scripts = ["shop-restock = shop.jobs:main"]
+    """),
     tree("""
         === proxy.conf
         # http://catalogue/api

@@ -58,7 +58,8 @@ class _Block:
 
 def check(context: Context) -> Iterable[Finding]:
     for path in context.changes.changed:
-        for each in _changed(context, path):
+        versions, now = context.changes.changed[path]
+        for each in dict.fromkeys(each for text in versions for each in _changed(context, path, text, now)):
             uses = dict.fromkeys(use for block in _blocks(context, each) for use in _uses(context, each, block))
             if uses and not (SOURCE.search(each.path) and any(_sets(each, text) for _, _, text in uses)):
                 yield from _told(context, each, list(uses))
@@ -80,8 +81,7 @@ def _told(context: Context, each: _Changed, uses: list[tuple[str, int, str]]) ->
         )
 
 
-def _changed(context: Context, path: str) -> Iterator[_Changed]:
-    before, now = context.changes.changed[path]
+def _changed(context: Context, path: str, before: str, now: str) -> Iterator[_Changed]:
     place = context.changes.gone.get(path) or path
     was: dict[str, list[list[str]]] = {}
     kept = set(now.split("\n"))
@@ -218,5 +218,42 @@ BAD = [
 ]
 GOOD = [
     tree(_SERVICE.format(listen=8181, health=8181, was=8080)),
+    tree("""
+        === compose.yaml
+        services:
+          shop:
+            image: example/shop:1
+            ports:
+              - "9090:8080"
+            healthcheck:
+              test: shop-probe http://localhost:8080/health
+        === compose.yaml (before)
+        services:
+          shop:
+            image: example/shop:1
+            ports:
+              - "8080:8080"
+            healthcheck:
+              test: shop-probe http://localhost:8080/health
+    """),
+    tree("""
+        === compose.yaml
+        services:
+          shop:
+            image: example/shop:1
+            command:
+              - --listen=8181
+            healthcheck:
+              test: shop-probe http://localhost:8080/health
+        === compose.yaml (before)
+        services:
+          shop:
+            image: example/shop:1
+            command:
+              - --listen=8080
+              - --listen=8181
+            healthcheck:
+              test: shop-probe http://localhost:8080/health
+    """),
     tree(_SERVICE.format(listen=8181, health=8181, was=8080) + "    === proxy.conf\n    to other:8080\n"),
 ]
