@@ -84,9 +84,12 @@ class Mention:
     @property
     def site(self) -> Site:
         """What a failing call at this place would stop."""
-        if self.page:
-            return Site(self.path, Caller.DOCUMENT)
-        return Site(self.path, _caller(self.path), owner=posixpath.basename(self.path))
+        return site_of(self.path)
+
+
+def site_of(path: str) -> Site:
+    """Where what a file says is done."""
+    return Site(path, _caller(path), owner=posixpath.basename(path))
 
 
 class Mentions:
@@ -133,7 +136,7 @@ class Mentions:
 
 def _before(name: str) -> str:
     """What may not stand before a name: parts of words, and of other names but for those of modules."""
-    return r"(?<![\w-])(?<![^\w.]\.)" if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", name) else r"(?<![\w.-])"
+    return r"(?<![\w-])(?<![^\w.]\.)" if re.fullmatch(r"[A-Za-z_]\w*([.:][A-Za-z_]\w*)+", name) else r"(?<![\w.-])"
 
 
 def _without_documentation(path: str, text: str) -> str:
@@ -179,7 +182,7 @@ def acts(path: str, line: str, column: int) -> bool:
         return False
     if re.search(r"(?:^|\s)(#|//)\s", line[:column]):
         return False
-    if _QUOTING.search(path):
+    if _QUOTING.search(path) and not line[column : column + 1].isdigit():
         inside = next((each for each in _STRING.finditer(line) if each.start() < column < each.end()), None)
         return inside is not None and not _SENTENCE.search(next(filter(None, inside.groups()), ""))
     return True
@@ -207,6 +210,8 @@ def _width(line: str) -> int:
 
 def _caller(path: str) -> Caller:
     name = posixpath.basename(path).lower()
+    if _PAGE.search(path):
+        return Caller.DOCUMENT
     if "dockerfile" in name or "containerfile" in name:
         return Caller.BUILD
     if "/.github/workflows/" in f"/{path}":
@@ -219,6 +224,6 @@ def _caller(path: str) -> Caller:
         return Caller.MAKE
     if "/templates/" in f"/{path}" and name.endswith((".yml", ".yaml", ".tpl")):
         return Caller.KUBERNETES
-    if standing(path) is Standing.EXAMPLE and name.endswith((".yml", ".yaml", ".json", ".toml")):
-        return Caller.AGENT
+    if standing(path) is Standing.EXAMPLE:
+        return Caller.AGENT  # it is started by whoever tries the example
     return Caller.SHELL

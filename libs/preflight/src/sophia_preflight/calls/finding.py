@@ -21,7 +21,7 @@ from sophia_preflight.model import Confidence
 from sophia_preflight.mounting import covered
 from sophia_preflight.packaging import PythonProject, normal_name
 from sophia_preflight.readers.compose import mount_of
-from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, upward
+from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined, named, upward
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -59,6 +59,11 @@ _KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vsc
 
 
 _FILLS_BIN = ("go.mod", "Cargo.toml", "CMakeLists.txt", "Gemfile", "composer.json")
+
+_TOOLS = named(
+    "mypy pytest pip ruff black isort flake8 coverage build twine tox nox venv unittest pylint pyright sphinx"
+)
+"""Modules of others that a file of ours may be called as well: far from the caller it is not what is run."""
 
 
 class Finder:
@@ -459,6 +464,8 @@ class Finder:
             roots = {each for each in roots if self.repository.is_directory(below(each, top))}
         wanted = {place for each in search for place in self.bases(site.path, each)}
         for root in sorted(roots, key=lambda each: (each not in wanted, each)):
+            if name in _TOOLS and root not in wanted:
+                continue
             if found := self.module_file(root, inner):
                 return Location(State.FOUND, found)
         near = [root for root in sorted(roots) if root in wanted] or self._installed(roots)

@@ -32,6 +32,11 @@ _PLAIN = named(
 """Names of directories and files that say nothing of a program."""
 _WORD = re.compile(r"[^\s\"',\[\]()`]+")
 _END = re.compile(r"\s[|;&]{1,2}\s|[;|]\s|\$\(|(?<!\\)\n\s*(?:-\s*)?(?:name|run|uses):")
+_PROGRAM = {
+    "go.mod": re.compile(r"^module\s+(\S+?)(?:/v\d+)?\s*$", re.MULTILINE),
+    "Cargo.toml": re.compile(r"^name\s*=\s*\"([\w-]+)\"", re.MULTILINE),
+    "package.json": re.compile(r"\"name\"\s*:\s*\"([\w@/.-]+)\""),
+}
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "go.mod", "Cargo.toml", "package.json")
 
 
@@ -216,6 +221,7 @@ def _names(context: Context, path: str) -> Iterator[str]:
                 top = point.value.strip().partition(":")[0].split(".")[0]
                 if point.is_command and (top in parts[:-1] or (project.directory or ".") == _project(context, path)):
                     yield point.name
+    yield from _projects_name(context, path)
     for part in parts[:-1]:
         if part not in _PLAIN and not part.startswith("."):
             yield part
@@ -231,6 +237,16 @@ _SHOP = """
     === shop/commands.py (before)
     OPTIONS = {{"sync": ["--shelf"]}}
 """
+
+
+def _projects_name(context: Context, path: str) -> Iterator[str]:
+    """What a project of Go, Rust or for Node calls its program, by default."""
+    directory = _project(context, path)
+    for manifest, said in _PROGRAM.items():
+        if match := said.search(context.repository.glimpse(posixpath.join(directory, manifest))):
+            yield match[1].rpartition("/")[2]
+
+
 BAD = [
     tree(_SHOP.format(given="--shelf 3")),
     tree(_SHOP.format(given="--all \\\n    \t  --shelf=3")),

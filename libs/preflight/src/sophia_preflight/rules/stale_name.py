@@ -38,6 +38,10 @@ _FILE = re.compile(
     r"GNUmakefile|[Jj]ustfile|setup\.py|\.env[^/]*|[^/]*\.env(\.\w+)?|Procfile)$"
 )
 """Files that give things names."""
+_REFERENCE = re.compile(
+    r"[\s-]*(configMap|configMapRef|configMapKeyRef|secretRef|secretKeyRef|secret|persistentVolumeClaim|roleRef|"
+    r"service|scaleTargetRef|issuerRef|ingressClassRef|imagePullSecrets):\s*$"
+)
 _PLAIN = re.compile(r"[a-z]{1,14}|[A-Z]\w{0,4}|\w{1,3}")
 """A name that is a word as well: only where it stands as a name is it one."""
 _STARTS = (
@@ -46,6 +50,7 @@ _STARTS = (
 )
 _SERVICES = r"(?:docker[ -]compose)(?:\s+-\S+(?:[ =]\S+)?)*\s+(?:exec|run|logs|up|restart|stop|build)(?:\s+-\S+)*\s+"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")
+_TOP_LEVEL = re.compile(r"^(?:async def |def |class )?([A-Za-z_]\w*)(?=\s*(?:[(:=]|$))", re.MULTILINE)
 _CODE = re.compile(r"\.(py|pyw|[cm]?[jt]sx?|go|rs|rb|java|kt|php|cs|sh|bash|ex|exs)$")
 _MOST_LOST = 400
 
@@ -58,7 +63,7 @@ def check(context: Context) -> Iterable[Finding]:
         if _VARIABLE.fullmatch(name):
             continue
         path, kind = lost[name]
-        kinds = [_kind(use) for use in uses]
+        kinds = ["" if _refers(context, use) else _kind(use) for use in uses]
         if kind in kinds or (kind != "script" and any(kinds)):
             continue
         free = [use for use, each in zip(uses, kinds, strict=True) if not each and _is_use(use)]
@@ -66,6 +71,7 @@ def check(context: Context) -> Iterable[Finding]:
         meant = [use for use in free if not staged or _STAGED.search(f"{use.path} {use.text}")]
         yield from _of_name(context, name, path, meant)
     yield from _variables(context)
+    yield from _attributes(context)
 
 
 def _of_name(context: Context, name: str, source: str, uses: list[Mention]) -> Iterator[Finding]:
@@ -125,6 +131,17 @@ def _kind(use: Mention) -> str:
     return ""
 
 
+def _refers(context: Context, use: Mention) -> bool:
+    """Whether `name:` stands below a key that refers to an object of another manifest."""
+    lines = context.mentions.texts[use.path].split("\n")
+    line = lines[use.line - 1]
+    width = len(line) - len(line.lstrip())
+    above = next(
+        (each for each in lines[use.line - 2 :: -1] if each.strip() and len(each) - len(each.lstrip(" -")) < width), ""
+    )
+    return use.path.endswith((".yaml", ".yml")) and _REFERENCE.match(above) is not None
+
+
 def _is_use(use: Mention) -> bool:
     """Whether a name means the thing that was called so."""
     name = re.escape(use.name)
@@ -136,6 +153,23 @@ def _is_use(use: Mention) -> bool:
     if re.search(rf"(?:{_STARTS}|{_SERVICES}){name}$", before + use.name):
         return True
     return _PLAIN.fullmatch(use.name) is None and re.search(r"[-_.:]", use.name) is not None
+
+
+def _attributes(context: Context) -> Iterator[Finding]:
+    """What servers start by `module:attribute`, of a module that has no such attribute any more."""
+    for path, (before, now) in context.changes.changed.items():
+        if not path.endswith(".py"):
+            continue
+        there = set(_TOP_LEVEL.findall(now))
+        stem = path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
+        gone = sorted({f"{stem}:{name}" for text in before for name in _TOP_LEVEL.findall(text) if name not in there})
+        module = path.removesuffix(".py").removesuffix("/__init__")
+        for name, uses in context.mentions.of(gone).items():
+            for use in uses:
+                dotted = re.search(r"[\w.]*$", use.text[: use.column - 1])
+                whole = ((dotted[0] if dotted else "") + stem).replace(".", "/")
+                if f"/{module}".endswith(f"/{whole}") and context.changes.is_old(use.path, name):
+                    yield from _of_name(context, name, path, [use])
 
 
 def _variables(context: Context) -> Iterator[Finding]:

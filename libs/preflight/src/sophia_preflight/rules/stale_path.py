@@ -138,6 +138,9 @@ def _asks(context: Context, use: Mention, path: str) -> bool:
         )
     others = context.repository.by_name.get(use.name, [])
     general = use.name.split(".")[0] in _GENERAL or "." not in use.name.strip(".")
+    beside = not absolute and path == posixpath.normpath(posixpath.join(here, told))
+    if beside and not context.repository.is_file(posixpath.normpath(told)):
+        return True
     if others or general:
         tail = "/".join(old[-same:]) if same else ""
         free = not context.repository.ending_with(tail) if tail else False

@@ -11,9 +11,10 @@ from sophia_preflight.composing import used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.interfaces.defining import SOURCE
-from sophia_preflight.mentions import acts
+from sophia_preflight.mentions import Mention, acts, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.standing import Standing, limited, standing
+from sophia_preflight.standing import Standing, consequence, standing
+from sophia_preflight.text import named
 
 RULE = Rule(
     id="stale-port",
@@ -33,6 +34,17 @@ _MAPPING = re.compile(r"[\"'\s-](?:[\d.]+:)?(\d{2,5}):(\d{2,5})(?:/\w+)?[\"'\s]*
 _COMPOSE = re.compile(r"(compose|stack)[^/]*\.ya?ml$")
 _CLUSTER = re.compile(r"^apiVersion:", re.MULTILINE)
 _DOCKER = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
+
+
+_SERVED = (
+    r"EXPOSE\s+{0}\b|--?[\w-]*(?:port|listen|bind)[\w-]*[ =,\"']+\S{{0,20}}\b{0}\b|\b\d{{2,5}}:{0}\b"
+    r"|[\"'\s-]{0}:\d{{2,5}}\b"
+    r"|(?:port|listen\w*|bind|addr\w*)[\"']?\s*(?::\s*int)?\s*[:=]\s*\S{{0,12}}(?<!\d){0}(?!\d)|default\s*=\s*{0}\b"
+)
+"""How a port is said to be listened on, or published."""
+_ASKED = r"(?P<host>[\w.-]*[A-Za-z0-9]|\}}):{0}(?![\d:])|targetPort:\s*{0}\b"
+_HERE = re.compile(r"localhost|127\.0\.0\.1|0\.0\.0\.0|host\.docker\.internal")
+_OF_NO_SERVICE = named("deploy templates chart charts config helm main docker compose server service")
 
 
 @dataclass(frozen=True)
@@ -57,10 +69,14 @@ class _Block:
 
 
 def check(context: Context) -> Iterable[Finding]:
+    told: set[tuple[tuple[str, int, str], str]] = set()
     for path in context.changes.changed:
         versions, now = context.changes.changed[path]
         for each in dict.fromkeys(each for text in versions for each in _changed(context, path, text, now)):
             uses = dict.fromkeys(use for block in _blocks(context, each) for use in _uses(context, each, block))
+            uses = uses or dict.fromkeys(_asked(context, each))
+            uses = {use: None for use in uses if (use, each.old) not in told}
+            told |= {(use, each.old) for use in uses}
             if uses and not (SOURCE.search(each.path) and any(_sets(each, text) for _, _, text in uses)):
                 yield from _told(context, each, list(uses))
 
@@ -75,7 +91,7 @@ def _told(context: Context, each: _Changed, uses: list[tuple[str, int, str]]) ->
             *(Involved(Place(file, line), "call") for line in lines),
             Involved(Place(each.path, each.line), "declaration"),
             anchor=f"{each.old} of {each.path}",
-            severity=limited(Severity.HIGH, file),
+            severity=consequence(site_of(file))[0].at_most(Severity.HIGH),
             confidence=Confidence.LIKELY,
             fix=f"write {each.new}",
         )
@@ -90,7 +106,8 @@ def _changed(context: Context, path: str, before: str, now: str) -> Iterator[_Ch
             was.setdefault(_NUMBER.sub("#", line), []).append(_NUMBER.findall(line))
     there = set(before.split("\n"))
     for number, line in enumerate(now.split("\n"), 1):
-        if line in there or _OF_ANOTHER.search(line) or not acts(place, line, len(line) - len(line.lstrip())):
+        first = _NUMBER.search(line)
+        if line in there or first is None or _OF_ANOTHER.search(line) or not acts(place, line, first.start()):
             continue
         numbers = _NUMBER.findall(line)
         for old in was.get(_NUMBER.sub("#", line), []):
@@ -182,6 +199,35 @@ def _uses(context: Context, each: _Changed, block: _Block) -> Iterator[tuple[str
             yield use.path, use.line, use.text
 
 
+def _asked(context: Context, each: _Changed) -> Iterator[tuple[str, int, str]]:
+    """Where a port is asked for that only the changed line said to be listened on, on this machine or by the name of
+    what it is about."""
+    if int(each.old) < 1024 or not re.search(_SERVED.format(each.new), each.text, re.IGNORECASE):
+        return
+    uses = [use for use in context.mentions.of([each.old], most=None).get(each.old, []) if not _is_elsewhere(use)]
+    served = re.compile(_SERVED.format(each.old), re.IGNORECASE)
+    asked = re.compile(_ASKED.format(each.old), re.IGNORECASE)
+    if any(served.search(use.text) and not asked.search(use.text) for use in uses):
+        return
+    for use in uses:
+        match = asked.search(use.text)
+        if match is None or not context.changes.is_old(use.path, each.old):
+            continue
+        host = (match["host"] or "").lower()
+        if not host or _HERE.fullmatch(host) or _is_about(each, host):
+            yield use.path, use.line, use.text
+
+
+def _is_elsewhere(use: Mention) -> bool:
+    return standing(use.path) in (Standing.TEST, Standing.ARCHIVED)
+
+
+def _is_about(each: _Changed, host: str) -> bool:
+    """Whether a host is called like the file that changed, or the directory that it lies in."""
+    words = set(re.split(r"[^a-z0-9]+", each.path.lower())) - _OF_NO_SERVICE
+    return any(word in words for word in re.split(r"[^a-z0-9]+", host) if len(word) > 3)
+
+
 def _sets(each: _Changed, text: str) -> bool:
     """Whether a line gives the program its port, so that what it takes without one does not matter."""
     return (
@@ -212,11 +258,24 @@ _SERVICE = """
         image: example/other:1
         command: other --listen 8080
 """
+_CLIENT = """
+    === shop/client.lua
+    url = "http://127.0.0.1:8111"
+    === {path}
+    {now}
+    === shop/server.lua
+    port = {port}
+    === shop/server.lua (before)
+    port = 8111
+"""
 BAD = [
+    tree(_CLIENT.format(path="notes.conf", now="x", port=8112)),
     tree(_SERVICE.format(listen=8181, health=8080, was=8080)),
     tree(_SERVICE.format(listen=8181, health=8181, was=8080) + "    === proxy.conf\n    to shop:8080\n"),
 ]
 GOOD = [
+    tree(_CLIENT.format(path="other.conf", now="--port 8111", port=8112)),
+    tree(_CLIENT.format(path="other.conf", now="x", port=8111)),
     tree(_SERVICE.format(listen=8181, health=8181, was=8080)),
     tree("""
         === compose.yaml
