@@ -117,6 +117,8 @@ class Mentions:
     ) -> dict[str, list[Mention]]:
         """Where each name is used, as a whole word or as the last part of a path; but not what more than `most` files
         speak of. Without `in_sources`, programs are left out, and only what starts them is searched."""
+        if not names:
+            return {}
         found: dict[str, list[Mention]] = {}
         patterns = {each: re.compile(rf"{_before(each)}{re.escape(each)}(?![\w-]|\.\w)") for each in names}
         for path, text in self.texts.items():
