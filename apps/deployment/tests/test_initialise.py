@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sophia_deployment import initialise
 from sophia_deployment.initialise import commands, images, propose
@@ -305,6 +305,7 @@ services = st.dictionaries(
     st.text(max_size=80),
     st.sampled_from(["Dockerfile", "Procfile", "pyproject.toml", "package.json", "a/main.py"]),
 )
+@example({"a": {"build": "x\0"}}, "", "Dockerfile")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_whatever_is_found_the_proposal_loads(tmp_path, composed, text, name):
     (tmp_path / "a").mkdir(exist_ok=True)

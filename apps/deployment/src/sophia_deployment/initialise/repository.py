@@ -131,6 +131,8 @@ class Repository:
                     yield path
 
     def _place(self, path: str) -> Path | None:
+        if "\0" in path:
+            return None  # no file system has such a name
         place = (self.root / path).resolve()
         return place if place.is_relative_to(self.root) else None
 
