@@ -110,7 +110,7 @@ def defined(path: str, text: str, *, parameters: bool | None = None) -> Defined:
         if parameters if parameters is not None else _OF_PARAMETERS.search(text):
             options |= {_dashed(each) for each in _PARAMETER.findall(text)}
         words |= {_dashed(each) for each in _FUNCTION.findall(text)}
-        options |= {name for each in _TRAIT.findall(text) for name in (each,)}
+        options |= set(_TRAIT.findall(text))
     elif path.endswith((".go", ".rs", ".js", ".ts", ".mjs", ".cjs", ".mts", ".cts")):
         options |= words
         if path.endswith(".rs"):

@@ -46,6 +46,8 @@ class _Source:
 
     path: str
     lost: tuple[Lost, ...]
+    past: tuple[Defined, ...]
+    """What each text that it had defined."""
     now: Defined
     pattern: re.Pattern[str]
 
@@ -154,9 +156,9 @@ def _is_of_another(context: Context, source: _Source, path: str, commands: list[
     """Whether a source is of another command than the one that is called, which is of the source that changed."""
     if path in context.changes.past.texts or path not in context.changes.past.paths:
         return False  # it may have gone there
-    versions, _ = context.changes.changed[source.path]
-    past = [defined(source.path, text) for text in versions]
-    ours = [each for each in commands for then in past if each in then.words or _is_about(source.path, then, each)]
+    ours = [
+        each for each in commands for then in source.past if each in then.words or _is_about(source.path, then, each)
+    ]
     return bool(ours) and not any(_is_about(path, _defined(context, path), each) for each in ours)
 
 
@@ -179,7 +181,8 @@ def _sources(context: Context) -> Iterator[_Source]:
         if not _is_source(context, path) or not lives:
             continue
         if found := tuple(dict.fromkeys(each for text in before for each in lost(path, text, now))):
-            yield _Source(path, found, defined(path, now), _pattern(_names(context, path)))
+            past = tuple(defined(path, text) for text in before)
+            yield _Source(path, found, past, defined(path, now), _pattern(_names(context, path)))
 
 
 def _is_source(context: Context, path: str) -> bool:

@@ -157,18 +157,19 @@ def _is_use(use: Mention) -> bool:
 
 def _attributes(context: Context) -> Iterator[Finding]:
     """What servers start by `module:attribute`, of a module that has no such attribute any more."""
+    gone: dict[str, dict[str, str]] = {}
     for path, (before, now) in context.changes.changed.items():
-        if not path.endswith(".py"):
-            continue
-        there = set(_TOP_LEVEL.findall(now))
-        stem = path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
-        gone = sorted({f"{stem}:{name}" for text in before for name in _TOP_LEVEL.findall(text) if name not in there})
-        module = path.removesuffix(".py").removesuffix("/__init__")
-        for name, uses in context.mentions.of(gone).items():
-            for use in uses:
-                dotted = re.search(r"[\w.]*$", use.text[: use.column - 1])
-                whole = ((dotted[0] if dotted else "") + stem).replace(".", "/")
-                if f"/{module}".endswith(f"/{whole}") and context.changes.is_old(use.path, name):
+        if path.endswith(".py"):
+            module = path.removesuffix(".py").removesuffix("/__init__")
+            there = set(_TOP_LEVEL.findall(now))
+            for name in {name for text in before for name in _TOP_LEVEL.findall(text)} - there:
+                gone.setdefault(f"{module.rpartition('/')[2]}:{name}", {})[module] = path
+    for name, uses in context.mentions.of(sorted(gone)).items():
+        for use in uses:
+            dotted = re.search(r"[\w.]*$", use.text[: use.column - 1])
+            whole = ((dotted[0] if dotted else "") + name.partition(":")[0]).replace(".", "/")
+            for module, path in gone[name].items():
+                if f"/{module}".endswith(f"/{whole}"):
                     yield from _of_name(context, name, path, [use])
 
 
