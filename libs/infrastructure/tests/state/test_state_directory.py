@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sophia_deployment_core.errors import SophiaError
-from sophia_infrastructure.state import schema
+from sophia_infrastructure.state import directory, schema
 from sophia_infrastructure.state.ledger import SqlLedger
 
 
@@ -74,6 +74,19 @@ def test_what_cannot_be_written_whole_leaves_nothing(tmp_path, clock, monkeypatc
     monkeypatch.setattr(Path, "replace", full)
     refused("SPH-2002", tmp_path, clock)
     assert [path.name for path in tmp_path.iterdir()] == [".gitignore"]
+
+
+def test_two_may_prepare_it_at_once(tmp_path, monkeypatch):
+    replace = Path.replace
+
+    def overtaken(new, path):
+        monkeypatch.setattr(Path, "replace", replace)
+        directory.prepare(tmp_path)
+        return replace(new, path)
+
+    monkeypatch.setattr(Path, "replace", overtaken)
+    directory.prepare(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "format"]
 
 
 def test_the_migrations_make_the_tables_that_the_code_names(ledger):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from sophia_deployment_core.errors import SophiaError
@@ -54,10 +55,12 @@ def unusable(path: Path, error: OSError) -> SophiaError:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # several threads may come at once
+    new = Path(name)
     try:
-        new.write_text(text)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
         new.replace(path)
     except OSError:
-        new.unlink(missing_ok=True)
+        new.unlink()
         raise
