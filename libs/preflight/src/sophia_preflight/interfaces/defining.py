@@ -69,12 +69,13 @@ def lost(path: str, before: str, now: str) -> Iterator[Lost]:
     lines, kept = _code(path, before).split("\n"), Counter(_code(path, now).split("\n"))
     parameters = _OF_PARAMETERS.search(before) is not None
     added = "\n".join((kept - Counter(lines)).elements())
-    new = defined(path, added, parameters=_OF_PARAMETERS.search(now) is not None).options
+    new, _ = _names(path, added, parameters=_OF_PARAMETERS.search(now) is not None)
     for index, line in enumerate(lines):
         kept[line] -= 1
         if kept[line] >= 0 or ("-" not in line and not parameters):
             continue
-        for name in sorted((defined(path, line, parameters=parameters).options & there.options) - new):
+        options, _ = _names(path, line, parameters=parameters)
+        for name in sorted((options & there.options) - new):
             if commands := _commands(lines, index):
                 yield Lost(name, True, commands)
 
@@ -99,15 +100,21 @@ def _code(path: str, text: str) -> str:
     return _DOCSTRING.sub(lambda match: "''" + "\n" * match[0].count("\n"), text) if path.endswith(".py") else text
 
 
-def defined(path: str, text: str, *, parameters: bool | None = None) -> Defined:
-    """What a source of the language that its name or first line tells defines.
-
-    `parameters` says whether those of functions are options, where the text is only a part."""
+def defined(path: str, text: str) -> Defined:
+    """What a source of the language that its name or first line tells defines."""
     text = _code(path, text)
+    options, words = _names(path, text, parameters=_OF_PARAMETERS.search(text) is not None)
+    functions = _FUNCTION.findall(text) if path.endswith(".py") else ()
+    commands = {_dashed(each) for each in (*_COMMAND.findall(text), *functions)}
+    return Defined(frozenset(options - {""}), frozenset(words - {""}), frozenset(commands - {""}))
+
+
+def _names(path: str, text: str, *, parameters: bool) -> tuple[set[str], set[str]]:
+    """The options and the words of a source, or of some lines of it; `parameters` of its functions are options."""
     options = {each.lstrip("-") for pair in _OPTION.findall(text) for each in pair if each}
     words = set(_QUOTED.findall(text))
     if path.endswith(".py"):
-        if parameters if parameters is not None else _OF_PARAMETERS.search(text):
+        if parameters:
             options |= {_dashed(each) for each in _PARAMETER.findall(text)}
         words |= {_dashed(each) for each in _FUNCTION.findall(text)}
         options |= set(_TRAIT.findall(text))
@@ -126,10 +133,7 @@ def defined(path: str, text: str, *, parameters: bool | None = None) -> Defined:
         for letters in _GETOPTS.findall(text):
             options |= set(letters) - {":"}
         options |= {each.lstrip("-") for each in _TESTED.findall(text)}
-    commands = {
-        _dashed(each) for each in (*_COMMAND.findall(text), *(_FUNCTION.findall(text) if path.endswith(".py") else ()))
-    }
-    return Defined(frozenset(options - {""}), frozenset(words - {""}), frozenset(commands - {""}))
+    return options, words
 
 
 def _dashed(name: str) -> str:
