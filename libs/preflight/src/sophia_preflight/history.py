@@ -52,7 +52,8 @@ class _Blob:
 
 def lay_out(root: Path, revision: str, into: Path) -> frozenset[str]:
     """Write the files of a revision below `into` and say which; links, submodules and huge files are left out."""
-    wanted = [each for each in _listed(root, _commit(root, revision)) if each.size <= MOST_BYTES]
+    commit = _commit(root, revision)
+    wanted = [each for each in _listed(root, _prefix(root), commit) if each.size <= MOST_BYTES]
     for blob, content in zip(wanted, _contents(root, wanted), strict=True):
         target = into / blob.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +67,9 @@ def past(repository: Repository, revision: str = "") -> Past:
     """What differs since a revision, or what did at some of the last commits; never raises."""
     root, digests = repository.root, dict[str, str]()
     try:
+        prefix = _prefix(root)
         if revision:
-            return _since(repository, _commit(root, revision), None, digests) or Past()
+            return _since(repository, prefix, _commit(root, revision), None, digests) or Past()
         commits = _git(root, "rev-list", "--first-parent", f"-n{DEPTHS[0] + 1}", "HEAD").decode().split()
         times = dict.fromkeys(commits[min(depth, len(commits) - 1)] for depth in DEPTHS)
     except (NoSuchRevision, ValueError, IndexError):
@@ -75,7 +77,7 @@ def past(repository: Repository, revision: str = "") -> Past:
     found = []
     for each in times:
         with contextlib.suppress(NoSuchRevision, ValueError, IndexError):  # it was not there at that time
-            found.append(_since(repository, each, MOST_CHANGED, digests))
+            found.append(_since(repository, prefix, each, MOST_CHANGED, digests))
     return _together([each for each in found if each is not None])
 
 
@@ -93,10 +95,10 @@ def _together(found: Sequence[Past]) -> Past:
     )
 
 
-def _since(repository: Repository, commit: str, most: int | None, digests: dict[str, str]) -> Past | None:
+def _since(repository: Repository, prefix: str, commit: str, most: int | None, digests: dict[str, str]) -> Past | None:
     """What differs since a commit; None where that is more than `most` files."""
     root = repository.root
-    before = _listed(root, commit)
+    before = _listed(root, prefix, commit)
     changed = [each for each in before if not _is_still(repository, each, digests)]
     if most is not None and len(changed) > most:
         return None
@@ -139,10 +141,14 @@ def _commit(root: Path, revision: str) -> str:
     return _git(root, *words).decode().strip()
 
 
-def _listed(root: Path, commit: str) -> list[_Blob]:
-    """The regular files of a commit at and below `root`, named from there."""
+def _prefix(root: Path) -> str:
+    """Where in its repository of git a directory lies; `.` is the whole."""
     top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
-    prefix = root.resolve().relative_to(top.resolve()).as_posix()
+    return root.resolve().relative_to(top.resolve()).as_posix()
+
+
+def _listed(root: Path, prefix: str, commit: str) -> list[_Blob]:
+    """The regular files of a commit at and below `root`, which lies at `prefix`, named from there."""
     tree = commit if prefix == "." else f"{commit}:{prefix}"
     found: list[_Blob] = []
     for entry in _git(root, "ls-tree", "-r", "-l", "-z", "--full-tree", tree).split(b"\0"):
