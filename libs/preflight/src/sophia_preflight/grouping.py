@@ -1,11 +1,30 @@
-"""Findings that have one cause are one finding with several places."""
+"""Findings that have one cause are one finding with several places, and so is what one file says of one thing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from sophia_preflight.model import Finding, Involved
+
+
+class Used(Protocol):
+    """What stands in a file."""
+
+    @property
+    def path(self) -> str: ...
+
+
+_Use = TypeVar("_Use", bound=Used)
+
+
+def by_file(uses: Iterable[_Use]) -> dict[str, list[_Use]]:
+    """Path -> the uses that it holds, in their order."""
+    found: dict[str, list[_Use]] = {}
+    for use in uses:
+        found.setdefault(use.path, []).append(use)
+    return found
 
 
 def together(found: Sequence[Finding], others: str) -> Finding:

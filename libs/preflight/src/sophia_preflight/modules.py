@@ -60,6 +60,11 @@ _SOURCE_DIRECTORY = frozenset({"src", "lib", "python", "app", "backend", "server
 _MOST_STARS = 8
 
 
+def place_of(path: str) -> str:
+    """Where the module of a file lies, as imports count: its path without the ending, of a package the directory."""
+    return path.removesuffix(".py").removesuffix("/__init__")
+
+
 @dataclass(frozen=True)
 class Lack:
     """Something that an import names and that is not there: a module at `path`, or a name of the module at `path`."""

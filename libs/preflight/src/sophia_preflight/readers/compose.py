@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -60,6 +61,16 @@ class ComposeFile:
     @property
     def directory(self) -> str:
         return posixpath.dirname(self.path) or "."
+
+    def service_at(self, line: int) -> tuple[str, range] | None:
+        """The service that a line is of, and the lines that are its own."""
+        services = self.root["services"]
+        heads = sorted(key.line for node in (self.root, services) for key in node.keys.values())
+        for name, key in services.keys.items():
+            end = next((head for head in heads if head > key.line), sys.maxsize)
+            if key.line <= line < end:
+                return name, range(key.line, end)
+        return None
 
     @property
     def is_fragment(self) -> bool:

@@ -215,17 +215,17 @@ def _names(context: Context, path: str) -> Iterator[str]:
         yield stem
     if "pytest_addoption" in context.repository.glimpse(path):
         yield "pytest"
-    parts = path.removesuffix(".py").split("/")
+    directories = path.split("/")[:-1]
     if path.endswith(".py"):
         if stem not in _PLAIN and not stem.startswith("__"):
-            yield ".".join(parts[-2:])
+            yield ".".join((*directories[-1:], stem))
         for project in context.modules.projects.by_directory.values():
             for point in project.entry_points:
                 top = point.value.strip().partition(":")[0].split(".")[0]
-                if point.is_command and (top in parts[:-1] or (project.directory or ".") == _project(context, path)):
+                if point.is_command and (top in directories or (project.directory or ".") == _project(context, path)):
                     yield point.name
     yield from _projects_name(context, path)
-    for part in parts[:-1]:
+    for part in directories:
         if part not in _PLAIN and not part.startswith("."):
             yield part
             yield part.replace("_", "-")

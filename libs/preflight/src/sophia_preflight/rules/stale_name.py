@@ -9,8 +9,10 @@ from difflib import get_close_matches
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_file
 from sophia_preflight.mentions import Mention
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.modules import place_of
 from sophia_preflight.standing import Standing, consequence, standing
 
 RULE = Rule(
@@ -75,14 +77,10 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _of_name(context: Context, name: str, source: str, uses: list[Mention]) -> Iterator[Finding]:
-    by_file: dict[str, list[Mention]] = {}
-    for use in uses:
-        if context.changes.is_old(use.path, name):
-            by_file.setdefault(use.path, []).append(use)
     now = context.changes.gone.get(source) or source
     text = context.repository.glimpse(now)
     near = get_close_matches(name, sorted(_defined(text)), n=1, cutoff=0.5)
-    for file, here in by_file.items():
+    for file, here in by_file(use for use in uses if context.changes.is_old(use.path, name)).items():
         severity, blocks = consequence(here[0].site)
         yield RULE.found(
             f"`{name}` is used here, and since {context.changes.since} `{now}` has nothing of that name",
@@ -160,7 +158,7 @@ def _attributes(context: Context) -> Iterator[Finding]:
     gone: dict[str, dict[str, str]] = {}
     for path, (before, now) in context.changes.changed.items():
         if path.endswith(".py"):
-            module = path.removesuffix(".py").removesuffix("/__init__")
+            module = place_of(path)
             there = set(_TOP_LEVEL.findall(now))
             for name in {name for text in before for name in _TOP_LEVEL.findall(text)} - there:
                 gone.setdefault(f"{module.rpartition('/')[2]}:{name}", {})[module] = path

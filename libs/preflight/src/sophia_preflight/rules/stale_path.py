@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_file
 from sophia_preflight.mentions import Mention
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.modules import place_of
 from sophia_preflight.standing import Standing, consequence, standing
 from sophia_preflight.text import named
 
@@ -67,11 +69,8 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _of_path(context: Context, path: str, uses: list[Mention]) -> Iterator[Finding]:
-    by_file: dict[str, list[Mention]] = {}
-    for use in uses:
-        by_file.setdefault(use.path, []).append(use)
     new = context.changes.gone.get(path, "") or _new_directory(context, path)
-    for file, here in by_file.items():
+    for file, here in by_file(uses).items():
         severity, blocks = consequence(here[0].site)
         if not new and standing(file) is not Standing.PRODUCT:
             severity = severity.at_most(Severity.MEDIUM)
@@ -90,8 +89,13 @@ def _of_path(context: Context, path: str, uses: list[Mention]) -> Iterator[Findi
 
 def _module(path: str) -> str:
     """The end of a module's name, which nothing else is called by: itself and the package that it is in."""
-    parts = path.removesuffix(".py").removesuffix("/__init__").removesuffix("/__main__").split("/")
+    parts = _program(path).split("/")
     return ".".join(parts[-2:]) if len(parts) > 1 and all(map(str.isidentifier, parts[-2:])) else ""
+
+
+def _program(path: str) -> str:
+    """Where the module lies that runs or imports a file."""
+    return place_of(path).removesuffix("/__main__")
 
 
 def _new_directory(context: Context, path: str) -> str:
@@ -152,10 +156,9 @@ def _names_module(context: Context, use: Mention, path: str) -> bool:
     """Whether the dotted name around a use is that of the module that a file was."""
     before = re.search(r"[\w.]*$", use.text[: use.column - 1])
     whole = (before[0] if before else "") + use.name
-    inside = path.removesuffix(".py").removesuffix("/__init__").removesuffix("/__main__")
     file = whole.replace(".", "/")
     there = context.repository.ending_with(f"{file}.py") or context.repository.ending_with(f"{file}/__init__.py")
-    return f"/{inside}".endswith(f"/{file}") and not there
+    return f"/{_program(path)}".endswith(f"/{file}") and not there
 
 
 _WORDS = """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sophia_preflight.composing import used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_file
 from sophia_preflight.interfaces.defining import SOURCE
 from sophia_preflight.mentions import Mention, acts, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -31,7 +32,6 @@ _OF_ANOTHER = re.compile(r"//(?!localhost|127\.|0\.0\.0\.0|\[|:)[\w.${}-]+:\d|\w
 """An address of another service."""
 _DEFAULT = re.compile(r"default|=|port", re.IGNORECASE)
 _MAPPING = re.compile(r"[\"'\s-](?:[\d.]+:)?(\d{2,5}):(\d{2,5})(?:/\w+)?[\"'\s]*$")
-_COMPOSE = re.compile(r"(compose|stack)[^/]*\.ya?ml$")
 _CLUSTER = re.compile(r"^apiVersion:", re.MULTILINE)
 _DOCKER = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
 
@@ -60,35 +60,39 @@ class _Changed:
 
 @dataclass(frozen=True)
 class _Block:
-    """Lines that are about one service, from `first` on; `name` is what others call it."""
+    """Lines that are about one service, with their numbers; `name` is what others call it."""
 
     path: str
-    first: int
-    lines: tuple[str, ...]
+    lines: tuple[tuple[int, str], ...]
     name: str = ""
 
 
+@dataclass(frozen=True)
+class _Use:
+    """A line that speaks of the old number."""
+
+    path: str
+    line: int
+    text: str
+
+
 def check(context: Context) -> Iterable[Finding]:
-    told: set[tuple[tuple[str, int, str], str]] = set()
-    for path in context.changes.changed:
-        versions, now = context.changes.changed[path]
-        for each in dict.fromkeys(each for text in versions for each in _changed(context, path, text, now)):
-            uses = dict.fromkeys(use for block in _blocks(context, each) for use in _uses(context, each, block))
-            uses = uses or dict.fromkeys(_asked(context, each))
-            uses = {use: None for use in uses if (use, each.old) not in told}
-            told |= {(use, each.old) for use in uses}
-            if uses and not (SOURCE.search(each.path) and any(_sets(each, text) for _, _, text in uses)):
-                yield from _told(context, each, list(uses))
+    changes = list(dict.fromkeys(_changed(context)))
+    uses = _in_blocks(context, changes)
+    uses |= _asked(context, [each for each in changes if not uses[each]])
+    told: set[tuple[_Use, str]] = set()
+    for each in changes:
+        new = [use for use in dict.fromkeys(uses[each]) if (use, each.old) not in told]
+        told |= {(use, each.old) for use in new}
+        if new and not (SOURCE.search(each.path) and any(_sets(each, use.text) for use in new)):
+            yield from _told(context, each, new)
 
 
-def _told(context: Context, each: _Changed, uses: list[tuple[str, int, str]]) -> Iterator[Finding]:
-    by_file: dict[str, list[int]] = {}
-    for file, line, _ in uses:
-        by_file.setdefault(file, []).append(line)
-    for file, lines in by_file.items():
+def _told(context: Context, each: _Changed, uses: list[_Use]) -> Iterator[Finding]:
+    for file, here in by_file(uses).items():
         yield RULE.found(
             f"the port {each.old} is meant here, and since {context.changes.since} `{each.path}` says {each.new}",
-            *(Involved(Place(file, line), "call") for line in lines),
+            *(Involved(Place(file, use.line), "call") for use in here),
             Involved(Place(each.path, each.line), "declaration"),
             anchor=f"{each.old} of {each.path}",
             severity=consequence(site_of(file))[0].at_most(Severity.HIGH),
@@ -97,7 +101,13 @@ def _told(context: Context, each: _Changed, uses: list[tuple[str, int, str]]) ->
         )
 
 
-def _changed(context: Context, path: str, before: str, now: str) -> Iterator[_Changed]:
+def _changed(context: Context) -> Iterator[_Changed]:
+    for path, (versions, now) in context.changes.changed.items():
+        for before in versions:
+            yield from _differing(context, path, before, now)
+
+
+def _differing(context: Context, path: str, before: str, now: str) -> Iterator[_Changed]:
     place = context.changes.gone.get(path) or path
     was: dict[str, list[list[str]]] = {}
     kept = set(now.split("\n"))
@@ -124,87 +134,83 @@ def _is_outside(line: str, new: str) -> bool:
     return mapping is not None and mapping[1] == new and mapping[2] != new
 
 
-def _blocks(context: Context, each: _Changed) -> Iterator[_Block]:
+def _in_blocks(context: Context, changes: list[_Changed]) -> dict[_Changed, list[_Use]]:
+    """Where what a change is about speaks of the old number, and others of it by its name."""
+    built = list(_built(context)) if changes else []
+    blocks = {each: list(_blocks(context, each, built)) for each in changes}
+    names = {f"{block.name}:{each.old}" for each in changes for block in blocks[each] if block.name}
+    named = context.mentions.of(sorted(names))
+    return {each: [use for block in blocks[each] for use in _uses(each, block, named)] for each in changes}
+
+
+def _built(context: Context) -> Iterator[tuple[str, str, list[_Block]]]:
+    """Dockerfile, the directory that it is built from, and the services whose image that makes."""
+    for one in used(context):
+        if built := context.service_build(one.project, one.service):
+            parts = ((part.file.path, part.node.line) for part in one.service.parts)
+            found = (_service(context, path, line) for path, line in parts)
+            yield built[0], built[1].directory, [each for each in found if each is not None]
+
+
+def _blocks(context: Context, each: _Changed, built: list[tuple[str, str, list[_Block]]]) -> Iterator[_Block]:
     text = context.repository.glimpse(each.path)
-    lines = text.split("\n")
-    if _COMPOSE.search(each.path):
-        if found := _around(each.path, lines, each.line - 1):
+    lines = tuple(enumerate(text.split("\n"), 1))
+    if each.path in context.composes:
+        if found := _service(context, each.path, each.line):
             yield found
         return
     if each.path.endswith((".yaml", ".yml")) and _CLUSTER.search(text):
-        first = max((n for n in range(each.line) if lines[n].startswith("---")), default=0)
-        last = next((n for n in range(each.line, len(lines)) if lines[n].startswith("---")), len(lines))
-        yield _Block(each.path, first, tuple(lines[first:last]))
+        first = max((n for n, line in lines[: each.line] if line.startswith("---")), default=1)
+        last = next((n for n, line in lines[each.line :] if line.startswith("---")), len(lines) + 1)
+        yield _Block(each.path, lines[first - 1 : last - 1])
     elif _DOCKER.search(each.path):
-        yield _Block(each.path, 0, tuple(lines))
-    yield from _of_compose(context, each)
-
-
-def _of_compose(context: Context, each: _Changed) -> Iterator[_Block]:
-    """Services that are built from a Dockerfile, or of the directory of a source, that changed."""
-    for one in used(context):
-        built = context.service_build(one.project, one.service)
-        if built is None:
-            continue
-        directory = built[1].directory
+        yield _Block(each.path, lines)
+    for dockerfile, directory, services in built:
         inside = directory not in (".", "") and each.path.startswith(directory + "/")
-        if built[0] != each.path and not (inside and SOURCE.search(each.path) and _DEFAULT.search(each.text)):
-            continue
-        for part in one.service.parts:
-            lines = context.repository.glimpse(part.file.path).split("\n")
-            if found := _around(part.file.path, lines, part.node.line - 1):
-                yield found
+        if dockerfile == each.path or (inside and SOURCE.search(each.path) and _DEFAULT.search(each.text)):
+            yield from services
 
 
-def _around(path: str, lines: list[str], index: int) -> _Block | None:
+def _service(context: Context, path: str, line: int) -> _Block | None:
     """The service of a compose file that a line is of."""
-    services = max((n for n in range(index + 1) if lines[n].startswith("services:")), default=None)
-    if services is None:
+    found = context.composes[path].service_at(line)
+    if found is None:
         return None
-    first = next((n for n in range(services + 1, len(lines)) if lines[n].strip() and not _is_remark(lines[n])), index)
-    width = _width(lines[first])
-    heads = [n for n in range(services + 1, len(lines)) if _width(lines[n]) == width and not _is_remark(lines[n])]
-    ends = [n for n in range(services + 1, len(lines)) if lines[n].strip() and _width(lines[n]) < width]
-    begin = max((n for n in heads if n <= index), default=None)
-    if begin is None or not lines[begin].rstrip().endswith(":"):
-        return None
-    end = min((n for n in (*heads, *ends) if n > begin), default=len(lines))
-    return _Block(path, begin, tuple(lines[begin:end]), lines[begin].strip().rstrip(":").strip("\"'"))
+    lines = enumerate(context.repository.glimpse(path).split("\n"), 1)
+    return _Block(path, tuple(each for each in lines if each[0] in found[1]), found[0])
 
 
-def _is_remark(line: str) -> bool:
-    return line.lstrip().startswith("#")
-
-
-def _width(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-def _uses(context: Context, each: _Changed, block: _Block) -> Iterator[tuple[str, int, str]]:
+def _uses(each: _Changed, block: _Block, named: dict[str, list[Mention]]) -> Iterator[_Use]:
     """Where a block speaks of the old number as the port of the service, and others of it by its name."""
     port = re.compile(
         rf"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|\}}|[\"'\s-]\d{{2,5}}):{each.old}(?!\d)"
         rf"|(?:port|expose|listen)[\"'\w.-]*\W{{0,4}}{each.old}(?!\d|:\d)",
         re.IGNORECASE,
     )
-    for offset, line in enumerate(block.lines, block.first + 1):
-        told = (block.path, offset) == (each.path, each.line) or not acts(block.path, line, len(line))
+    for number, line in block.lines:
+        told = (block.path, number) == (each.path, each.line) or not acts(block.path, line, len(line))
         if not told and port.search(line) and not _OF_ANOTHER.search(line):
-            yield block.path, offset, line
-    if not block.name:
-        return
-    for use in context.mentions.of([f"{block.name}:{each.old}"]).get(f"{block.name}:{each.old}", []):
-        near = posixpath.dirname(block.path)
+            yield _Use(block.path, number, line)
+    near = posixpath.dirname(block.path)
+    for use in named.get(f"{block.name}:{each.old}", []) if block.name else ():
         if use.path.startswith(f"{near}/" if near else "") and standing(use.path) is not Standing.TEST:
-            yield use.path, use.line, use.text
+            yield _Use(use.path, use.line, use.text)
 
 
-def _asked(context: Context, each: _Changed) -> Iterator[tuple[str, int, str]]:
+def _asked(context: Context, changes: list[_Changed]) -> dict[_Changed, list[_Use]]:
     """Where a port is asked for that only the changed line said to be listened on, on this machine or by the name of
     what it is about."""
-    if int(each.old) < 1024 or not re.search(_SERVED.format(each.new), each.text, re.IGNORECASE):
-        return
-    uses = [use for use in context.mentions.of([each.old], most=None).get(each.old, []) if not _is_elsewhere(use)]
+    serving = [
+        each
+        for each in changes
+        if int(each.old) >= 1024 and re.search(_SERVED.format(each.new), each.text, re.IGNORECASE)
+    ]
+    mentions = context.mentions.of(sorted({each.old for each in serving}), most=None)
+    return {each: list(_asking(context, each, mentions.get(each.old, []))) for each in serving}
+
+
+def _asking(context: Context, each: _Changed, mentions: list[Mention]) -> Iterator[_Use]:
+    uses = [use for use in mentions if not _is_elsewhere(use)]
     served = re.compile(_SERVED.format(each.old), re.IGNORECASE)
     asked = re.compile(_ASKED.format(each.old), re.IGNORECASE)
     if any(served.search(use.text) and not asked.search(use.text) for use in uses):
@@ -215,7 +221,7 @@ def _asked(context: Context, each: _Changed) -> Iterator[tuple[str, int, str]]:
             continue
         host = (match["host"] or "").lower()
         if not host or _HERE.fullmatch(host) or _is_about(each, host):
-            yield use.path, use.line, use.text
+            yield _Use(use.path, use.line, use.text)
 
 
 def _is_elsewhere(use: Mention) -> bool:
