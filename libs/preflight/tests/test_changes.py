@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from sophia_preflight import engine, history
 from sophia_preflight.cache import Cache
 from sophia_preflight.changes import Changes
 from sophia_preflight.mentions import Mentions
-from sophia_preflight.model import Finding
+from sophia_preflight.model import Compared, Finding, Lacking, Verdict
+from sophia_preflight.outputs import github, json
+from sophia_preflight.outputs.text import rendered
 from sophia_preflight.repository import Repository
 
 SCRIPT = "import sys\nprint(sys.argv)\nprint('words')\nprint('more')\n"
@@ -41,6 +44,16 @@ def shop(tmp_path: Path) -> Path:
     (tmp_path / "tools.d/words.py").write_text(SCRIPT)
     commit(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def shallow(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the one commit in which a script is renamed."""
+    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
+    commit(shop)
+    made = tmp_path_factory.mktemp("shallow") / "shop"
+    git(shop, "clone", "-q", "--depth", "1", f"file://{shop}", str(made))
+    return made
 
 
 def stale(root: Path, *, since: str = "", cache: Cache | None = None) -> list[Finding]:
@@ -106,30 +119,75 @@ def test_a_change_of_nearly_everything_is_compared_with_less_far_back(
     monkeypatch.setattr(history, "MOST_CHANGED", 5)
     monkeypatch.setattr(history, "DEPTHS", (2, 1, 0))
     past = history.past(Repository(shop))
-    assert past.revision == git(shop, "rev-parse", "HEAD~1").strip()
+    assert past.compared.revision == git(shop, "rev-parse", "HEAD~1").strip()
     assert len(stale(shop)) == 1
     monkeypatch.setattr(history, "MOST_CHANGED", 0)
-    assert history.past(Repository(shop)).revision == git(shop, "rev-parse", "HEAD").strip()
+    assert history.past(Repository(shop)).compared.revision == git(shop, "rev-parse", "HEAD").strip()
 
 
 def test_without_git_and_without_commits_there_is_no_past(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text(SCRIPT)
-    assert history.past(Repository(tmp_path)) == history.Past()
+    assert history.past(Repository(tmp_path)) == history.Past(compared=Compared(lacking=Lacking.REPOSITORY))
     git(tmp_path, "init", "-q")
-    assert history.past(Repository(tmp_path)) == history.Past()
-    assert history.head(tmp_path) == ""
+    assert history.past(Repository(tmp_path)) == history.Past(compared=Compared(lacking=Lacking.COMMITS))
+    assert history.commits(tmp_path) == ()
 
 
-def test_a_clone_of_one_commit_knows_only_what_is_not_committed(
-    shop: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
-    commit(shop)
-    shallow = tmp_path_factory.mktemp("shallow") / "shop"
-    git(shop, "clone", "-q", "--depth", "1", f"file://{shop}", str(shallow))
+def test_a_clone_of_one_commit_knows_only_what_is_not_committed(shop: Path, shallow: Path) -> None:
     assert stale(shallow) == []
     (shallow / "tools.d/count.py").unlink()
     assert history.past(Repository(shallow)).texts.keys() == {"tools.d/count.py"}
+
+
+def test_a_clone_of_one_commit_is_said_to_have_no_past_until_more_is_fetched(
+    shallow: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kept = tmp_path_factory.mktemp("cache") / "kept"
+    for _ in range(2):
+        report = engine.check(shallow, cache=Cache(kept))
+        assert report.compared is not None
+        assert report.compared.lacking is Lacking.FETCHED
+        assert report.verdict is Verdict.CLEAN
+        assert [each.what for each in report.not_assessed] == ["what the last commits took away"]
+        assert "::notice title=not assessed::what the last commits took away" in github.rendered(report)
+        assert "fetch-depth: 50" in rendered(report)
+    git(shallow, "fetch", "-q", "--unshallow")
+    report = engine.check(shallow, cache=Cache(kept))
+    assert report.blocking
+    assert report.not_assessed == ()
+    assert "compared with the last 2 commits, " in rendered(report)
+
+
+def test_what_a_tree_was_compared_with_is_said(shop: Path) -> None:
+    head, first = (git(shop, "rev-parse", each).strip() for each in ("HEAD", "HEAD~1"))
+    assert json.plain(engine.check(shop))["compared"] == {"revision": first, "commits": 1, "lacking": ""}
+    since = engine.check(shop, since="HEAD")
+    assert since.compared == Compared(head)
+    assert f" compared with {head[:10]}, " in rendered(since)
+    assert json.plain(engine.check(shop, rules=["missing-script"]))["compared"] is None
+    assert engine.check(shop, since="nowhere").compared == Compared(lacking=Lacking.REVISION)
+
+
+def test_a_first_commit_and_a_tree_without_git_have_nothing_that_was_taken_away(shop: Path, tmp_path: Path) -> None:
+    git(shop, "checkout", "-q", "--orphan", "anew")
+    commit(shop)
+    for lacking in (Lacking.EARLIER, Lacking.REPOSITORY):
+        report = engine.check(shop)
+        assert report.compared is not None
+        assert report.compared.lacking is lacking
+        assert report.not_assessed == ()
+        assert "compared" not in rendered(report)
+        shutil.rmtree(shop / ".git", ignore_errors=True)
+
+
+def test_commits_that_changed_nearly_everything_are_said_not_to_be_compared(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_CHANGED", 0)
+    report = engine.check(shop)
+    assert report.compared is not None
+    assert report.compared.lacking is Lacking.ALIKE
+    assert "--since" in report.not_assessed[0].because
 
 
 def test_a_part_of_a_repository_is_compared_with_that_part(shop: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from sophia_preflight.history import Past
+from sophia_preflight.model import Compared
 from sophia_preflight.repository import Repository
 
 _ALIKE = 0.5
@@ -30,9 +31,14 @@ class Changes:
         return self._past()
 
     @property
+    def compared(self) -> Compared | None:
+        """What the tree was compared with; None as long as nobody asked."""
+        return self.past.compared if "past" in vars(self) else None
+
+    @property
     def since(self) -> str:
         """The commit that is compared with, for people."""
-        return self.past.revision[:10]
+        return self.past.compared.revision[:10]
 
     @cached_property
     def gone(self) -> dict[str, str]:

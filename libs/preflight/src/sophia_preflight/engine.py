@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sophia_preflight.facts import Facts
 from sophia_preflight.history import Past
 from sophia_preflight.ignoring import GitIgnore
 from sophia_preflight.linters import lint, merged
-from sophia_preflight.model import Finding, NotAssessed, Report, settled
+from sophia_preflight.model import Compared, Finding, Lacking, NotAssessed, Report, settled
 from sophia_preflight.readers.python_version import Version
 from sophia_preflight.repository import Repository, Trouble
 from sophia_preflight.rules import all_checks
@@ -34,6 +34,10 @@ FEWEST_TO_SHARE = 150
 PIECE = 25
 MOST_PROCESSES = 4
 MOST_FILE_BYTES = 2_000_000
+_UNCOMPARED: Mapping[Lacking | None, str] = {
+    Lacking.FETCHED: "this clone has one commit; fetch more of them (`fetch-depth: 50` of actions/checkout)",
+    Lacking.ALIKE: f"more than {history.MOST_CHANGED} files differ from each; name what to compare with by `--since`",
+}
 
 
 def check(
@@ -75,8 +79,8 @@ def _checked(
     then = (lambda: history.past(repository, since)) if past is None else (lambda: past)
     context = Context(repository, facts, settings, then)
     chosen = set(rules or settings.rules)
-    compared = f"{since} {history.head(repository.root)}" if past is None else repr(past)
-    found, failed = _answers(context, chosen, cache, compared)
+    then_is = f"{since} {history.commits(repository.root)}" if past is None else repr(past)
+    found, failed, compared = _answers(context, chosen, cache, then_is)
     hidden = _hidden(context)
     if linters and not chosen:
         linting = lint(context, cache, hidden)
@@ -94,22 +98,25 @@ def _checked(
         files=len(repository.entries),
         seconds=time.monotonic() - started,
         cached=cache.complete,
+        compared=compared,
         sources={path: _shown(context, path) for path in shown if repository.is_file(path)},
     )
 
 
 def _answers(
-    context: Context, chosen: set[str], cache: Cache, compared: str
-) -> tuple[list[Finding], list[NotAssessed]]:
-    """What the rules say of the tree: as it was remembered, where nothing at all has changed since."""
-    key = f"rules {context.repository.state} {sorted(chosen)} {context.settings!r} {compared}"
+    context: Context, chosen: set[str], cache: Cache, past: str
+) -> tuple[list[Finding], list[NotAssessed], Compared | None]:
+    """What the rules say of the tree, and what they compared it with: as it was remembered, where nothing at all has
+    changed since, nor what can be had of the `past`."""
+    key = f"rules {context.repository.state} {sorted(chosen)} {context.settings!r} {past}"
     if cache.complete and (known := cache.recalled(key)) is not None:
-        return list(known[0]), list(known[1])
+        return list(known[0]), list(known[1]), known[2]
     found, failed = _asked(context, chosen)
-    not_assessed = [*_too_new(context), *failed]
+    compared = context.changes.compared
+    not_assessed = [*_too_new(context), *_not_compared(compared), *failed]
     if not failed:
-        cache.remember(key, (tuple(found), tuple(not_assessed)))
-    return found, not_assessed
+        cache.remember(key, (tuple(found), tuple(not_assessed), compared))
+    return found, not_assessed, compared
 
 
 def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotAssessed]]:
@@ -166,6 +173,12 @@ def _too_new(context: Context) -> Iterator[NotAssessed]:
         others = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
         because = f"they have grammar of Python {version[0]}.{version[1]}, and this check runs on {here}"
         yield NotAssessed(f"Python files: `{paths[0]}`{others}", because)
+
+
+def _not_compared(compared: Compared | None) -> Iterator[NotAssessed]:
+    """What the reader can do something about: a first commit, or no repository, has nothing that was taken away."""
+    if compared is not None and (because := _UNCOMPARED.get(compared.lacking)):
+        yield NotAssessed("what the last commits took away", because)
 
 
 def _hidden(context: Context) -> set[str]:

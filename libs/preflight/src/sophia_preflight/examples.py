@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from sophia_preflight.history import Past
-from sophia_preflight.model import Tree
+from sophia_preflight.model import Compared, Tree
 
 MARK = "=== "
 BEFORE = " (before)"
@@ -33,8 +33,8 @@ def parted(example: Tree) -> tuple[Tree, Past]:
     return now, Past(
         frozenset(stayed | then.keys()),
         {path: (text,) for path, text in then.items()},
-        "0123456789",
         frozenset(stayed | then.keys()),
+        Compared("0123456789", 1),
     )
 
 

@@ -11,9 +11,10 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sophia_preflight.model import Compared, Lacking
 from sophia_preflight.repository import Repository
 
 MOST_BYTES = 2_000_000
@@ -34,12 +35,12 @@ class Past:
     """What was there at some of the last commits: every path, those of the `first` time, and of each file that is gone
     or is otherwise now the texts that it had, the oldest first.
 
-    Empty where that is not known: no repository of git, a clone of one commit, a git that does not answer."""
+    Empty where that is not known; `compared` says why."""
 
     paths: frozenset[str] = frozenset()
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    revision: str = ""
     first: frozenset[str] = frozenset()
+    compared: Compared = field(default_factory=Compared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,50 @@ def lay_out(root: Path, revision: str, into: Path) -> frozenset[str]:
 
 def past(repository: Repository, revision: str = "") -> Past:
     """What differs since a revision, or what did at some of the last commits; never raises."""
-    root, digests = repository.root, dict[str, str]()
+    digests: dict[str, str] = {}
     try:
-        prefix = _prefix(root)
-        if revision:
-            return _since(repository, prefix, _commit(root, revision), None, digests) or Past()
-        commits = _git(root, "rev-list", "--first-parent", f"-n{DEPTHS[0] + 1}", "HEAD").decode().split()
-        times = dict.fromkeys(commits[min(depth, len(commits) - 1)] for depth in DEPTHS)
-    except (NoSuchRevision, ValueError, IndexError):
-        return Past()
+        prefix = _prefix(repository.root)
+    except (NoSuchRevision, ValueError):
+        return _nothing(Lacking.REPOSITORY)
+    if revision:
+        try:
+            commit = _commit(repository.root, revision)
+            return _since(repository, prefix, Compared(commit), None, digests) or Past()
+        except (NoSuchRevision, ValueError, IndexError):
+            return _nothing(Lacking.REVISION)
+    ids = commits(repository.root)
+    if not ids:
+        return _nothing(Lacking.COMMITS)
     found = []
-    for each in times:
+    for back in dict.fromkeys(min(depth, len(ids) - 1) for depth in DEPTHS):
         with contextlib.suppress(NoSuchRevision, ValueError, IndexError):  # it was not there at that time
-            found.append(_since(repository, prefix, each, MOST_CHANGED, digests))
-    return _together([each for each in found if each is not None])
+            found.append(_since(repository, prefix, Compared(ids[back], back), MOST_CHANGED, digests))
+    past = _together([each for each in found if each is not None])
+    if past.compared.commits:
+        return past
+    return replace(past, compared=replace(past.compared, lacking=_lacking(repository.root, ids)))
+
+
+def _nothing(lacking: Lacking) -> Past:
+    return Past(compared=Compared(lacking=lacking))
+
+
+def _lacking(root: Path, ids: Sequence[str]) -> Lacking:
+    """Why no commit but the one that is checked out was compared with."""
+    if len(ids) > 1:
+        return Lacking.ALIKE
+    with contextlib.suppress(NoSuchRevision):
+        if _git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
+            return Lacking.FETCHED
+    return Lacking.EARLIER
+
+
+def commits(root: Path) -> tuple[str, ...]:
+    """The commit that is checked out and those before it, as far back as a check looks; none where there are none."""
+    try:
+        return tuple(_git(root, "rev-list", "--first-parent", f"-n{DEPTHS[0] + 1}", "HEAD").decode().split())
+    except NoSuchRevision:
+        return ()
 
 
 def _together(found: Sequence[Past]) -> Past:
@@ -91,14 +122,16 @@ def _together(found: Sequence[Past]) -> Past:
     return Past(
         paths,
         {path: tuple(said) for path, said in texts.items()},
-        *((found[0].revision, found[0].first) if found else ()),
+        *((found[0].first, found[0].compared) if found else ()),
     )
 
 
-def _since(repository: Repository, prefix: str, commit: str, most: int | None, digests: dict[str, str]) -> Past | None:
+def _since(
+    repository: Repository, prefix: str, then: Compared, most: int | None, digests: dict[str, str]
+) -> Past | None:
     """What differs since a commit; None where that is more than `most` files."""
     root = repository.root
-    before = _listed(root, prefix, commit)
+    before = _listed(root, prefix, then.revision)
     changed = [each for each in before if not _is_still(repository, each, digests)]
     if most is not None and len(changed) > most:
         return None
@@ -109,7 +142,7 @@ def _since(repository: Repository, prefix: str, commit: str, most: int | None, d
         if b"\0" not in content[:8192]
     }
     paths = frozenset(each.path for each in before)
-    return Past(paths, texts, commit, paths)
+    return Past(paths, texts, paths, then)
 
 
 def _is_still(repository: Repository, blob: _Blob, digests: dict[str, str]) -> bool:
@@ -126,14 +159,6 @@ def _is_still(repository: Repository, blob: _Blob, digests: dict[str, str]) -> b
     except (OSError, ValueError):
         return False
     return digests[blob.path] == blob.digest
-
-
-def head(root: Path) -> str:
-    """The commit that is checked out; empty where there is none."""
-    try:
-        return _commit(root, "HEAD")
-    except NoSuchRevision:
-        return ""
 
 
 def _commit(root: Path, revision: str) -> str:

@@ -178,6 +178,27 @@ class NotAssessed:
     required: bool = False
 
 
+class Lacking(StrEnum):
+    """Why there is nothing to compare a tree with."""
+
+    REPOSITORY = "no-repository"
+    COMMITS = "no-commits"
+    EARLIER = "first-commit"
+    FETCHED = "clone-of-one-commit"
+    ALIKE = "too-different"
+    REVISION = "no-such-revision"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a tree was compared with, to see what changes took away: the revision, and how many `commits` back it is
+    where the check chose it itself; or what is lacking."""
+
+    revision: str = ""
+    commits: int = 0
+    lacking: Lacking | None = None
+
+
 @dataclass(frozen=True)
 class Suppressed:
     """A finding that a baseline accepts, with who accepts it, why and until when."""
@@ -200,6 +221,8 @@ class Report:
     seconds: float = 0.0
     cached: bool = False
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    compared: Compared | None = None
+    """None where no rule that was asked looks at the past."""
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

@@ -7,7 +7,10 @@ from sophia_preflight.model import Finding, Report, Severity
 
 def rendered(report: Report) -> str:
     lines = [_line(each) for each in report.findings if each.severity.rank <= Severity.MEDIUM.rank]
-    lines += [f"::warning title=not assessed::{_data(f'{each.what}: {each.because}')}" for each in report.not_assessed]
+    lines += [
+        f"::{'warning' if each.required else 'notice'} title=not assessed::{_data(f'{each.what}: {each.because}')}"
+        for each in report.not_assessed
+    ]
     return "".join(line + "\n" for line in lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sophia_preflight.model import Finding, Report
+from sophia_preflight.model import Compared, Finding, Report
 
 
 def rendered(report: Report) -> str:
@@ -20,6 +20,7 @@ def plain(report: Report) -> dict[str, Any]:
         "root": report.root,
         "files": report.files,
         "seconds": round(report.seconds, 3),
+        "compared": _compared(report.compared) if report.compared is not None else None,
         "findings": [finding(each) for each in report.findings],
         "suppressed": [
             {"finding": finding(each.finding), "reason": each.reason, "owner": each.owner, "expires": each.expires}
@@ -29,6 +30,10 @@ def plain(report: Report) -> dict[str, Any]:
             {"what": each.what, "because": each.because, "required": each.required} for each in report.not_assessed
         ],
     }
+
+
+def _compared(each: Compared) -> dict[str, Any]:
+    return {"revision": each.revision, "commits": each.commits, "lacking": str(each.lacking or "")}
 
 
 def finding(each: Finding) -> dict[str, Any]:

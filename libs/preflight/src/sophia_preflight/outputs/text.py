@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sophia_preflight.model import Finding, Report, Severity, Verdict
+from sophia_preflight.model import Compared, Finding, Report, Severity, Verdict
 from sophia_preflight.outputs.escaping import printable
 
 WIDEST = 140
@@ -99,6 +99,13 @@ class _Text:
             Verdict.BLOCKED: self.paint(f"{len(report.blocking)} blocking", "31;1"),
             Verdict.INCOMPLETE: self.paint("incomplete", "33;1"),
         }[report.verdict]
-        yield f"{verdict}: {said} in {report.files:,} files, {report.seconds:.1f} s" + (
-            f" ({hidden} not shown; --all shows them)" if hidden else ""
-        )
+        hint = f" ({hidden} not shown; --all shows them)" if hidden else ""
+        yield f"{verdict}: {said} in {report.files:,} files{_past(report.compared)}, {report.seconds:.1f} s{hint}"
+
+
+def _past(compared: Compared | None) -> str:
+    if compared is None or compared.lacking is not None:
+        return ""
+    if not compared.commits:
+        return f" compared with {compared.revision[:10]}"
+    return f" compared with the last {'commit' if compared.commits == 1 else f'{compared.commits} commits'}"
