@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.graph import Graph, make_graph
 from tests.support.owner import Owner
-from tests.support.repository import commit, make_repository
+from tests.support.repository import commit, git, make_repository
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +111,48 @@ def test_a_build_whose_sources_are_not_there_is_found(found: list[dict[str, obje
 @pytest.mark.promise("validate-workflows")
 def test_a_workflow_that_waits_for_a_job_that_is_not_there_is_found(found: list[dict[str, object]]) -> None:
     assert "tests" in said_of(found, ".github/workflows/deploy.yml", 6)
+
+
+@pytest.fixture
+def stock(tmp_path: Path) -> Owner:
+    """A repository of one commit, whose makefile starts a program that reads its own arguments."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/stock.py").write_text('import sys\n\nshelf = sys.argv[sys.argv.index("--shelf") + 1]\n')
+    (tmp_path / "Makefile").write_text("count:\n\tpython3 scripts/stock.py --shelf music\n")
+    make_repository(tmp_path)
+    commit(tmp_path, "count what is on a shelf")
+    return Owner(tmp_path)
+
+
+def renamed(root: Path, path: str) -> None:
+    file = root / path
+    file.write_text(file.read_text().replace("--shelf", "--shelf-name"))
+    commit(root, f"rename the option in {path}")
+
+
+@pytest.mark.promise("validate-arguments")
+def test_an_option_that_a_commit_renames_is_found_where_its_old_name_stays_until_that_is_mended(stock: Owner) -> None:
+    stock.does("check")
+    renamed(stock.root, "scripts/stock.py")
+    blocking = stock.does("check", "-o", "json", code=1).json["findings"]
+    assert "there is `shelf-name`" in said_of(blocking, "Makefile", 2)
+    assert (
+        "`scripts/stock.py` no longer has the option `--shelf`" in stock.does("check", "--since", "HEAD~1", code=1).out
+    )
+    stock.does("check", "--since", "HEAD")  # nothing is new since then
+    renamed(stock.root, "Makefile")
+    assert "clean: nothing found in 2 files compared with the last 2 commits" in stock.does("check").out
+
+
+def test_a_clone_of_one_commit_is_told_that_it_has_no_past(
+    stock: Owner, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    renamed(stock.root, "scripts/stock.py")
+    clone = Owner(tmp_path_factory.mktemp("clone"))
+    git(clone.root, "clone", "--quiet", "--depth", "1", f"file://{stock.root}", ".")
+    assert "not assessed: what the last commits took away: this clone has one commit" in clone.does("check").out
+    git(clone.root, "fetch", "--quiet", "--unshallow")
+    clone.does("check", code=1)
 
 
 @pytest.fixture(scope="module")
