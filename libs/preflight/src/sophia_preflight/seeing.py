@@ -49,10 +49,12 @@ class Seeing:
         """The services whose containers a call may run in."""
         if site.inside is not None:
             name = site.inside.service
-            projects = list(self.context.project_at(site.path, site.inside.directory, site.inside.composition))
+            projects = list(
+                self.context.compositions.project_at(site.path, site.inside.directory, site.inside.composition)
+            )
         else:
             file, _, name = site.image.partition("::")
-            projects = self.context.projects_with(file)
+            projects = self.context.compositions.projects_with(file)
         for project in projects:
             service = project.services(self.context.composes).get(name)
             if service is not None:

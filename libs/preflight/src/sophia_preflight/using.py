@@ -138,7 +138,7 @@ def _called(context: Context, call: Call) -> Iterator[str]:
             words = [file] if file is not None else [Word(name, 0, 0) for name in MAKEFILE_NAMES]
             yield from (place.path for word in words if (place := context.path_of(word, call)).found)
         case Composition():
-            for project in context.projects_of(call):
+            for project in context.compositions.projects_of(call):
                 yield from project.key
                 for service in project.services(context.composes).values():
                     if (made := context.service_build(project, service)) is not None:

@@ -30,7 +30,7 @@ _MEANT = re.compile(r"did you mean `([^`]+)`")
 
 def check(context: Context) -> Iterable[Finding]:
     for path, file in context.composes.items():
-        projects = context.projects_with(path)
+        projects = context.compositions.projects_with(path)
         if not _is_part(context, file):
             yield from _faults(file)
         if not file.documents.documents:

@@ -40,7 +40,7 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _is_of_whole(context: Context, each: Used, kind: str, name: str) -> bool:
     """Whether each file that includes the service's has what it names, or brings it."""
-    including = [] if each.project.called else context.including(each.service.parts[-1].file)
+    including = [] if each.project.called else context.compositions.including(each.service.parts[-1].file)
     return bool(including) and all(any(name in file.root[f"{kind}s"] for file in whole) for whole in including)
 
 

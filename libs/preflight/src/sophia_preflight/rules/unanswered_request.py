@@ -17,7 +17,8 @@ from sophia_preflight.calls.model import (
     Script,
     Started,
 )
-from sophia_preflight.context import STARTING, Context
+from sophia_preflight.compositions import STARTING
+from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.compose import port_of
@@ -126,7 +127,7 @@ def _inner(context: Context, call: Call) -> Iterator[str]:
                 if match := re.fullmatch(r"(?:[\d.]+:)?(\d{2,5}):(\d{2,5})(?:/tcp)?", word.value):
                     yield from () if match[1] == match[2] else (match[2],)
         case Composition(verb=verb) if verb in STARTING:
-            for project in context.projects_of(call):
+            for project in context.compositions.projects_of(call):
                 for service in project.services(context.composes).values():
                     for port in (port_of(part.node) for part in service.listed("ports")):
                         if port is not None and port.host != port.container:
@@ -142,7 +143,7 @@ def _started(context: Context, call: Call, depth: int = 0) -> set[str] | None:
             hosts = [re.fullmatch(r"(?:[\d.]+:)?(\d{2,5}):\d{2,5}(?:/tcp)?", word.value) for word in words]
             return {match[1] for match in hosts if match} if all(hosts) else None
         case Composition(verb=verb) if verb in STARTING:
-            projects = context.projects_of(call)
+            projects = context.compositions.projects_of(call)
             found: set[str] = set()
             for service in (each for project in projects for each in project.services(context.composes).values()):
                 ports = [port_of(part.node) for part in service.listed("ports")]

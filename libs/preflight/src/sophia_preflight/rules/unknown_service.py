@@ -30,7 +30,7 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _profiles(context, call, call.target.profiles)
         if not call.target.services:
             continue
-        projects = context.projects_of(call)
+        projects = context.compositions.projects_of(call)
         if not projects:
             continue
         known = {name for project in projects for name in project.services(context.composes)}
@@ -54,7 +54,7 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _profiles(context: Context, call: Call, names: tuple[Word, ...]) -> Iterator[Finding]:
     """Profiles that no service is in: what they are asked for does not start, and nothing says so."""
-    projects = context.projects_of(call)
+    projects = context.compositions.projects_of(call)
     services = [each for project in projects for each in project.services(context.composes).values()]
     known = {part.text for each in services for part in each.listed("profiles")}
     for word in names:
