@@ -59,6 +59,11 @@ class Template:
     """As it is written; empty where it has none."""
     whole: str = field(repr=False, default="")
 
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"the {self.kind} of `{self.path}`"
+
     def place(self, at: int) -> Place:
         at += self.start
         return Place(self.path, self.whole.count("\n", 0, at) + 1, at - self.whole.rfind("\n", 0, at))

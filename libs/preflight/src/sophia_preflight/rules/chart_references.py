@@ -6,18 +6,15 @@ that values or loops decide is unknown.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from sophia_preflight.clusters.ports import unmet_ports
 from sophia_preflight.clusters.templates import BLOCK, NAME, RELEASE, WORKLOADS, Template, as_written, normal, templates
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.ports.defaults import told_port
-from sophia_preflight.readers import yaml
-from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import limited
 
 RULE = Rule(
@@ -37,8 +34,6 @@ _REFERENCE = re.compile(
 _FIELD = re.compile(r"^[ \t]*(name|secretName|key|optional):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _KEY = re.compile(r"^([ \t]+)[\"']?([-._a-zA-Z0-9]+)[\"']?:")
 _DATA = re.compile(r"^(data|stringData|binaryData):[ \t]*(.*)$", re.MULTILINE)
-_PORT = re.compile(r"^[ \t]*-[ \t]+.*\n(?:[ \t]+(?!-)\S.*\n)*", re.MULTILINE)
-_ASKED_PORT = re.compile(r"^[ \t]*(targetPort|port):[ \t]*([a-z][a-z0-9-]*)[ \t]*$", re.MULTILINE)
 _KINDS = {"configMap": "ConfigMap", "secret": "Secret"}
 
 
@@ -48,10 +43,9 @@ def check(context: Context) -> Iterable[Finding]:
         if objects:
             yield from _references(objects)
             yield from _bindings(context, objects)
-            yield from _probes(objects)
-            yield from _options(objects)
             yield from _selectors(objects)
-            yield from _ports(context, directory, objects)
+            for each in unmet_ports(context, directory, objects):
+                yield _found(each.path, each.place, each.said, each.anchor, each.near, None)
 
 
 # --- names and keys --------------------------------------------------------------------------------------------------
@@ -78,7 +72,7 @@ def _references(objects: list[Template]) -> Iterator[Finding]:
                 continue
             told.add((kind, name, wrong[0]))
             said, near, there = wrong
-            yield _found(each.path, place, f"{_said(each)} {said}", f"{said} for {each.kind}", near, there)
+            yield _found(each.path, place, f"{each.title} {said}", f"{said} for {each.kind}", near, there)
 
 
 _Wrong = tuple[str, str, Place]
@@ -152,7 +146,7 @@ def _bindings(context: Context, objects: list[Template]) -> Iterator[Finding]:
         others = [one for one in made if one and not any(said == one for _, of, said, _ in asked if of == kind)]
         if "" in made or name in made or not others or _is_brought(context, kind, name):
             continue
-        said = f"{_said(each)} needs the {kind} `{name}`, which the chart does not make"
+        said = f"{each.title} needs the {kind} `{name}`, which the chart does not make"
         alike = get_close_matches(name, others, n=1, cutoff=0.6)
         if not alike and kind in ("ConfigMap", "Secret"):
             continue  # of another chart, or made by hand
@@ -227,7 +221,7 @@ def _selectors(objects: list[Template]) -> Iterator[Finding]:
         whose = (
             "its own pods do not" if own else "no pods of the chart" if not meant else "the pods that it is for do not"
         )
-        said = f"{_said(each)} selects `{shown}`, and {whose} have these labels"
+        said = f"{each.title} selects `{shown}`, and {whose} have these labels"
         yield _found(each.path, each.place(found.start(1) + 4), said, "selector", "", None)
 
 
@@ -246,112 +240,7 @@ def _pairs(body: str) -> tuple[dict[str, str], bool]:
     return {key: value.strip() for key, _, value in pairs}, len(pairs) < len(lines)
 
 
-# --- ports -----------------------------------------------------------------------------------------------------------
-
-_ANSWERS = re.compile(
-    r"--?(?:liveness|readiness|health|healthz|probe)[\w-]*[=\s\"',]+(?:\w+://)?[\w.*\[\]]*:?(\d{2,5})\b"
-)
-"""An argument that says where a program answers probes."""
-_PROBE_PORT = re.compile(
-    r"^([ \t]*)(liveness|readiness|startup)Probe:[ \t]*\n(?:\1[ \t]+.*\n)*?\1[ \t]+port:[ \t]*(\d{2,5})[ \t]*$",
-    re.MULTILINE,
-)
-
-
-def _probes(objects: list[Template]) -> Iterator[Finding]:
-    """Probes of another port than the one on which the program is told to answer them."""
-    for each in objects:
-        answers = set(_ANSWERS.findall(each.text)) if each.kind in WORKLOADS else set()
-        for probe in _PROBE_PORT.finditer(each.text) if len(answers) == 1 else ():
-            elsewhere = each.text[: probe.start(3)] + each.text[probe.end(3) :]
-            without = _PROBE_PORT.sub(lambda found: found[0].replace(found[3], ""), elsewhere)
-            if probe[3] not in answers and not re.search(rf"(?<!\d){probe[3]}(?!\d)", without):
-                (there,) = answers
-                said = (
-                    f"the {probe[2]}Probe of {_said(each)} asks port `{probe[3]}`, and its program answers on `{there}`"
-                )
-                yield _found(each.path, each.place(probe.start(3)), said, f"probe {probe[3]}", there, None)
-
-
-_WORD = re.compile(r"^[ \t]*-[ \t]+[\"']?(--?[\w.-]+(?:[= ]\S*?)?|:?\d{2,5})[\"']?[ \t]*$", re.MULTILINE)
-_CONTAINER_PORT = re.compile(r"^[ \t]*(?:-[ \t]+)?containerPort:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
-
-
-def _options(objects: list[Template]) -> Iterator[Finding]:
-    """The one port that a container declares and its probes ask, where an option tells its program another."""
-    for each in objects:
-        declared = _CONTAINER_PORT.findall(each.text) if each.kind in WORKLOADS else []
-        told = told_port(" ".join(_WORD.findall(each.text))) if len(declared) == 1 else ""
-        asked = {probe[3] for probe in _PROBE_PORT.finditer(each.text)}
-        if not told or not declared[0].isdigit() or told == declared[0] or declared[0] not in asked:
-            continue
-        shown = _PROBE_PORT.sub("", _CONTAINER_PORT.sub("", each.text))
-        if re.search(rf"(?<!\d){declared[0]}(?!\d)", shown):
-            continue
-        at = next(word.start(1) for word in _WORD.finditer(each.text) if told in word[1])
-        said = f"the program of {_said(each)} is told the port `{told}`, and its probes ask `{declared[0]}`"
-        yield _found(each.path, each.place(at), said, f"option {told}", declared[0], None)
-
-
-def _ports(context: Context, directory: str, objects: list[Template]) -> Iterator[Finding]:
-    names = _port_names([each for each in objects if each.kind in WORKLOADS])
-    if not names:
-        return
-    told: set[str] = set()
-    for each in objects:
-        if each.kind == "Service" or each.kind in WORKLOADS:
-            for found in _ASKED_PORT.finditer(each.text):
-                if (found[1] == "targetPort") == (each.kind == "Service") and found[2] not in names | told:
-                    told.add(found[2])
-                    yield _port(each.path, each.place(found.start(2)), _said(each), found[2], names)
-    own = posixpath.join(directory, "values.yaml")
-    values = yaml.root_of(context.repository.text(own)) if context.repository.is_file(own) else Node(None)
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        is_used = any(re.search(rf"toYaml\s+\(?\s*\.Values\.{probe}\b", each.text) for each in objects)
-        for kind in ("httpGet", "tcpSocket"):
-            port = values[probe][kind]["port"]
-            if is_used and re.fullmatch(r"[a-z][a-z0-9-]*", port.text) and port.text not in names | told:
-                told.add(port.text)
-                yield _port(own, port.place(own), f"`{probe}`", port.text, names)
-
-
-def _port_names(workloads: list[Template]) -> set[str]:
-    """The names of all ports of containers; empty where there are others that nobody can tell."""
-    found: set[str] = set()
-    for each in workloads:
-        if re.search(
-            r"^[ \t]*(-[ \t]+)?ports:[ \t]*(\{\{|\n\s*\{\{-?\s*(toYaml|include|range|tpl|with))",
-            each.text,
-            re.MULTILINE,
-        ):
-            return set()
-        if re.search(
-            r"(containers|initContainers|extraContainers|sidecars):?[ \t]*\n?\s*\{\{-?\s*(toYaml|include|range|tpl)",
-            each.text,
-        ):
-            return set()
-        if re.search(r"\{\{[^{}]*(sidecar|extraContainer|extraPorts|additionalPorts)", each.text, re.IGNORECASE):
-            return set()
-        for entry in _PORT.finditer(each.text):
-            if "containerPort:" in entry[0]:
-                name = re.search(r"\bname:[ \t]*(\S.*?)[ \t]*$", entry[0], re.MULTILINE)
-                if name is not None and "{{" in name[1]:
-                    return set()
-                found |= {name[1].strip("\"'")} if name is not None else set()
-    return found
-
-
-def _port(path: str, place: Place, who: str, port: str, names: set[str]) -> Finding:
-    there = ", ".join(f"`{each}`" for each in sorted(names))
-    said = f"{who} asks for the port `{port}`, and no container of the chart has one of that name (there is {there})"
-    return _found(path, place, said, f"port {port}", "", None)
-
-
-# --- both ------------------------------------------------------------------------------------------------------------
-
-
-def _said(each: Template) -> str:
-    return f"the {each.kind} of `{each.path}`"
+# --- all ------------------------------------------------------------------------------------------------------------
 
 
 def _found(path: str, place: Place, message: str, anchor: str, near: str, there: Place | None) -> Finding:
