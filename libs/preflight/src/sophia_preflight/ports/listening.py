@@ -18,7 +18,7 @@ from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Place
 from sophia_preflight.ports.coded import Coded, coded, served
 from sophia_preflight.ports.defaults import default_port, listeners, variable_port
-from sophia_preflight.readers.compose import Part, command_words, interpolated, mount_of, port_of
+from sophia_preflight.readers.compose import Part, Service, command_words, interpolated, mount_of, port_of
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import Standing, standing
@@ -182,78 +182,125 @@ def started(text: str, environment: Mapping[str, str]) -> set[str]:
     return {port for found in (_FLAG, _PLACE) for match in found.finditer(text) for port in match.groups() if port}
 
 
+@dataclass(frozen=True)
+class _Start:
+    """How a service starts: the `command` that it gives itself, as `text`, after that of its image which it leaves."""
+
+    used: Used
+    built: tuple[str, BuildContext] | None
+    stage: Stage | None
+    command: Part | None
+    text: str
+    environment: Mapping[str, str]
+    left: tuple[str, ...]
+    """What of an image starts all the same."""
+
+    @property
+    def whole(self) -> str:
+        kept = [self.stage.last(name) for name in self.left] if self.stage is not None else []
+        before = " ".join(said(each) for each in kept if each is not None)
+        return f"{before} {self.text}".strip()
+
+    @property
+    def foreign(self) -> str:
+        """The image that somebody else makes; empty where there is none."""
+        image = self.used.service.get("image")
+        return image.text if image is not None and not self.used.service.has("build") else ""
+
+
 def of_service(context: Context, each: Used) -> Ports:
     """The ports of a service: what it says itself, else what its image says."""
-    service = each.service
+    start, service = _start(context, each), each.service
     found = Ports()
-    environment = {name: interpolated(part.text)[0] for name, part in service.environment.items()}
+    if start.built is not None and start.stage is not None:
+        made = context.dockerfiles[start.built[0]]
+        found = of_image(made, start.stage, start.environment, starts=start.left)
+    _take_command(start, found)
+    if not found.started:
+        _take_variables(context, start, found)
+    if not found.started:
+        _take_source(context, start, found)
+    if not found.started and not service.has("env_file"):
+        usual = default_port(start.whole, start.environment, context.repository)
+        found.usual |= {usual} if usual else set()
+    if start.built is not None and start.command is None and not found.started | found.usual:
+        found.usual |= _of_base(context, start.built)
+    _take_declared(service, found)
+    if not found.started:
+        _take_told(context, each, start.text, found)
+    if start.built is None and start.command is None:
+        name = posixpath.basename(start.foreign).partition(":")[0].partition("@")[0]
+        found.usual |= USUAL.get(name, frozenset())
+    found.words += " " + _values(start.environment, found)
+    found.words += " " + " ".join(part.text for part in service.listed("labels"))
+    return found
+
+
+def _start(context: Context, each: Used) -> _Start:
+    service = each.service
     built = context.service_build(each.project, service)
     command = service.get("command") or service.get("entrypoint")
-    starts = () if service.has("entrypoint") else STARTS[:1] if service.has("command") else STARTS
-    before = ""
-    text = " ".join(word.value for word in command_words(command.node)) if command is not None else ""
-    if built is not None:
-        path, build = built
-        stage = context.stage_of(context.dockerfiles[path], build)
-        if stage is not None:
-            found = of_image(context.dockerfiles[path], stage, environment, starts=starts)
-            before = " ".join(said(start) for name in starts if (start := stage.last(name)) is not None)
-    if command is not None:
-        found.words += " " + text
-        ports = started(f"{before} {text}".strip(), environment)
-        found.started = ports
-        if ports:
-            found.place = _line_of(command, ports)
-    if not found.started:
-        found.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
-    if not found.started and built is None and (image := service.get("image")) is not None:
-        found.started |= listeners(environment, image.text, text)
-    if not found.started:
-        written = {key: part.text for key, part in service.environment.items() if "$" not in part.node.text}
-        if built is not None and (stage := context.stage_of(context.dockerfiles[built[0]], built[1])) is not None:
-            written = {key: held.value for key, held in final_environment(stage).items()} | written
-        image = service.get("image")
-        directory = built[1].directory if built is not None else None
-        foreign = image.text if image is not None and not service.has("build") else ""
-        projects = (project.name for project in context.modules.projects.by_directory.values())
-        names = [service.name, *(name for name in projects if name)]
-        told = variable_port(names, foreign, directory, written, context.repository)
-        if told:
-            found.started.add(told)
-            said_by = (part for key, part in service.environment.items() if key.endswith("PORT") and part.text == told)
-            found.place = next((part.node.place(part.file.path) for part in said_by), found.place)
-    if not found.started and command is None:
-        take(found, _by_source(context, each, built, environment))
-    elif not found.started and built is not None and (made := context.dockerfiles.get(built[0])) is not None:
-        stage = context.stage_of(made, built[1])
-        take(
-            found, scripted(context, made, stage, built[1].directory, text, environment) if stage is not None else None
-        )
-    if not found.started and not service.has("env_file"):
-        usual = default_port(f"{before} {text}".strip(), environment, context.repository)
-        found.usual |= {usual} if usual else set()
-    if built is not None and command is None and not found.started | found.usual:
-        found.usual |= _of_base(context, built)
+    return _Start(
+        each,
+        built,
+        context.stage_of(context.dockerfiles[built[0]], built[1]) if built is not None else None,
+        command,
+        " ".join(word.value for word in command_words(command.node)) if command is not None else "",
+        {name: interpolated(part.text)[0] for name, part in service.environment.items()},
+        () if service.has("entrypoint") else STARTS[:1] if service.has("command") else STARTS,
+    )
+
+
+def _take_command(start: _Start, ports: Ports) -> None:
+    if start.command is not None:
+        ports.words += " " + start.text
+        ports.started = started(start.whole, start.environment)
+        if ports.started:
+            ports.place = _line_of(start.command, ports.started)
+
+
+def _take_variables(context: Context, start: _Start, ports: Ports) -> None:
+    """What the variables of a service tell its program, as far as they are for the port."""
+    service, environment = start.used.service, start.environment
+    ports.started |= {value for name, value in environment.items() if name == "PORT" and PORT.fullmatch(value)}
+    image = service.get("image")
+    if not ports.started and start.built is None and image is not None:
+        ports.started |= listeners(environment, image.text, start.text)
+    if ports.started:
+        return
+    written = {key: part.text for key, part in service.environment.items() if "$" not in part.node.text}
+    if start.stage is not None:
+        written = {key: held.value for key, held in final_environment(start.stage).items()} | written
+    directory = start.built[1].directory if start.built is not None else None
+    projects = (project.name for project in context.modules.projects.by_directory.values())
+    names = [service.name, *(name for name in projects if name)]
+    told = variable_port(names, start.foreign, directory, written, context.repository)
+    if told:
+        ports.started.add(told)
+        said_by = (part for key, part in service.environment.items() if key.endswith("PORT") and part.text == told)
+        ports.place = next((part.node.place(part.file.path) for part in said_by), ports.place)
+
+
+def _take_source(context: Context, start: _Start, ports: Ports) -> None:
+    """What a program, a configuration or a script tells that the service starts."""
+    if start.command is None:
+        take(ports, _by_source(context, start.used, start.built, start.environment))
+    elif start.built is not None and start.stage is not None:
+        made, directory = context.dockerfiles[start.built[0]], start.built[1].directory
+        take(ports, scripted(context, made, start.stage, directory, start.text, start.environment))
+
+
+def _take_declared(service: Service, ports: Ports) -> None:
     for part in service.listed("ports"):
         port = port_of(part.node)
         if port is not None and PORT.fullmatch(port.container):
-            found.declared.add(port.container)
-            found.place = found.place or part.node.place(part.file.path)
+            ports.declared.add(port.container)
+            ports.place = ports.place or part.node.place(part.file.path)
             if PORT.fullmatch(port.host):
-                found.published.add(port.host)
+                ports.published.add(port.host)
         elif port is None or "-" in port.container or not is_known(port.container):
-            found.words += " " + part.text
-    found.declared |= {part.text for part in service.listed("expose") if PORT.fullmatch(part.text)}
-    if not found.started:
-        _take_told(context, each, text, found)
-    image = service.get("image")
-    if image is not None and built is None and not service.has("build"):
-        name = posixpath.basename(image.text).partition(":")[0].partition("@")[0]
-        if command is None and name in USUAL:
-            found.usual |= USUAL[name]
-    found.words += " " + _values(environment, found)
-    found.words += " " + " ".join(part.text for part in service.listed("labels"))
-    return found
+            ports.words += " " + part.text
+    ports.declared |= {part.text for part in service.listed("expose") if PORT.fullmatch(part.text)}
 
 
 _TOLD_BY = re.compile(r"(?:^|\s)--?([A-Za-z][\w.-]*?)[= ](?:[\w.*\[\]]*:)?(\d{2,5})(?=\s|$)")

@@ -6,29 +6,22 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sophia_preflight.calls.entering import NamedImages
-from sophia_preflight.calls.model import Started
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.ports.defaults import told_port
+from sophia_preflight.ports.images import PROBED, in_images, shown
 from sophia_preflight.ports.listening import (
     Ports,
-    by_source,
-    image_of,
     image_of_service,
     is_said,
     is_several,
     line_with,
-    of_image,
     of_service,
-    take,
 )
 from sophia_preflight.ports.unspoken import unspoken
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
-from sophia_preflight.readers.dockerfile import Instruction
-from sophia_preflight.standing import consequence, is_development, limited
 
 RULE = Rule(
     id="unreachable-port",
@@ -38,90 +31,42 @@ RULE = Rule(
     fix="use the port that the program listens to",
     family="contradictions",
 )
-_PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
-_ASKED = re.compile(r"port `(\d+)`")
-_PUBLISHED = re.compile(r"(?:[\d.]+:)?\d{2,5}:(\d{2,5})")
 
 
 def check(context: Context) -> Iterable[Finding]:
     for each in used(context):
         ports = of_service(context, each)
         found = [*_published(context, each, ports), *_told(context, each, ports), *_probe(context, each, ports)]
-        found += _unspoken(context, each, ports)
-        yield from _merged([*found, *_labelled(each, ports), *_exposed(each, ports)])
-    yield from _run(context)
-    for path, made in context.dockerfiles.items():
-        stage = made.final
-        probe = stage.last("HEALTHCHECK") if stage is not None else None
-        if stage is None:
-            continue
-        ports = of_image(made, stage)
-        builds = [each for each in context.builds(path) if each.certain]
-        if not ports.started and len(builds) == 1:
-            take(ports, by_source(context, made, stage, builds[0].directory, {}, {}))
-        if probe is not None:
-            yield from _image_probe(context, path, probe, ports)
-        exposed = stage.last("EXPOSE")
-        if exposed is not None and ports.started and ports.declared and not ports.started & ports.declared:
-            there = ports.place or Place(path)
-            alone = not builds and not any(is_said(context, port, there) for port in ports.started)
-            yield RULE.found(
-                f"the image exposes {_list(ports.declared)} and its program listens to {_list(ports.started)}",
-                Involved(Place(path, exposed.line), "declaration"),
-                Involved(ports.place or Place(path), "command"),
-                anchor="expose",
-                severity=limited(Severity.HIGH if alone else Severity.MEDIUM, path),
-                confidence=Confidence.LIKELY,
-                why="who believes the image publishes a port that nobody answers",
-            )
+        found += [*_unspoken(context, each, ports), *_labelled(each, ports), *_exposed(each, ports)]
+        yield from _merged(found)
+    for wrong in in_images(context):
+        yield RULE.found(
+            wrong.message,
+            *wrong.places,
+            anchor=wrong.anchor,
+            severity=wrong.severity,
+            confidence=Confidence.LIKELY,
+            why=wrong.why or RULE.why,
+            blocks=wrong.blocks,
+        )
 
 
-def _merged(found: Iterable[Finding]) -> Iterator[Finding]:
+_Asked = tuple[str, Finding]
+"""The port that is asked for, if it is one, and what is said of it."""
+
+
+def _merged(found: Iterable[_Asked]) -> Iterator[Finding]:
     """One finding for each port of a service, whatever asks it there."""
     known: dict[str, Finding] = {}
-    for each in found:
-        port = _ASKED.search(each.message)
-        key = port[1] if port is not None else each.message
+    for port, each in found:
+        key = port or each.message
         old = known.get(key)
         also = Involved(each.place, "also")
         known[key] = each if old is None else replace(old, places=(*old.places, also))
     yield from known.values()
 
 
-def _run(context: Context) -> Iterator[Finding]:
-    """Containers that somebody starts by hand, of images that the repository builds."""
-    images = NamedImages(context)
-    for call in context.typed:
-        target = call.target
-        if not isinstance(target, Started) or not target.published or target.arguments or target.entrypoint:
-            continue
-        found = images.find(target.image.value)
-        ports = [(word, _PUBLISHED.fullmatch(word.value)) for word in target.published]
-        if found is None or any(port is None for _, port in ports) or target.variables:
-            continue
-        made, stage = found
-        there = of_image(made, stage)
-        builds = [each for each in context.builds(made.path) if each.certain]
-        if not there.started and len(builds) == 1:
-            take(there, by_source(context, made, stage, builds[0].directory, {}, {}))
-        for word, port in ports if there.started else ():
-            if port is None or any(other and other[1] in there.started for _, other in ports):
-                continue
-            if not there.mentions(port[1]) and port[1] not in there.declared:
-                severity, blocks = consequence(call.site)
-                listens = f"listens to {_list(there.started)}"
-                yield RULE.found(
-                    f"the container of `{made.path}` publishes its port `{port[1]}` and {listens}",
-                    Involved(Place(call.site.path, word.line, word.column), "published"),
-                    *([Involved(there.place, "command")] if there.place else []),
-                    anchor=f"run {target.image.value} {port[1]}",
-                    severity=severity.at_most(Severity.HIGH),
-                    confidence=Confidence.LIKELY,
-                    blocks=blocks,
-                )
-
-
-def _labelled(each: Used, ports: Ports) -> Iterator[Finding]:
+def _labelled(each: Used, ports: Ports) -> Iterator[_Asked]:
     """Ports that a label tells the proxy in front of the service."""
     labels = " ".join(part.text for part in each.service.listed("labels"))
     words = ports.words.replace(labels, "")
@@ -131,19 +76,22 @@ def _labelled(each: Used, ports: Ports) -> Iterator[Finding]:
             continue
         if ports.started and port not in ports.started and not re.search(rf"(?<!\d){port}(?!\d)", words):
             severity, blocks = each.consequence
-            listens = f"it listens to {_list(ports.started)}"
-            yield RULE.found(
-                f"the proxy is told to reach `{each.service.name}` on port `{port}`, and {listens}",
-                Involved(part.node.place(part.file.path), "label"),
-                *([Involved(ports.place, "command")] if ports.place else []),
-                anchor=f"label {each.service.name} {port}",
-                severity=severity.at_most(Severity.HIGH),
-                confidence=Confidence.LIKELY,
-                blocks=blocks,
+            listens = f"it listens to {shown(ports.started)}"
+            yield (
+                port,
+                RULE.found(
+                    f"the proxy is told to reach `{each.service.name}` on port `{port}`, and {listens}",
+                    Involved(part.node.place(part.file.path), "label"),
+                    *([Involved(ports.place, "command")] if ports.place else []),
+                    anchor=f"label {each.service.name} {port}",
+                    severity=severity.at_most(Severity.HIGH),
+                    confidence=Confidence.LIKELY,
+                    blocks=blocks,
+                ),
             )
 
 
-def _exposed(each: Used, ports: Ports) -> Iterator[Finding]:
+def _exposed(each: Used, ports: Ports) -> Iterator[_Asked]:
     """What a service says to listen to: proxies that look for its port take that one."""
     parts = each.service.listed("expose")
     exposed = {interpolated(part.node.text)[0].partition("/")[0] for part in parts}
@@ -153,22 +101,21 @@ def _exposed(each: Used, ports: Ports) -> Iterator[Finding]:
     sure = ports.started and not is_several(ports.words.replace(labels, "")) and not each.service.listed("ports")
     if sure and all(re.fullmatch(r"\d{2,5}", port) and not ports.mentions(port) for port in exposed):
         severity, blocks = each.consequence
-        yield RULE.found(
-            f"`{each.service.name}` exposes {_list(exposed)}, and listens to {_list(ports.started)}",
-            Involved(parts[0].node.place(parts[0].file.path), "declaration"),
-            *([Involved(ports.place, "command")] if ports.place else []),
-            anchor=f"expose {each.service.name}",
-            severity=severity.at_most(Severity.HIGH),
-            confidence=Confidence.LIKELY,
-            blocks=blocks,
+        yield (
+            "",
+            RULE.found(
+                f"`{each.service.name}` exposes {shown(exposed)}, and listens to {shown(ports.started)}",
+                Involved(parts[0].node.place(parts[0].file.path), "declaration"),
+                *([Involved(ports.place, "command")] if ports.place else []),
+                anchor=f"expose {each.service.name}",
+                severity=severity.at_most(Severity.HIGH),
+                confidence=Confidence.LIKELY,
+                blocks=blocks,
+            ),
         )
 
 
-def _list(ports: Iterable[str]) -> str:
-    return ", ".join(f"`{port}`" for port in sorted(ports))
-
-
-def _published(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+def _published(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
     sure = ports.started or ports.usual
     known = sure or ports.exposed
     if not known or each.service.has("network_mode"):
@@ -183,33 +130,39 @@ def _published(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
         place = part.node.place(part.file.path)
         if ports.mentions(port.container) or (not sure and is_said(context, port.container, place)):
             continue
-        yield RULE.found(
-            f"`{each.service.name}` publishes its port `{port.container}` and listens to {_list(known)}",
-            Involved(place, "published"),
-            *([Involved(ports.place, "command")] if ports.place else []),
-            anchor=f"{each.service.name} {port.container}",
-            severity=severity,
-            confidence=Confidence.LIKELY,
-            blocks=blocks,
+        yield (
+            port.container,
+            RULE.found(
+                f"`{each.service.name}` publishes its port `{port.container}` and listens to {shown(known)}",
+                Involved(place, "published"),
+                *([Involved(ports.place, "command")] if ports.place else []),
+                anchor=f"{each.service.name} {port.container}",
+                severity=severity,
+                confidence=Confidence.LIKELY,
+                blocks=blocks,
+            ),
         )
 
 
-def _unspoken(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+def _unspoken(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
     """A published port of which nothing speaks in an image whose program names others."""
     severity, blocks = each.consequence
     for part, port, told in unspoken(context, each, ports):
-        yield RULE.found(
-            f"`{each.service.name}` publishes its port `{port}`, and its program names {_list(told)}",
-            Involved(part.node.place(part.file.path), "published"),
-            Involved(next(iter(told.values())), "source"),
-            anchor=f"{each.service.name} {port}",
-            severity=severity.at_most(Severity.HIGH),
-            confidence=Confidence.LIKELY,
-            blocks=blocks,
+        yield (
+            port,
+            RULE.found(
+                f"`{each.service.name}` publishes its port `{port}`, and its program names {shown(told)}",
+                Involved(part.node.place(part.file.path), "published"),
+                Involved(next(iter(told.values())), "source"),
+                anchor=f"{each.service.name} {port}",
+                severity=severity.at_most(Severity.HIGH),
+                confidence=Confidence.LIKELY,
+                blocks=blocks,
+            ),
         )
 
 
-def _told(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+def _told(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
     """A published port, where an option tells the program another of which nothing else beside the project speaks."""
     part = each.service.get("command")
     if part is None or ports.started or ports.usual or each.service.has("network_mode"):
@@ -229,24 +182,27 @@ def _told(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
     containers = {each for each in containers if not ports.mentions(each)}
     one = next(part for part, port in published if port and port.container in containers)
     severity, blocks = each.consequence
-    yield RULE.found(
-        f"`{each.service.name}` publishes {_list(containers)}, and its program is told to listen to `{told}`",
-        Involved(one.node.place(one.file.path), "published"),
-        Involved(place, "option"),
-        anchor=f"{each.service.name} {told}",
-        severity=severity,
-        confidence=Confidence.LIKELY,
-        blocks=blocks,
+    yield (
+        "",
+        RULE.found(
+            f"`{each.service.name}` publishes {shown(containers)}, and its program is told to listen to `{told}`",
+            Involved(one.node.place(one.file.path), "published"),
+            Involved(place, "option"),
+            anchor=f"{each.service.name} {told}",
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            blocks=blocks,
+        ),
     )
 
 
-def _probe(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
+def _probe(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
     part = each.service.get("healthcheck", "test")
     known = ports.started or ports.usual or (ports.declared if ports.built else set())
     if part is None or not known:
         return
     text = " ".join(word.value for word in command_words(part.node)) or interpolated(part.node.text)[0]
-    for found in _PROBED.finditer(text):
+    for found in PROBED.finditer(text):
         if found[1] in known or ports.mentions(found[1]):
             continue
         place = part.node.place(part.file.path)
@@ -256,38 +212,18 @@ def _probe(context: Context, each: Used, ports: Ports) -> Iterator[Finding]:
         ):
             continue
         severity, blocks = each.consequence
-        yield RULE.found(
-            f"the health check of `{each.service.name}` asks port `{found[1]}`, and it listens to {_list(known)}",
-            Involved(place, "probe"),
-            *([Involved(ports.place, "command")] if ports.place else []),
-            anchor=f"probe {each.service.name} {found[1]}",
-            severity=severity,
-            confidence=Confidence.LIKELY,
-            why="the container is never healthy: what waits for it does not start",
-            blocks=blocks,
-        )
-
-
-def _image_probe(context: Context, path: str, probe: Instruction, ports: Ports) -> Iterator[Finding]:
-    known = ports.started or ports.exposed
-    for found in _PROBED.finditer(probe.flat):
-        if not known or found[1] in known or ports.mentions(found[1]):
-            continue
-        before = probe.value[: max(probe.value.find(found[1]), 0)]
-        place = Place(path, probe.line + before.count("\n"))
-        builds = context.builds(path)
-        within = image_of(context, path, builds[0]) if len(builds) == 1 else None
-        if not ports.started and is_said(context, found[1], place, within=within):
-            continue
-        yield RULE.found(
-            f"the health check asks port `{found[1]}`, and the program listens to {_list(known)}",
-            Involved(Place(path, probe.line), "probe"),
-            Involved(ports.place or place, "command"),
-            anchor=f"probe {found[1]}",
-            severity=limited(Severity.HIGH if is_development(path) else Severity.CRITICAL, path),
-            confidence=Confidence.LIKELY,
-            why="the container is never healthy",
-            blocks=f"the start of the image of `{path}`",
+        yield (
+            found[1],
+            RULE.found(
+                f"the health check of `{each.service.name}` asks port `{found[1]}`, and it listens to {shown(known)}",
+                Involved(place, "probe"),
+                *([Involved(ports.place, "command")] if ports.place else []),
+                anchor=f"probe {each.service.name} {found[1]}",
+                severity=severity,
+                confidence=Confidence.LIKELY,
+                why="the container is never healthy: what waits for it does not start",
+                blocks=blocks,
+            ),
         )
 
 

@@ -1,0 +1,120 @@
+"""Ports of images by themselves: what a Dockerfile declares and probes, and what is published of a container of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sophia_preflight.calls.entering import NamedImages
+from sophia_preflight.calls.model import Started
+from sophia_preflight.context import Context
+from sophia_preflight.model import Involved, Place, Severity
+from sophia_preflight.ports.listening import Ports, by_source, image_of, is_said, of_image, take
+from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
+from sophia_preflight.standing import consequence, is_development, limited
+
+PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
+"""A port that a probe asks on its own machine."""
+_PUBLISHED = re.compile(r"(?:[\d.]+:)?\d{2,5}:(\d{2,5})")
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A port to which the program of an image does not listen; `why` says what comes of it where that is another."""
+
+    message: str
+    places: tuple[Involved, ...]
+    anchor: str
+    severity: Severity
+    why: str = ""
+    blocks: str = ""
+
+
+def in_images(context: Context) -> Iterator[Unanswered]:
+    """Of every image that the repository builds, and every container of one that somebody starts by hand."""
+    yield from _run(context)
+    for path, made in context.dockerfiles.items():
+        if (stage := made.final) is not None:
+            ports = _ports(context, made, stage)
+            if probe := stage.last("HEALTHCHECK"):
+                yield from _probed(context, path, probe, ports)
+            if exposed := stage.last("EXPOSE"):
+                yield from _exposed(context, path, exposed, ports)
+
+
+def shown(ports: Iterable[str]) -> str:
+    return ", ".join(f"`{port}`" for port in sorted(ports))
+
+
+def _ports(context: Context, made: Dockerfile, stage: Stage) -> Ports:
+    """Those of an image as it starts by itself."""
+    ports = of_image(made, stage)
+    builds = [each for each in context.builds(made.path) if each.certain]
+    if not ports.started and len(builds) == 1:
+        take(ports, by_source(context, made, stage, builds[0].directory, {}, {}))
+    return ports
+
+
+def _exposed(context: Context, path: str, exposed: Instruction, ports: Ports) -> Iterator[Unanswered]:
+    if ports.started and ports.declared and not ports.started & ports.declared:
+        there = ports.place or Place(path)
+        built = any(each.certain for each in context.builds(path))
+        alone = not built and not any(is_said(context, port, there) for port in ports.started)
+        yield Unanswered(
+            f"the image exposes {shown(ports.declared)} and its program listens to {shown(ports.started)}",
+            (Involved(Place(path, exposed.line), "declaration"), Involved(there, "command")),
+            "expose",
+            limited(Severity.HIGH if alone else Severity.MEDIUM, path),
+            why="who believes the image publishes a port that nobody answers",
+        )
+
+
+def _run(context: Context) -> Iterator[Unanswered]:
+    """Containers that somebody starts by hand, of images that the repository builds."""
+    images = NamedImages(context)
+    for call in context.typed:
+        target = call.target
+        if not isinstance(target, Started) or not target.published or target.arguments or target.entrypoint:
+            continue
+        found = images.find(target.image.value)
+        ports = [(word, _PUBLISHED.fullmatch(word.value)) for word in target.published]
+        if found is None or any(port is None for _, port in ports) or target.variables:
+            continue
+        made, stage = found
+        there = _ports(context, made, stage)
+        for word, port in ports if there.started else ():
+            if port is None or any(other and other[1] in there.started for _, other in ports):
+                continue
+            if not there.mentions(port[1]) and port[1] not in there.declared:
+                severity, blocks = consequence(call.site)
+                listens = f"listens to {shown(there.started)}"
+                published = Involved(Place(call.site.path, word.line, word.column), "published")
+                yield Unanswered(
+                    f"the container of `{made.path}` publishes its port `{port[1]}` and {listens}",
+                    (published, *([Involved(there.place, "command")] if there.place else [])),
+                    f"run {target.image.value} {port[1]}",
+                    severity.at_most(Severity.HIGH),
+                    blocks=blocks,
+                )
+
+
+def _probed(context: Context, path: str, probe: Instruction, ports: Ports) -> Iterator[Unanswered]:
+    known = ports.started or ports.exposed
+    for found in PROBED.finditer(probe.flat):
+        if not known or found[1] in known or ports.mentions(found[1]):
+            continue
+        before = probe.value[: max(probe.value.find(found[1]), 0)]
+        place = Place(path, probe.line + before.count("\n"))
+        builds = context.builds(path)
+        within = image_of(context, path, builds[0]) if len(builds) == 1 else None
+        if not ports.started and is_said(context, found[1], place, within=within):
+            continue
+        yield Unanswered(
+            f"the health check asks port `{found[1]}`, and the program listens to {shown(known)}",
+            (Involved(Place(path, probe.line), "probe"), Involved(ports.place or place, "command")),
+            f"probe {found[1]}",
+            limited(Severity.HIGH if is_development(path) else Severity.CRITICAL, path),
+            "the container is never healthy",
+            f"the start of the image of `{path}`",
+        )
