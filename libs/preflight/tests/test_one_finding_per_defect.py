@@ -81,6 +81,34 @@ TOLD_ONCE = {
         """,
         "and 1 more import it",
     ),
+    "options that a program no longer has": (
+        """
+        === scripts/README.md
+        ```bash
+        python scripts/fill.py --rows 3 --columns 2
+        python scripts/fill.py --columns 2 --name "till"
+        ```
+        === scripts/fill.py
+        import argparse
+        p = argparse.ArgumentParser()
+        p.add_argument("--weeks")
+        p.parse_args()
+        """,
+        "it does not accept `--rows`, and it does not accept `--columns`, and it does not accept `--name`",
+    ),
+    "an option that was renamed and is required": (
+        """
+        === Makefile
+        all:
+        \tpython fill.py --row 3
+        === fill.py
+        import argparse
+        p = argparse.ArgumentParser()
+        p.add_argument("--shelf", required=True)
+        p.parse_args()
+        """,
+        "it does not accept `--row`, and it needs `--shelf`",
+    ),
     "neighbours that a project is built with": (
         """
         === apps/till/pyproject.toml

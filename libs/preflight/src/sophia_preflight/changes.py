@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from sophia_preflight.history import Past
+from sophia_preflight.mentions import Mention
 from sophia_preflight.model import Compared
 from sophia_preflight.repository import Repository
 
@@ -70,13 +72,16 @@ class Changes:
                 found[path] = (texts, self.repository.glimpse(now))
         return found
 
-    def is_old(self, path: str, name: str) -> bool:
-        """Whether a file spoke of a name as often at the time that is compared with, under its path or a former one."""
-        if path in self.past.paths and path not in self.past.texts:
+    def is_old(self, use: Mention) -> bool:
+        """Whether a use is of the time that is compared with: its file, under its path or a former one, spoke of the
+        name as often, and the same stood around it."""
+        if use.path in self.past.paths and use.path not in self.past.texts:
             return True
-        before = self.past.texts.get(path if path in self.past.texts else self._was.get(path, ""), ())
-        now = self.repository.glimpse(path).count(name)
-        return any(text.count(name) >= now for text in before)
+        before = self.past.texts.get(use.path if use.path in self.past.texts else self._was.get(use.path, ""), ())
+        now = self.repository.glimpse(use.path).count(use.name)
+        around = [use.text[: use.column - 1].rstrip()[-1:], use.name, use.after.lstrip()[:1]]
+        same = re.compile(r"[ \t]*".join(map(re.escape, filter(None, around))))
+        return any(text.count(use.name) >= now and same.search(text) for text in before)
 
     @cached_property
     def _was(self) -> dict[str, str]:

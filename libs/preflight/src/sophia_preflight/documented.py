@@ -47,7 +47,7 @@ _STAND_IN = re.compile(
     r"\.\w+$",
     re.IGNORECASE,
 )
-_USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+")
+_USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+|(un)?stack\.sh")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
 
 _ENVIRONMENT_HERE = re.compile(r"(-m venv|\bvirtualenv|\buv venv)(\s+-\S+(=\S+)?)*\s+\.(?=\s|$)", re.MULTILINE)

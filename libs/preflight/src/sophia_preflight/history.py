@@ -137,7 +137,7 @@ def _since(
         return None
     wanted = [each for each in changed if each.size <= MOST_BYTES_CHANGED]
     texts = {
-        each.path: (content.decode("utf-8", "replace"),)
+        each.path: (content.decode("utf-8", "replace").replace("\r\n", "\n"),)
         for each, content in zip(wanted, _contents(root, wanted), strict=True)
         if b"\0" not in content[:8192]
     }

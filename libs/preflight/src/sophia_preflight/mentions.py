@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-from sophia_preflight.calls.documents import is_page
+from sophia_preflight.calls.documents import is_about_migration, is_page
 from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.readers import pages
 from sophia_preflight.repository import Repository
@@ -26,7 +26,7 @@ _MANY = 12
 """Files that speak of a name; where there are more of them it is no name of one thing."""
 _PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
 _TOLD = re.compile(
-    r"(^|/)(releasenotes|changelog\.d|newsfragments|changes\.d|[^/]*\.(egg|dist)-info)/|(^|/)([^/]*(change-?log|changes|history|news|release-?notes)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
+    r"(^|/)(releasenotes|changelog\.d|newsfragments|changes\.d|[^/]*\.(egg|dist)-info)/|(^|/)(PKG-INFO|[^/]*(change-?log|changes|history|news|release-?notes)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
     r"eslint|prettier|gcloud|vercel)ignore|\.gitattributes|MANIFEST\.in|[^/]*(baseline|snapshot)[^/]*|[^/]*[.-]lock"
     r"(\.\w+)?|package-lock\.json|go\.sum|\.secrets\.\w+)$|\.(lock|log|sum|map|svg|csv|tsv|ipynb|po|pot|html?|css|scss|patch|"
     r"diff|snap|golden|xml|sql|proto|pem|crt|min\.js|d\.ts)$",
@@ -43,7 +43,8 @@ _PROSE = re.compile(
 )
 """A line of settings that is told to people."""
 _SAYS = re.compile(
-    r"\s*@?(echo|printf|print|log\w*|info|warn\w*|error|err|die|fail\w*|usage|note|fatal|success|say|msg)\b"
+    r"\s*@?(?:[a-z]+_)?(echo|printf|print|log\w*|info|warn\w*|error|err|die|fail\w*|usage|note|fatal|success|say|msg)"
+    r"(?:_\w+)?\b"
     r"(?![^\n]*(?<![0-9&<-])>(?!&))"
 )
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\\n]|\\.)*)`")
@@ -108,7 +109,7 @@ class Mentions:
             and not entry.target
             and not _TOLD.search(path)
             and standing(path) is not Standing.VENDORED
-            and (not _PAGE.search(path) or is_page(path) or "requirements" in path or path.endswith("CMakeLists.txt"))
+            and (not _PAGE.search(path) or _is_told(path))
             and (text := _without_documentation(path, self.repository.glimpse(path)))
         }
 
@@ -134,6 +135,11 @@ class Mentions:
             for name, each in found.items()
             if each and (most is None or len({one.path for one in each}) <= most)
         }
+
+
+def _is_told(path: str) -> bool:
+    """Whether a page, or a text, says what is done now."""
+    return (is_page(path) and not is_about_migration(path)) or "requirements" in path or path.endswith("CMakeLists.txt")
 
 
 def _before(name: str) -> str:

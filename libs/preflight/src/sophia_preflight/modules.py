@@ -138,6 +138,8 @@ class Modules:
             if judged is None:
                 continue
             answer, confidence = judged
+            if not imported.level and self._is_laid_in(path, imported, answer):
+                continue
             if not answer.names:
                 yield Lack(path, imported, answer.path, confidence, module=answer.module)
             for name in answer.names:
@@ -152,6 +154,14 @@ class Modules:
             return None
         regular = self.repository.is_file(_below(base, "__init__.py"))
         return answer, Confidence.CERTAIN if regular else Confidence.LIKELY
+
+    def _is_laid_in(self, path: str, imported: Import, answer: _Answer) -> bool:
+        """Whether what a package lacks lies beside the file that imports it, outside: both are copied into it."""
+        home, top = posixpath.dirname(path), imported.module.partition(".")[0]
+        if top in home.split("/") or self.repository.is_file(_below(home, "__init__.py")):
+            return False
+        names = [each.name for each in answer.names] or [imported.module.rpartition(".")[2]]
+        return all(self.repository.is_file(_below(home, f"{each}.py")) for each in names)
 
     def _is_shadowed(self, path: str) -> bool:
         """Whether a package of the same name stands beside a module: whoever imports that name gets the package."""

@@ -64,6 +64,8 @@ class Packed:
             return True
         if self._included is not None and not self._included.covers(path):
             return True
+        if self._is_distribution and self._is_member and not self._is_one_of_many(path):
+            return True
         if self._is_configured and _BOOTSTRAP.fullmatch(path):
             return True
         return self._is_distribution and not self._takes_all and not self._is_one_of_many(path)
@@ -86,6 +88,14 @@ class Packed:
     def _is_distribution(self) -> bool:
         """Whether it has at its top what is written as a source distribution is made."""
         return "PKG-INFO" in self.repository.entries and self.repository.text("PKG-INFO").startswith("Metadata-Version")
+
+    @cached_property
+    def _is_member(self) -> bool:
+        """Whether it is one of several projects of a checkout, whose workspace is not here."""
+        uv = toml.table(self._table, "tool", "uv")
+        return "workspace" not in uv and any(
+            toml.at(each, "workspace") is True for each in toml.table(uv, "sources").values()
+        )
 
     @cached_property
     def _is_configured(self) -> bool:

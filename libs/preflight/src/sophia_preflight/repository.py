@@ -316,14 +316,16 @@ class Repository:
 
 
 def decoded(raw: bytes) -> str:
-    """Text from bytes. UTF-8 first, UTF-16 by its mark, else Latin-1; `ValueError` for what is binary."""
+    """Text from bytes, its lines ended as elsewhere. UTF-8 first, UTF-16 by its mark, else Latin-1; `ValueError` for
+    what is binary."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
-            return plain(raw.decode("utf-16"))
+            return plain(raw.decode("utf-16").replace("\r\n", "\n"))
         except UnicodeDecodeError:
             raise ValueError("neither UTF-16, which its first bytes promise, nor other text") from None
     if b"\0" in raw[:8192]:
         raise ValueError("a binary file where text is expected")
+    raw = raw.replace(b"\r\n", b"\n")
     try:
         return plain(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:

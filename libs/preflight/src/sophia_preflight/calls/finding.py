@@ -472,7 +472,7 @@ class Finder:
         if not near or any(self.is_made(below(root, inner) + ".py") for root in near) or site.opaque:
             return NOWHERE
         exact = all(each.startswith(ROOT) for each in search)
-        own = site.path.endswith(".py") and site.path.startswith(f"{below(near[0], top)}/")
+        own = site.path.startswith(f"{below(near[0], top)}/")
         if not exact and own and self.repository.is_file(below(near[0], "__init__.py")):
             return NOWHERE  # its own package lies within another one, by whose name alone nobody knows it
         return Location(

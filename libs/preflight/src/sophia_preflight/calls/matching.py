@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sophia_preflight.built import Built
@@ -34,6 +34,9 @@ _USUAL = re.compile(
     r"check|update|release|lint|server|app|cli|clean|publish|autogen|launch|env|docker|package|make)\w*\."
 )
 _DEEPEST = 3
+_MOST_SAID = 4
+_TELLING = (Problem.CHOICE, Problem.UNKNOWN, Problem.EXTRA, Problem.VALUE, Problem.MISSING)
+"""Which of several problems of one call says most."""
 _HANDS_ON = re.compile(r"""(?<=\s)("\$[@*]"|\$[@*]|"\$\{@\}")[ \t]*$""", re.MULTILINE)
 _SENTENCE = frozenset({"is", "are", "was", "can", "will", "has", "does", "should", "must", "may", "and", "or"})
 """Words after a program's name that make a sentence of it."""
@@ -53,10 +56,44 @@ class Misfit:
     mismatch: Mismatch
     assumed: bool = False
     """Whether only its name says that this is what is called."""
+    rest: tuple[Misfit, ...] = ()
+    """What else is wrong with the same call, or with calls of the same file that are wrong in this as well."""
 
 
 def misfits(context: Context) -> Iterator[Misfit]:
-    """Every misfit of the repository."""
+    """Every misfit of the repository; those of one cause in one."""
+    groups: dict[tuple[str, str], list[list[Misfit]]] = {}
+    for each in _misfits(context):
+        if each.mismatch.problem not in _TELLING:
+            yield each
+            continue
+        known = groups.setdefault((each.callee, each.call.site.path), [])
+        joined_by = [group for group in known if any(_has_cause_with(each, other) for other in group)]
+        merged = [*(one for group in joined_by for one in group), each]
+        known[:] = [*(group for group in known if group not in joined_by), merged]
+    for group in (group for known in groups.values() for group in known):
+        yield from _in_one(group)
+
+
+def _has_cause_with(one: Misfit, other: Misfit) -> bool:
+    """Whether two misfits are of one call, or of calls that give a program the same that it does not take."""
+    if one.call.place == other.call.place and one.call.text == other.call.text:
+        return True
+    same = one.mismatch.subject == other.mismatch.subject and one.mismatch.problem is other.mismatch.problem
+    return same and one.mismatch.problem is Problem.UNKNOWN and one.call.site.owner == other.call.site.owner
+
+
+def _in_one(group: list[Misfit]) -> Iterator[Misfit]:
+    """The misfits of a group as one, where they are of different things; of the same thing they are so anyway."""
+    if len({(each.mismatch.subject, each.mismatch.problem) for each in group}) == 1:
+        yield from group
+        return
+    first = min(group, key=lambda each: _TELLING.index(each.mismatch.problem))
+    yield replace(first, rest=tuple(each for each in group if each is not first))
+
+
+def _misfits(context: Context) -> Iterator[Misfit]:
+    """Every misfit by itself."""
     built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
     testing, first = AddedOptions(context), FirstWords()
     for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
@@ -279,21 +316,29 @@ def _is_explained(context: Context, each: Misfit) -> bool:
     return subject in _SENTENCE or re.search(shown_there, context.repository.text(each.call.site.path)) is not None
 
 
+def _place(each: Misfit) -> Place:
+    word = each.mismatch.word
+    return Place(each.call.site.path, word.line, word.column) if word else each.call.place
+
+
 def _finding(rule: Rule, each: Misfit) -> Finding:
     call, mismatch = each.call, each.mismatch
     severity, blocks = consequence(call.site)
     if rule.severity is Severity.MEDIUM:
         severity = severity.at_most(Severity.MEDIUM)
-    place = Place(call.site.path, mismatch.word.line, mismatch.word.column) if mismatch.word else call.place
+    place = _place(each)
     callee = shown(each.callee)
     assumed = call.assumed or each.assumed or (mismatch.word is not None and mismatch.word.assumed)
     fix = f"{rule.fix}; {mismatch.hint}" if mismatch.hint else rule.fix
+    said = list(dict.fromkeys((mismatch.message, *(other.mismatch.message for other in each.rest))))
+    message = ", and ".join([*said[:_MOST_SAID], *([f"{len(said) - _MOST_SAID} more"] if said[_MOST_SAID:] else [])])
     return rule.found(
-        f"`{callee}` is called with what it does not take: {mismatch.message}"
+        f"`{callee}` is called with what it does not take: {message}"
         if rule.id != "missing-argument"
-        else f"`{callee}` is called without what it needs: {mismatch.message}",
+        else f"`{callee}` is called without what it needs: {message}",
         Involved(place, "call"),
         Involved(Place(each.callee, each.interface.line), "callee"),
+        *(Involved(other, "also") for other in dict.fromkeys(map(_place, each.rest)) if other != place),
         anchor=f"{callee} {mismatch.subject} from {call.site.owner}",
         severity=severity,
         confidence=Confidence.LIKELY if assumed else Confidence.CERTAIN,

@@ -356,7 +356,10 @@ class _Follower:
         command = node.args[wrapper.position] if wrapper.position < len(node.args) else named.get(wrapper.name)
         if command is None:
             return
-        run = self.here(scope, named.get(wrapper.cwd) if wrapper.cwd else None)
+        cwd = named.get(wrapper.cwd) if wrapper.cwd else None
+        if cwd is None and 0 <= wrapper.cwd_position < len(node.args):
+            cwd = node.args[wrapper.cwd_position]
+        run = self.here(scope, cwd)
         if wrapper.before:
             given = (
                 node.args[wrapper.position :]

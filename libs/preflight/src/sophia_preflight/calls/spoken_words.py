@@ -25,7 +25,9 @@ _NAMES = re.compile(r"""[\"']([A-Za-z][\w-]*)[\"']|\bdef[ ]+(\w+)|\bclass[ ]+(\w
 _ENDINGS = re.compile(
     r"(?<=\w)_?(cmd|command|group|grp|action|handler|task)s?$|^(cmd|command|do|run|handle)_", re.IGNORECASE
 )
-_HANDS_ON = re.compile(r"""\$\{?[@*]|sys\.argv\[1:\]\s*[\])]""")
+_HANDS_ON = re.compile(
+    r"""\$\{?[@*]|sys\.argv\[1:\]\s*[\])]|sys\.argv\[1:\][\s\S]*[\[(,]\s*\*(?:argv|args|rest|remaining|arguments)\b"""
+)
 """What gives the words of a program to another."""
 
 

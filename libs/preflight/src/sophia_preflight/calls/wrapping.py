@@ -18,6 +18,8 @@ class Wrapper:
     position: int
     name: str
     cwd: str = ""
+    cwd_position: int = -1
+    """Where among the arguments it is told the directory; negative where only by its name."""
     before: tuple[ast.expr, ...] = field(default=(), compare=False)
     after: tuple[ast.expr, ...] = field(default=(), compare=False)
     spread: bool = False
@@ -57,8 +59,10 @@ def _wrapper(
         first = first.args[0]
     cwd = next((k.value.id for k in node.keywords if k.arg == "cwd" and isinstance(k.value, ast.Name)), "")
     cwd = cwd if cwd in arguments else ""
+    placed = [each.arg for each in [*function.args.posonlyargs, *function.args.args]]
+    at_cwd = placed.index(cwd) - taken if cwd in placed else -1
     if isinstance(first, ast.Name) and first.id in arguments:
-        return Wrapper(arguments.index(first.id) - taken, first.id, cwd)
+        return Wrapper(arguments.index(first.id) - taken, first.id, cwd, at_cwd)
     if isinstance(first, ast.Name):
         set_here = [each for each in ast.walk(function) if isinstance(each, ast.Assign) and _sets(each, first.id)]
         changed = any(_changes(each, first.id) for each in ast.walk(function))
@@ -71,7 +75,7 @@ def _wrapper(
         return None
     name, before, after = _name(parts[given[0]]), tuple(parts[: given[0]]), tuple(parts[given[0] + 1 :])
     at = len([*function.args.posonlyargs, *function.args.args]) if name == spread else arguments.index(name)
-    return Wrapper(at - taken, name, cwd, before, after, name == spread)
+    return Wrapper(at - taken, name, cwd, at_cwd, before, after, name == spread)
 
 
 def _parts(node: ast.expr) -> list[ast.expr]:

@@ -52,7 +52,14 @@ def _never(workflow: Workflow, names: set[str]) -> Iterator[tuple[str, Node, str
         if condition == "false":
             yield f"{workflow.name} / {job.name}", node, f"the job `{job.name}` is switched off", False
         elif condition and "||" not in condition and (said := _contradiction(condition, workflow, events)):
-            yield f"{workflow.name} / {job.name}", node, f"the job `{job.name}` can never run: {said}", True
+            said = f"the job `{job.name}` can never run: {said}"
+            yield f"{workflow.name} / {job.name}", node, said, not _is_reckoned_with(job.name, workflow)
+
+
+def _is_reckoned_with(name: str, workflow: Workflow) -> bool:
+    """Whether jobs that come after a job say what they do where it was skipped."""
+    skipped = re.compile(rf"needs\.{re.escape(name)}\.result\s*[!=]=\s*'skipped'")
+    return any(skipped.search(job.condition) for job in workflow.jobs)
 
 
 def _events(workflow: Workflow) -> set[str]:

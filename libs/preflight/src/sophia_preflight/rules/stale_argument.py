@@ -64,7 +64,7 @@ def check(context: Context) -> Iterable[Finding]:
     uses |= context.mentions.of([word for word in by_word if word[0] != "-"], most=None, in_sources=False)
     for word, each_use in uses.items():
         for use in each_use:
-            if (use.path, use.line, use.column) in told or not context.changes.is_old(use.path, use.name):
+            if (use.path, use.line, use.column) in told or not context.changes.is_old(use):
                 continue
             found = (_of_use(context, use, source, each) for source, each in by_word[word])
             if finding := next(filter(None, found), None):
@@ -340,5 +340,15 @@ GOOD = [
         OPTIONS = add_parser("sync", ["--shelf"])
         === shop/commands.py (before)
         OPTIONS = {"sync": ["--shelf"]}
+    """),
+    tree("""
+        === install.sh
+        info_green "shop keeps the old working name"
+        === PKG-INFO
+        shop working
+        === shop/commands.py
+        commands = ["refill"]
+        === shop/commands.py (before)
+        commands = ["working"]
     """),
 ]

@@ -28,11 +28,13 @@ _DEFINES = re.compile(
     r"^\s*[\"']?(?:name|id|hostname|container_name|secretName|claimName)[\"']?\s*[:=]\s*[\"']?"
     r"(?P<name>[A-Za-z_][\w.-]*)"
     r"|^\s*(?:-\s+)?[\"']?(?P<key>[A-Za-z_][\w.:-]*)[\"']?\s*(?:\?|\+|:)?[:=](?!=)"
+    r"(?!\s*(?:[\"'](?:[\^~<>=*]|v?\d+\.|latest\b|workspace:)|\{\s*[\"']?(?:version|git|path|workspace|extras|python|url)\b))"
     r"|\b[Aa][Ss]\s+(?P<stage>[\w.-]+)\s*$|^\s*(?:ARG|ENV)\s+(?P<argument>\w+)"
     r"|\bdefine\s+\"(?P<template>[\w.-]+)\""
     r"|[\"'](?P<script>[\w-]+)\s*=\s*[\w.]+:\w+",
     re.MULTILINE,
 )
+"""What gives a name to something; what is given a version is somebody else's."""
 _STAGED = re.compile(r"[Dd]ockerfile|Containerfile|compose|bake|\bFROM\b|--target|\btarget\b|--from")
 """Where a name may be that of a stage."""
 _FILE = re.compile(
@@ -40,6 +42,9 @@ _FILE = re.compile(
     r"GNUmakefile|[Jj]ustfile|setup\.py|\.env[^/]*|[^/]*\.env(\.\w+)?|Procfile)$"
 )
 """Files that give things names."""
+_FOR_BEFORE = re.compile(
+    r"\b(backwards?|compat\w*|legacy|deprecat\w*|fall ?back|old (name|key|field|format)|migrat\w*)\b", re.IGNORECASE
+)
 _REFERENCE = re.compile(
     r"[\s-]*(configMap|configMapRef|configMapKeyRef|secretRef|secretKeyRef|secret|persistentVolumeClaim|roleRef|"
     r"service|scaleTargetRef|issuerRef|ingressClassRef|imagePullSecrets):\s*$"
@@ -68,7 +73,11 @@ def check(context: Context) -> Iterable[Finding]:
         kinds = ["" if _refers(context, use) else _kind(use) for use in uses]
         if kind in kinds or (kind != "script" and any(kinds)):
             continue
-        free = [use for use, each in zip(uses, kinds, strict=True) if not each and _is_use(use)]
+        free = [
+            use
+            for use, each in zip(uses, kinds, strict=True)
+            if not each and _is_use(use) and not _is_kept(context, use)
+        ]
         staged = re.search(r"[Dd]ockerfile|Containerfile", path) is not None
         meant = [use for use in free if not staged or _STAGED.search(f"{use.path} {use.text}")]
         yield from _of_name(context, name, path, meant)
@@ -80,7 +89,7 @@ def _of_name(context: Context, name: str, source: str, uses: list[Mention]) -> I
     now = context.changes.gone.get(source) or source
     text = context.repository.glimpse(now)
     near = get_close_matches(name, sorted(_defined(text)), n=1, cutoff=0.5)
-    for file, here in by_file(use for use in uses if context.changes.is_old(use.path, name)).items():
+    for file, here in by_file(use for use in uses if context.changes.is_old(use)).items():
         severity, blocks = consequence(here[0].site)
         yield RULE.found(
             f"`{name}` is used here, and since {context.changes.since} `{now}` has nothing of that name",
@@ -127,6 +136,12 @@ def _kind(use: Mention) -> str:
         if (kind := match.lastgroup) and match.start(kind) <= at < match.end(kind):
             return kind
     return ""
+
+
+def _is_kept(context: Context, use: Mention) -> bool:
+    """Whether what is said above a use tells that it is there for those who have not changed yet."""
+    lines = context.mentions.texts[use.path].split("\n")[max(use.line - 4, 0) : use.line]
+    return "migrat" in use.path.lower() or any(map(_FOR_BEFORE.search, lines))
 
 
 def _refers(context: Context, use: Mention) -> bool:
@@ -187,7 +202,7 @@ def _variables(context: Context) -> Iterator[Finding]:
             continue
         for use in uses:
             text = context.mentions.texts[use.path]
-            if use.page or near[0] in text or not _gives(use) or not context.changes.is_old(use.path, name):
+            if use.page or near[0] in text or not _gives(use) or not context.changes.is_old(use):
                 continue
             severity, blocks = consequence(use.site)
             yield RULE.found(
@@ -297,5 +312,40 @@ GOOD = [
         System.get_env("SHOP_QUEUE_URL")
         === shop.ex (before)
         System.get_env("SHOP_QUEUE_ADDRESS")
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        dependencies = ["till-drawer>=2"]
+        === pyproject.toml (before)
+        [tool.poetry]
+        name = "shop"
+        [tool.poetry.dependencies]
+        till-drawer = "^2.0"
+        === Makefile
+        all:
+        \ttill-drawer open
+    """),
+    tree("""
+        === shop.py
+        # those who have not changed yet: fall back to the old key
+        text = settings.get("text-of-shop") or settings.get("shop-text")
+        === shop.toml
+        shop-text = "hello"
+        === shop.toml (before)
+        text-of-shop = "hello"
+    """),
+    tree("""
+        === services.toml
+        [catalog]
+        songs = ["catalogue-of-songs"]
+        === deploy.toml
+        hostname = "catalog"
+        === deploy.toml (before)
+        hostname = "catalogue-of-songs"
+        === services.toml (before)
+        [catalogue-of-songs]
+        songs = []
     """),
 ]

@@ -217,7 +217,7 @@ def _asking(context: Context, each: _Changed, mentions: list[Mention]) -> Iterat
         return
     for use in uses:
         match = asked.search(use.text)
-        if match is None or not context.changes.is_old(use.path, each.old):
+        if match is None or not context.changes.is_old(use):
             continue
         host = (match["host"] or "").lower()
         if not host or _HERE.fullmatch(host) or _is_about(each, host):

@@ -54,7 +54,7 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
             yield from _ingress(item, scope)
-        yield from _addresses(item, scope)
+        yield from _addresses(context, item, scope)
 
 
 class _Programs:
@@ -312,7 +312,7 @@ def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
         )
 
 
-def _addresses(item: Item, scope: Scope) -> Iterator[Finding]:
+def _addresses(context: Context, item: Item, scope: Scope) -> Iterator[Finding]:
     """Addresses of services in what containers are told and wait for, and in the values of a ConfigMap."""
     for name, value in _settings(item):
         for host, space, port in dict.fromkeys(_asked(value.text, waits=name in ("command", "args"))):
@@ -331,6 +331,8 @@ def _addresses(item: Item, scope: Scope) -> Iterator[Finding]:
             direct = spec["clusterIP"].text == "None" or spec["type"].text == "ExternalName"
             if direct or not known or not all(each.isdigit() for each in known) or port in known:
                 continue
+            if re.search(rf"(?m)^\s*#.*\b[pP]ort:\s*{port}\b", context.repository.text(services[0].path)):
+                continue  # it is there to be switched on, as the rest is that asks for it
             yield _found(
                 item,
                 f"`{name}` of {item.said} asks {services[0].said} on port `{port}`, which has {_list(known)}",
