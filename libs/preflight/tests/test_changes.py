@@ -180,6 +180,16 @@ def test_a_first_commit_and_a_tree_without_git_have_nothing_that_was_taken_away(
         shutil.rmtree(shop / ".git", ignore_errors=True)
 
 
+@pytest.mark.parametrize(("name", "value"), [("PATH", ""), ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")])
+def test_a_git_that_is_not_there_or_may_not_read_is_said_not_to_answer(
+    name: str, value: str, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    report = engine.check(shop)
+    assert report.compared == Compared(lacking=Lacking.GIT)
+    assert "safe.directory" in report.not_assessed[0].because
+
+
 def test_commits_that_changed_nearly_everything_are_said_not_to_be_compared(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

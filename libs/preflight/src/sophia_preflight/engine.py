@@ -35,6 +35,7 @@ PIECE = 25
 MOST_PROCESSES = 4
 MOST_FILE_BYTES = 2_000_000
 _UNCOMPARED: Mapping[Lacking | None, str] = {
+    Lacking.GIT: "git does not answer: is it installed, and may it read this repository (its `safe.directory`)?",
     Lacking.FETCHED: "this clone has one commit; fetch more of them (`fetch-depth: 50` of actions/checkout)",
     Lacking.ALIKE: f"more than {history.MOST_CHANGED} files differ from each; name what to compare with by `--since`",
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sophia_preflight.model import Compared, Lacking
 from sophia_preflight.repository import Repository
+from sophia_preflight.tracking import top_of
 
 MOST_BYTES = 2_000_000
 SECONDS = 120
@@ -69,7 +70,7 @@ def past(repository: Repository, revision: str = "") -> Past:
     digests: dict[str, str] = {}
     try:
         prefix = _prefix(repository.root)
-    except (NoSuchRevision, ValueError):
+    except NoSuchRevision:
         return _nothing(Lacking.REPOSITORY)
     if revision:
         try:
@@ -79,7 +80,7 @@ def past(repository: Repository, revision: str = "") -> Past:
             return _nothing(Lacking.REVISION)
     ids = commits(repository.root)
     if not ids:
-        return _nothing(Lacking.COMMITS)
+        return _nothing(Lacking.COMMITS if _is_answering(repository.root) else Lacking.GIT)
     found = []
     for back in dict.fromkeys(min(depth, len(ids) - 1) for depth in DEPTHS):
         with contextlib.suppress(NoSuchRevision, ValueError, IndexError):  # it was not there at that time
@@ -94,6 +95,14 @@ def _nothing(lacking: Lacking) -> Past:
     return Past(compared=Compared(lacking=lacking))
 
 
+def _is_answering(root: Path) -> bool:
+    """Whether git is there, and takes what is there for a repository that it may read."""
+    try:
+        return bool(_git(root, "rev-parse", "--git-dir"))
+    except NoSuchRevision:
+        return False
+
+
 def _lacking(root: Path, ids: Sequence[str]) -> Lacking:
     """Why no commit but the one that is checked out was compared with."""
     if len(ids) > 1:
@@ -106,6 +115,8 @@ def _lacking(root: Path, ids: Sequence[str]) -> Lacking:
 
 def commits(root: Path) -> tuple[str, ...]:
     """The commit that is checked out and those before it, as far back as a check looks; none where there are none."""
+    if top_of(root) is None:
+        return ()
     try:
         return tuple(_git(root, "rev-list", "--first-parent", f"-n{DEPTHS[0] + 1}", "HEAD").decode().split())
     except NoSuchRevision:
@@ -168,8 +179,10 @@ def _commit(root: Path, revision: str) -> str:
 
 def _prefix(root: Path) -> str:
     """Where in its repository of git a directory lies; `.` is the whole."""
-    top = Path(_git(root, "rev-parse", "--show-toplevel").decode().strip())
-    return root.resolve().relative_to(top.resolve()).as_posix()
+    top = top_of(root)
+    if top is None:
+        raise NoSuchRevision("there is no repository of git")
+    return root.resolve().relative_to(top).as_posix()
 
 
 def _listed(root: Path, prefix: str, commit: str) -> list[_Blob]:

@@ -182,6 +182,7 @@ class Lacking(StrEnum):
     """Why there is nothing to compare a tree with."""
 
     REPOSITORY = "no-repository"
+    GIT = "no-answer"
     COMMITS = "no-commits"
     EARLIER = "first-commit"
     FETCHED = "clone-of-one-commit"

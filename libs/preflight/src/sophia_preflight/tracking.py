@@ -5,6 +5,7 @@ Reading the index runs nothing. What cannot be read as one (none there, damaged,
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -16,13 +17,18 @@ _EXTENDED = 0x4000
 
 def tracked(root: Path) -> frozenset[str]:
     """Paths below `root` that the repository around it tracks, relative to `root`."""
-    top = root.resolve()
-    for directory in (top, *top.parents):
-        if (directory / ".git").exists():
-            prefix = "" if directory == top else top.relative_to(directory).as_posix() + "/"
-            found = _listed(_administration(directory))
-            return frozenset(path[len(prefix) :] for path in found if path.startswith(prefix))
-    return frozenset()
+    top = top_of(root)
+    if top is None:
+        return frozenset()
+    inner = root.resolve().relative_to(top).as_posix()
+    prefix = "" if inner == "." else f"{inner}/"
+    return frozenset(path[len(prefix) :] for path in _listed(_administration(top)) if path.startswith(prefix))
+
+
+def top_of(root: Path) -> Path | None:
+    """The directory of the working tree of git that `root` is or lies in; None where there is none."""
+    here = root.resolve()
+    return next((each for each in (here, *here.parents) if os.path.exists(each / ".git")), None)
 
 
 def _administration(directory: Path) -> Path:
