@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 from sophia_preflight import engine
 from sophia_preflight.examples import tree
+
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trees")
+
+
+@pytest.fixture
+def tmp_path(trees: Path) -> Path:
+    """A directory of one test: thousands of tests need one, and pytest's own is a link and a search for a free name."""
+    made = trees / str(next(_numbers))
+    made.mkdir()
+    return made
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def tracked(root: Path) -> frozenset[str]:
 def top_of(root: Path) -> Path | None:
     """The directory of the working tree of git that `root` is or lies in; None where there is none."""
     here = root.resolve()
-    return next((each for each in (here, *here.parents) if os.path.exists(each / ".git")), None)
+    return next((each for each in (here, *here.parents) if os.path.exists(f"{each}/.git")), None)
 
 
 def _administration(directory: Path) -> Path:
