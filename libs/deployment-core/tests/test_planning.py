@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given as drawn
-from hypothesis import settings
 from hypothesis import strategies as st
 from sophia_deployment_core import planning
 from sophia_deployment_core.environment import Placement
@@ -18,6 +17,7 @@ from sophia_deployment_core.release import Revision
 from sophia_deployment_core.run import Begin
 
 from tests.support.deciders import Play, Shape, Thing, before, changed, done, histories, name, revision, shapes, stored
+from tests.support.examples import at_most
 
 KINDS = st.sampled_from(["deploy", "rollback"])
 SEEDS = st.integers(0, 2**16)
@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 2**16)
 
 def given(*strategies: Any) -> Any:
     """Fewer examples than usual: each is a whole life of an environment."""
-    return lambda test: settings(max_examples=20)(drawn(*strategies)(test))
+    return lambda test: at_most(20)(drawn(*strategies)(test))
 
 
 def live(*shape: Shape) -> Play:

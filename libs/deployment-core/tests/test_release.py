@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sophia_deployment_core.canonical import canonical, digest
 from sophia_deployment_core.errors import SophiaError
@@ -16,6 +16,7 @@ from sophia_deployment_core.platform import Platform
 from sophia_deployment_core.release import Release, Revision, Workload, revise
 
 from tests.support.deciders import Shape, revision, shapes, stored
+from tests.support.examples import at_most
 
 SERVICES: dict[str, dict[str, Any]] = {
     "page": {"needs": ["api"], "routes": ["/"], "replicas": 1},
@@ -142,7 +143,7 @@ def test_everything_that_is_missing_is_named_at_once():
 
 
 @given(shapes())
-@settings(max_examples=30)
+@at_most(30)
 def test_a_revision_comes_back_from_its_text_as_it_was(shape: Shape):
     made = revision(shape)
     again = stored(made)
@@ -153,7 +154,7 @@ def test_a_revision_comes_back_from_its_text_as_it_was(shape: Shape):
 
 
 @given(shapes())
-@settings(max_examples=30)
+@at_most(30)
 def test_workloads_are_ordered_callees_first_and_always_the_same(shape: Shape):
     ordered = revision(shape).ordered()
     for index, load in enumerate(ordered):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sophia_deployment_core import planning, run
 from sophia_deployment_core.plan import Plan, Step, with_way_back
@@ -16,6 +16,7 @@ from sophia_deployment_core.run import ENDED, Begin, End, Hold, Undo, View
 from sophia_deployment_core.world import World
 
 from tests.support.deciders import ENVIRONMENT, Play, Thing, answering, changed, histories, revision, shapes
+from tests.support.examples import at_most
 
 FATAL = ("failed", {"again": False})
 AGAIN = ("failed", {"again": True})
@@ -143,7 +144,7 @@ def lives(draw: st.DrawFn) -> tuple[Play, Plan]:
 
 
 @given(lives(), st.sampled_from([0.05, 0.2, 0.4]), st.integers(0, 3), st.integers(0, 8), st.booleans())
-@settings(max_examples=100)
+@at_most(100)
 def test_whatever_happens_a_run_ends_everywhere_or_nowhere(life, badness, wishes, deaths, calm):
     play, plan = life
     was = (dict(play.machine.running), dict(play.machine.backends), dict(play.machine.table))
@@ -194,7 +195,7 @@ def _refolded(play: Play) -> None:
 
 
 @given(shapes(), st.integers(0, 2**16), st.data())
-@settings(max_examples=12)
+@at_most(12)
 def test_the_view_folded_from_any_beginning_is_the_one_applied_event_by_event(shape, seed, data):
     play = Play(random.Random(seed))
     play.run(planning.deploy(play.standing, revision(shape)))

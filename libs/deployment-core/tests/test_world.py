@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sophia_deployment_core import planning
 from sophia_deployment_core.environment import Shipped, Standing
@@ -14,6 +14,7 @@ from sophia_deployment_core.run import Begin, View
 from sophia_deployment_core.world import World
 
 from tests.support.deciders import ENVIRONMENT, Play, Thing, histories, revision
+from tests.support.examples import at_most
 
 A, B, C, D = (revision({0: Thing(version=version)}) for version in (1, 2, 3, 4))
 FATAL = ("failed", {"again": False})
@@ -51,7 +52,7 @@ def goes_to(play: Play) -> Revision | None:
 
 
 @given(histories(), st.integers(0, 2**32), st.sampled_from([0.0, 0.15]))
-@settings(max_examples=15)
+@at_most(15)
 def test_the_world_folded_from_any_beginning_is_the_one_applied_entry_by_entry(shapes, seed, badness):
     play = Play(random.Random(seed))
 
@@ -73,7 +74,7 @@ def test_the_world_folded_from_any_beginning_is_the_one_applied_entry_by_entry(s
 
 
 @given(histories(), st.integers(0, 2**32), st.sampled_from([0.0, 0.2]))
-@settings(max_examples=15)
+@at_most(15)
 def test_no_port_is_ever_spoken_for_twice(shapes, seed, badness):
     play = Play(random.Random(seed))
 
@@ -200,7 +201,7 @@ def test_a_rollback_that_is_undone_leaves_what_it_came_from_good():
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABCD"), st.sampled_from(["deploy", "rollback", "bad"])), max_size=7))
-@settings(max_examples=25)
+@at_most(25)
 def test_what_is_live_was_shipped_is_good_and_is_never_where_a_rollback_goes(moves):
     play = shipped(A)
     for letter, how in moves:

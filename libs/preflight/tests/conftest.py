@@ -10,7 +10,6 @@ import pytest
 from sophia_preflight import engine
 from sophia_preflight.examples import tree
 
-
 _numbers = count(1)
 
 

@@ -13,10 +13,11 @@ PIECES = st.sampled_from(
      "RUN", "COPY", "--from=", "define", "endef", "\t", " ", "=", "a", "é", "\ue100", "\x00", "%", "@", "!",
      "```bash\n", "```\n", "<!--", "$ ./x", "git clone a/b"]
 )  # fmt: skip
+USUAL = settings.default.max_examples
 TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=3 * USUAL, deadline=2000)
 @given(TEXTS)
 @example("define ")
 def test_any_text_is_read(text: str) -> None:
@@ -27,7 +28,7 @@ def test_any_text_is_read(text: str) -> None:
     yaml.parse(text)
 
 
-@settings(max_examples=150, deadline=4000)
+@settings(max_examples=3 * USUAL // 2, deadline=4000)
 @given(TEXTS, st.sampled_from(["shell", "python", "make", "package", "workflow", "compose", "dockerfile", "yaml",
                                "procfile", "systemd", "crontab", "agents", "document"]))  # fmt: skip
 @example("again() { try && again\n}\nagain || again\n", "shell")

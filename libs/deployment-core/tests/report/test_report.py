@@ -3,13 +3,14 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sophia_deployment_core import report
 from sophia_deployment_core.environment import Standing
 from sophia_deployment_core.plan import Plan
 from sophia_deployment_core.report import style
 
+from tests.support.examples import at_most
 from tests.support.runs import HIDDEN, NEW, OLD, RUNS, START_MS, Journal, held, releasing, rolled_back, watched_quietly
 
 TAGS = {
@@ -163,7 +164,7 @@ def journals(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 @given(journals(), st.integers(-(2**40), 2**61), st.sampled_from([None, Standing("production"), RUNS["held"]().after]))
 def test_any_run_is_told_and_nothing_of_it_gets_out_of_its_place(journal, now_ms, after):
     check(report.of(journal.view, journal.events, now_ms=now_ms, after=after))
