@@ -25,7 +25,7 @@ _MOST_LINES = 40
 _MANY = 12
 """Files that speak of a name; where there are more of them it is no name of one thing."""
 _PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
-_TOLD = re.compile(
+TOLD = re.compile(
     r"(^|/)(releasenotes|changelog\.d|newsfragments|changes\.d|[^/]*\.(egg|dist)-info)/|(^|/)(PKG-INFO|[^/]*(change-?log|changes|history|news|release-?notes)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
     r"eslint|prettier|gcloud|vercel)ignore|\.gitattributes|MANIFEST\.in|[^/]*(baseline|snapshot)[^/]*|[^/]*[.-]lock"
     r"(\.\w+)?|package-lock\.json|go\.sum|\.secrets\.\w+)$|\.(lock|log|sum|map|svg|csv|tsv|ipynb|po|pot|html?|css|scss|patch|"
@@ -53,6 +53,22 @@ _SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+ [a-z]+|[.!?:] [A-Z]|[.!]$|\bsee
 _ITEM = re.compile(r"\s*(- |[\"'\[\]()]|--)")
 """How a line begins that may be one of a list."""
 _TREE = re.compile(r"[├└│]|^\s*[\w.-]+/\s*$")
+
+_UNNEEDED = re.compile(
+    r"(?<![\w-])(rm|unlink|rmtree|exists|is_?file|is_?dir|ignor\w*|exclud\w*|omit|skip\w*|git mv|git rm|test -[a-z]|"
+    r"renamed|moved|deprecated|legacy|obsolete|formerly|previously|old|removed?)(?![\w-])|\[\[? !? ?-[a-z] "
+    r"|\|\| *(true|:)",
+    re.IGNORECASE,
+)
+"""What says that the file need not be there."""
+_FILTER = re.compile(
+    r"\s*(-\s+)?[\"']?([\w-]*(paths?|ignore|exclude|files|patterns?|include|globs?|omit|source_modules|per-file-ignores|"
+    r"allowlist|known|watch)[\w-]*)[\"']?\s*[:=]\s*[\[|>(]?-?\s*(#.*)?$",
+    re.IGNORECASE,
+)
+"""A key that is followed by a list of files, of which not each has to be there."""
+_MADE = re.compile(r"^\s*(-\s+)?(sudo\s+)?(COPY|ADD|cp|mv|ln|install|rsync|scp|docker cp)\s", re.IGNORECASE)
+_OUTPUT = re.compile(r"(?:>\s*|(?<!\w)-(?:o|-out\w*|-dest\w*|-target|-O)[ =]\s*|\btee (?:-a )?)[\"']?[^\s\"';|&]*$")
 
 
 @dataclass(frozen=True)
@@ -83,9 +99,26 @@ class Mention:
         return self.text[self.column - 1 + len(self.name) :]
 
     @property
+    def optional(self) -> bool:
+        """Whether its line says that what is named need not be there."""
+        return _UNNEEDED.search(self.text) is not None
+
+    @property
+    def made(self) -> bool:
+        """Whether its command puts a file of that name where it is told to."""
+        before = self.text[: self.column - 1]
+        last = not re.match(r"[^\s\"']*[\"']?\s+\S", self.after)
+        return bool(_OUTPUT.search(before)) or bool(_MADE.match(self.text) and last and len(before.split()) > 2)
+
+    @property
     def site(self) -> Site:
         """What a failing call at this place would stop."""
         return site_of(self.path)
+
+
+def lists_files(line: str) -> bool:
+    """Whether a line is a key that is followed by a list of files, of which not each has to be there."""
+    return _FILTER.match(line) is not None
 
 
 def site_of(path: str) -> Site:
@@ -102,16 +135,22 @@ class Mentions:
     @cached_property
     def texts(self) -> dict[str, str]:
         """What is looked at: the text of each file that does something."""
-        return {
-            path: text
-            for path, entry in self.repository.entries.items()
-            if entry.size <= _MOST_BYTES
-            and not entry.target
-            and not _TOLD.search(path)
-            and standing(path) is not Standing.VENDORED
-            and (not _PAGE.search(path) or _is_told(path))
-            and (text := _without_documentation(path, self.repository.glimpse(path)))
-        }
+        return {path: text for path in self.repository.entries if (text := self._text(path))}
+
+    @cached_property
+    def orders(self) -> dict[str, str]:
+        """Those of them that are no programs: scripts, settings, manifests, pages."""
+        paths = (path for path in self.repository.entries if not _QUOTING.search(path))
+        return {path: text for path in paths if (text := self._text(path))}
+
+    def _text(self, path: str) -> str:
+        entry = self.repository.entries[path]
+        told = TOLD.search(path) or standing(path) is Standing.VENDORED
+        if entry.size > _MOST_BYTES or entry.target or told:
+            return ""
+        if _PAGE.search(path) and not _is_told(path):
+            return ""
+        return _without_documentation(path, self.repository.glimpse(path))
 
     def of(
         self, names: Collection[str], most: int | None = _MANY, *, in_sources: bool = True
@@ -122,9 +161,7 @@ class Mentions:
             return {}
         found: dict[str, list[Mention]] = {}
         patterns = {each: re.compile(rf"{_before(each)}{re.escape(each)}(?![\w-]|\.\w)") for each in names}
-        for path, text in self.texts.items():
-            if not in_sources and _QUOTING.search(path):
-                continue
+        for path, text in (self.texts if in_sources else self.orders).items():
             here = {name: pattern for name, pattern in patterns.items() if name in text}
             if here:
                 file = _File(path, text)
@@ -135,6 +172,12 @@ class Mentions:
             for name, each in found.items()
             if each and (most is None or len({one.path for one in each}) <= most)
         }
+
+    def matching(self, pattern: re.Pattern[str], *, in_sources: bool = False) -> Iterator[Mention]:
+        """Where the first group of a pattern matches, in all texts but programs, or in those, too."""
+        for path, text in (self.texts if in_sources else self.orders).items():
+            if pattern.search(text):
+                yield from _File(path, text).matches(pattern)
 
 
 def _is_told(path: str) -> bool:
@@ -164,13 +207,21 @@ class _File:
     def uses(self, name: str, pattern: re.Pattern[str]) -> Iterator[Mention]:
         at = self.text.find(name)
         while at >= 0:
-            index = bisect_right(self.starts, at) - 1
-            line, column, whole = self.lines[index], at - self.starts[index], pattern.match(self.text, at)
+            if pattern.match(self.text, at):
+                yield from self._at(at, name)
             at = self.text.find(name, at + 1)
-            if whole and (self.told is None or index + 1 in self.told) and acts(self.path, line, column):
-                first, last = _command(self.lines, index)
-                command = tuple(self.lines[first : last + 1])
-                yield Mention(self.path, index + 1, column + 1, name, command, index - first, self.told is not None)
+
+    def matches(self, pattern: re.Pattern[str]) -> Iterator[Mention]:
+        for match in pattern.finditer(self.text):
+            yield from self._at(match.start(1), match[1])
+
+    def _at(self, at: int, name: str) -> Iterator[Mention]:
+        index = bisect_right(self.starts, at) - 1
+        line, column = self.lines[index], at - self.starts[index]
+        if (self.told is None or index + 1 in self.told) and acts(self.path, line, column):
+            first, last = _command(self.lines, index)
+            command = tuple(self.lines[first : last + 1])
+            yield Mention(self.path, index + 1, column + 1, name, command, index - first, self.told is not None)
 
 
 def _commands_of(path: str, text: str) -> set[int]:

@@ -20,6 +20,10 @@ _ONE_LINE = re.compile(
     r"(\s*)(`{3,})[ \t]*(?:(bash|sh|shell|console|zsh)[ \t]+(?![\w./-]+\.sh\b))?([a-z.$][^`]* [^`]*?)[ \t]*\2\s*$"
 )
 """A fence that opens and closes on one line: a command that somebody meant to stand alone."""
+_ALONE = re.compile(
+    r"(\$ )?((python3?|bash|sh|node|(uv|poetry) run( python3?)?) )?(\./|[\w.-]+/)[\w./-]+\.(py|sh|js)( [\w./=:-]+)*"
+)
+"""A paragraph that is nothing but the start of a script."""
 _SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]+)\1(?!`)")
 _HEADING = re.compile(r"(#+)\s")
 _HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -107,6 +111,11 @@ def _markdown(lines: list[str]) -> Iterator[Block]:
         top = line if line[:1].strip() else top
         if whole := _ONE_LINE.match(line):
             yield Block(whole[3] or "", "", index, whole.start(4), [whole[4]], lead, headings.past)
+            lead = ""
+        elif _ALONE.fullmatch(line) and not any(
+            map(str.strip, (*lines[index - 2 : index - 1], *lines[index : index + 1]))
+        ):
+            yield Block("sh", "", index, 0, [line], lead, headings.past)
             lead = ""
         elif fence := _FENCE.match(line):
             start, closing = index, re.compile(rf"\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*($|[A-Za-z{{])")

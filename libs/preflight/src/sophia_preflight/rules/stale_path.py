@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.grouping import by_file
-from sophia_preflight.mentions import Mention
+from sophia_preflight.mentions import Mention, lists_files
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import place_of
 from sophia_preflight.standing import Standing, consequence, standing
@@ -34,21 +34,6 @@ _PART = re.compile(r"[\w.@%+-]+")
 _HEAD = re.compile(r"[\w.@%+~$(){}\[\]/<>:-]*$")
 _UNKNOWN = re.compile(r".*[$(){}\[\]<>~%:@]")
 """What of a path nobody can tell here; what follows it is told."""
-_UNNEEDED = re.compile(
-    r"(?<![\w-])(rm|unlink|rmtree|exists|is_?file|is_?dir|ignor\w*|exclud\w*|omit|skip\w*|git mv|git rm|test -[a-z]|"
-    r"renamed|moved|deprecated|legacy|obsolete|formerly|previously|old|removed?)(?![\w-])|\[\[? !? ?-[a-z] "
-    r"|\|\| *(true|:)",
-    re.IGNORECASE,
-)
-"""What says that the file need not be there."""
-_FILTER = re.compile(
-    r"\s*(-\s+)?[\"']?([\w-]*(paths?|ignore|exclude|files|patterns?|include|globs?|omit|source_modules|per-file-ignores|"
-    r"allowlist|known|watch)[\w-]*)[\"']?\s*[:=]\s*[\[|>(]?-?\s*(#.*)?$",
-    re.IGNORECASE,
-)
-"""A key that is followed by a list of files, of which not each has to be there."""
-_MADE = re.compile(r"^\s*(-\s+)?(sudo\s+)?(COPY|ADD|cp|mv|ln|install|rsync|scp|docker cp)\s", re.IGNORECASE)
-_OUTPUT = re.compile(r"(?:>\s*|(?<!\w)-(?:o|-out\w*|-dest\w*|-target|-O)[ =]\s*|\btee (?:-a )?)[\"']?[^\s\"';|&]*$")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -62,7 +47,7 @@ def check(context: Context) -> Iterable[Finding]:
             by_name.setdefault(module, []).append(path)
     mentions = context.mentions.of([each for each in by_name if len(each) > 3])
     for name, uses in mentions.items():
-        if any(_makes(use) or not changes.is_old(use) for use in uses):
+        if any(use.made or not changes.is_old(use) for use in uses):
             continue  # somebody sees to it that there is something of that name
         for path in by_name[name]:
             yield from _of_path(context, path, [use for use in uses if _asks(context, use, path)])
@@ -108,16 +93,9 @@ def _new_directory(context: Context, path: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _makes(use: Mention) -> bool:
-    """Whether a command puts a file of that name where it is told to."""
-    before, after = use.text[: use.column - 1], use.after
-    last = not re.match(r"[^\s\"']*[\"']?\s+\S", after)
-    return bool(_OUTPUT.search(before)) or bool(_MADE.match(use.text) and last and len(before.split()) > 2)
-
-
 def _asks(context: Context, use: Mention, path: str) -> bool:
     """Whether a use of a file's name means the file of that path, and needs it."""
-    if _UNNEEDED.search(use.text) or _FILTER.match(use.lines[0]):
+    if use.optional or lists_files(use.lines[0]):
         return False
     if use.name == _module(path) and use.name != posixpath.basename(path):
         return _names_module(context, use, path)

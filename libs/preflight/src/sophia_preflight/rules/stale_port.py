@@ -14,6 +14,7 @@ from sophia_preflight.grouping import by_file
 from sophia_preflight.interfaces.defining import SOURCE
 from sophia_preflight.mentions import Mention, acts, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.speaking import SERVED
 from sophia_preflight.standing import Standing, consequence, standing
 from sophia_preflight.text import named
 
@@ -36,12 +37,6 @@ _CLUSTER = re.compile(r"^apiVersion:", re.MULTILINE)
 _DOCKER = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
 
 
-_SERVED = (
-    r"EXPOSE\s+{0}\b|--?[\w-]*(?:port|listen|bind)[\w-]*[ =,\"']+\S{{0,20}}\b{0}\b|\b\d{{2,5}}:{0}\b"
-    r"|[\"'\s-]{0}:\d{{2,5}}\b"
-    r"|(?:port|listen\w*|bind|addr\w*)[\"']?\s*(?::\s*int)?\s*[:=]\s*\S{{0,12}}(?<!\d){0}(?!\d)|default\s*=\s*{0}\b"
-)
-"""How a port is said to be listened on, or published."""
 _ASKED = r"(?P<host>[\w.-]*[A-Za-z0-9]|\}}):{0}(?![\d:])|targetPort:\s*{0}\b"
 _HERE = re.compile(r"localhost|127\.0\.0\.1|0\.0\.0\.0|host\.docker\.internal")
 _OF_NO_SERVICE = named("deploy templates chart charts config helm main docker compose server service")
@@ -203,7 +198,7 @@ def _asked(context: Context, changes: list[_Changed]) -> dict[_Changed, list[_Us
     serving = [
         each
         for each in changes
-        if int(each.old) >= 1024 and re.search(_SERVED.format(each.new), each.text, re.IGNORECASE)
+        if int(each.old) >= 1024 and re.search(SERVED.format(each.new), each.text, re.IGNORECASE)
     ]
     mentions = context.mentions.of(sorted({each.old for each in serving}), most=None)
     return {each: list(_asking(context, each, mentions.get(each.old, []))) for each in serving}
@@ -211,7 +206,7 @@ def _asked(context: Context, changes: list[_Changed]) -> dict[_Changed, list[_Us
 
 def _asking(context: Context, each: _Changed, mentions: list[Mention]) -> Iterator[_Use]:
     uses = [use for use in mentions if not _is_elsewhere(use)]
-    served = re.compile(_SERVED.format(each.old), re.IGNORECASE)
+    served = re.compile(SERVED.format(each.old), re.IGNORECASE)
     asked = re.compile(_ASKED.format(each.old), re.IGNORECASE)
     if any(served.search(use.text) and not asked.search(use.text) for use in uses):
         return

@@ -1,0 +1,153 @@
+"""A port that one line of the repository asks for and no other speaks of, beside one that something listens on.
+
+Whoever changes the port of a program changes it in many places; the one that is forgotten, or mistyped, stands alone.
+A rule of last resort: it knows neither the program nor the language that the line is written in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.mentions import TOLD, site_of
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.speaking import SERVED
+from sophia_preflight.standing import Standing, consequence, standing
+from sophia_preflight.text import named
+
+RULE = Rule(
+    id="lone-port",
+    title="a port is asked for that nothing else in the repository speaks of",
+    severity=Severity.HIGH,
+    why="nothing listens there: the connection is refused",
+    fix="ask the port that the program listens on",
+    family="contradictions",
+    fallback=True,
+)
+_ASKED = re.compile(
+    r"(?:(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal|//[a-z][a-z0-9_-]*|\}\}[\w-]*|\})"
+    r"(?::|[\"'], ?[\"']?)|\btargetPort: )(\d{4,5})(?![\d:]|\.\d)"
+)
+_USUAL = named(
+    "1025 1080 1234 1433 1521 1883 2181 2375 2376 2379 3000 3100 3128 3306 3389 4222 4317 4318 4444 4566 5000 5050 "
+    "5173 5432 5601 5672 5900 6006 6333 6334 6379 6443 7474 7687 7860 8000 8008 8025 8080 8081 8086 8088 8125 8200 "
+    "8265 8443 8500 8501 8529 8787 8880 8888 8983 9000 9001 9042 9050 9090 9091 9092 9093 9100 9200 9222 9229 9300 "
+    "9411 10000 11211 11434 14268 15672 16686 18080 19530 27017 50051"
+)
+"""Ports of programs that nobody has in the repository."""
+_SHOWN = re.compile(r"cors|origin|allow|redirect|callback", re.IGNORECASE)
+"""Lists of who may ask, rather than who is asked."""
+_THOUGHTS = re.compile(r"(^|/)(adrs?|rfcs?|designs?|proposals?|decisions|plans|notes)/", re.IGNORECASE)
+"""Pages of what was thought at some time."""
+_FEWEST = 3
+_NEAR = 10
+_MOST = 3
+"""Where more are that near, the repository counts its ports up: one more of them is nothing strange."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    port: str
+    path: str
+    line: int
+    column: int
+
+
+def check(context: Context) -> Iterable[Finding]:
+    found: dict[str, list[_Asked]] = {}
+    for each in _asked(context):
+        found.setdefault(each.port, []).append(each)
+    alone = {port: asked[0] for port, asked in found.items() if len(asked) == 1}
+    spoken = _Spoken(context)
+    for port, each in alone.items():
+        if spoken.lines(port) == 1 and (meant := spoken.nearest(port)):
+            severity, blocks = consequence(site_of(each.path))
+            yield RULE.found(
+                f"port {port} is asked for here and nothing else speaks of it; what is listened on is {meant}",
+                Involved(Place(each.path, each.line, each.column), "call"),
+                anchor=port,
+                severity=severity.at_most(Severity.HIGH),
+                confidence=Confidence.LIKELY,
+                fix=f"if {meant} is meant, write {meant}",
+                blocks=blocks,
+            )
+
+
+def _asked(context: Context) -> Iterator[_Asked]:
+    for use in context.mentions.matching(_ASKED, in_sources=True):
+        around = "\n".join(context.mentions.texts[use.path].split("\n")[max(use.line - 4, 0) : use.line])
+        if _SHOWN.search(around) or len(_ASKED.findall(use.text)) > 1:
+            continue
+        if use.name not in _USUAL and standing(use.path) in (Standing.PRODUCT, Standing.TEMPLATE):
+            yield _Asked(use.name, use.path, use.line, use.column)
+
+
+class _Spoken:
+    """The numbers that the texts of a repository speak of."""
+
+    def __init__(self, context: Context) -> None:
+        self._texts = [
+            context.repository.glimpse(path)
+            for path, entry in context.repository.entries.items()
+            if entry.size < 1_000_000
+            and standing(path) is not Standing.VENDORED
+            and not (TOLD.search(path) or _THOUGHTS.search(path))
+        ]
+        self._numbers: dict[str, int] | None = None
+
+    def lines(self, port: str) -> int:
+        """How many lines speak of a port."""
+        return sum(
+            len({text.count("\n", 0, match.start()) for match in re.finditer(rf"(?<![\w.]){port}(?!\w|\.\d)", text)})
+            for text in self._texts
+            if port in text
+        )
+
+    def nearest(self, port: str) -> str:
+        """The numbers, spoken of often and listened on, that a port is a slip away from; empty if they are many."""
+        if self._numbers is None:
+            self._numbers = {}
+            for text in self._texts:
+                for number in set(re.findall(r"(?<![\w.-])\d{4,5}(?![\w.-])", text)):
+                    self._numbers[number] = self._numbers.get(number, 0) + 1
+        near = [each for each in self._numbers if _is_near(each, port)]
+        served = [each for each in near if self.lines(each) >= _FEWEST and self._is_served(each)]
+        return " or ".join(sorted(served)) if len(served) <= _MOST else ""
+
+    def _is_served(self, port: str) -> bool:
+        pattern = re.compile(SERVED.format(port), re.IGNORECASE)
+        return any(port in text and pattern.search(text) for text in self._texts)
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Whether two numbers differ by a digit, by the order of two, or by little."""
+    if one == other or len(one) != len(other):
+        return False
+    apart = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+    swapped = len(apart) == 2 and apart[0] == apart[1][::-1]
+    return len(apart) == 1 or swapped or abs(int(one) - int(other)) <= _NEAR
+
+
+_SHOP = """
+    === shop/server.py
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=8112)
+    === shop.env
+    SHOP_PORT=8112
+    === README.md
+    It listens on 8112.
+    === shop/client.py
+    import os
+    BASE = os.getenv("SHOP_URL", "http://127.0.0.1:{port}")
+"""
+BAD = [tree(_SHOP.format(port=8111))]
+GOOD = [
+    tree(_SHOP.format(port=8112)),
+    tree(_SHOP.format(port=11434)),
+    tree(_SHOP.format(port=7000)),
+    tree(_SHOP.format(port=8111) + '    PAY = "http://127.0.0.1:8111"'),
+]

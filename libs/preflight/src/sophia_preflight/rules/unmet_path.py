@@ -1,0 +1,210 @@
+"""A path in whatever text does something, whose directory is there, and the files that it would be one of, but not it.
+
+No grammar is needed for that: a rule of last resort, for all the places that no reader knows a command in.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sophia_preflight.calls.model import Caller
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.mentions import Mention, lists_files
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.standing import Standing, consequence, standing
+from sophia_preflight.text import named, upward
+
+RULE = Rule(
+    id="unmet-path",
+    title="a path is spoken of where something is done, and leads to no file",
+    severity=Severity.HIGH,
+    why="whoever asks for the file does not find it",
+    fix="correct the path, or add what is missing",
+    family="targets",
+    fallback=True,
+)
+_PATH = re.compile(
+    r"(?<![\w.@%+~:/*$(){}\[\]<>^\\-])(?<!://)"
+    r"((?:(?:\$\{?\w+\}?|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}|\{\w+\}|%\w)/|(?:\.{1,2}/)+)?[\w.@+-]+(?:/[\w.@+-]+)+"
+    r"\.(?:sh|bash|py|ya?ml|toml|json|cfg|conf|ini|sql|ps1|[cm]?js|ts|j2|mk|env))(?![\w/*?{}<>$()\[\]%@+:-]|\.\w)"
+)
+_HEAD = re.compile(r"\$\{?\w+\}?/|\$\(\w+\)/|\{\{ ?[\w.]+ ?\}\}/|\{\w+\}/|%\w/")
+_SET = re.compile(r"(?<![\w$])[A-Za-z_]\w*=[\"']?([\w-][\w.-]*\.[a-z]\w{0,4})(?![\w/$*.-])")
+_SCRIPT = re.compile(r"\.(sh|bash|zsh|mk)$|(^|/)([Mm]akefile|[^/.]+)$")
+_IMAGE = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
+"""Whose rules know what is in it."""
+_LEGAL = re.compile(
+    r"(^|/)(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$|\.(c|cc|cpp|cxx|h|hpp|el|swift|dart|json5?|jsonl)$"
+)
+_EDITED = re.compile(r"\s*(\$ )?(vim?|nano|code|emacs|open|cat|less|ls|cd|git)\s")
+"""Commands of pages that only look at a file, or open it to be written."""
+_OTHERS = re.compile(r"(^|/)(SKILL\.md|\.?(agents?|claude|cursor|gemini|codex)/|prompts?/|skills?/)")
+"""Pages for helpers that work in any repository."""
+_INVENTED = re.compile(
+    r"_version\.|your|path_?to|relevant|(^|[/_-])(my|foo|bar|example|some|new|xxx?)([/_.-])", re.IGNORECASE
+)
+"""What a page writes for a name that its reader has to choose; and what a build writes its version to."""
+_DATA = re.compile(r"\.(ya?ml|toml|json)$")
+_ACTING = re.compile(
+    r"deploy|k8s|kube|chart|docker|compose|ansible|tasks|playbook|infra|ops|(^|/)ci($|/)|pipeline|workflow"
+)
+_SERIES = 4
+"""So many files of settings in one folder are data that something else reads."""
+_USUAL = named("test tests run main file util utils base common config")
+_MANY = 8
+"""So many paths of one file that lead nowhere are meant for another place."""
+
+
+def check(context: Context) -> Iterable[Finding]:
+    found: dict[str, dict[str, list[Mention]]] = {}
+    for use in context.mentions.matching(_PATH):
+        if standing(use.path) is not Standing.PRODUCT or _IMAGE.search(use.path) or _LEGAL.search(use.path):
+            continue
+        if _INVENTED.search(use.name) or _is_one_of_a_series(context, use.path):
+            continue
+        if target := _unmet(context, use):
+            found.setdefault(use.path, {}).setdefault(target, []).append(use)
+    for use, target in _assigned(context):
+        found.setdefault(use.path, {}).setdefault(target, []).append(use)
+    for path, targets in found.items():
+        if len(targets) < _MANY:
+            for target, uses in targets.items():
+                yield _told(path, target, uses)
+
+
+def _told(path: str, target: str, uses: list[Mention]) -> Finding:
+    severity, blocks = consequence(uses[0].site)
+    return RULE.found(
+        f"`{uses[0].name}` is asked for here, and `{posixpath.dirname(target)}` has no such file",
+        *(Involved(Place(path, use.line, use.column), "call") for use in uses),
+        anchor=target,
+        severity=severity.at_most(Severity.HIGH),
+        confidence=Confidence.LIKELY,
+        blocks=blocks,
+    )
+
+
+def _unmet(context: Context, use: Mention) -> str:
+    """Where the file would be that a path names and that is nowhere; empty if it may be somewhere."""
+    if use.optional or use.made or any(map(lists_files, _heads(context, use))):
+        return ""
+    if use.page and (_EDITED.match(use.text) or _OTHERS.search(use.path)):
+        return ""
+    repository, finder = context.repository, context.finder
+    head = _HEAD.match(use.name)
+    inner = use.name[head.end() :] if head else use.name
+    tail = re.sub(r"^(\.\.?/)+", "", inner)
+    if "/" not in tail or repository.ending_with(tail) or _is_tested(context, use, posixpath.basename(tail)):
+        return ""
+    bases = [""] if head else ["", *upward(posixpath.dirname(use.path))]
+    places = dict.fromkeys(posixpath.normpath(posixpath.join(base, inner)) for base in bases)
+    there = [each for each in places if not each.startswith("..") and repository.is_directory(posixpath.dirname(each))]
+    if not there or any(finder.is_made(each) for each in there):
+        return ""
+    target = there[0]
+    if use.page or use.site.caller in (Caller.COMPOSE, Caller.KUBERNETES):
+        return target if _has_namesake(context, target) else ""
+    return target if finder.is_among_its_like(target) or _has_namesake(context, target) else ""
+
+
+def _is_one_of_a_series(context: Context, path: str) -> bool:
+    directory, ending = posixpath.dirname(path), posixpath.splitext(path)[1]
+    if not _DATA.search(path) or not directory or directory.startswith("."):
+        return False
+    inside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
+    return sum(each.endswith(ending) for each in inside) >= _SERIES and not _ACTING.search(directory)
+
+
+def _assigned(context: Context) -> Iterator[tuple[Mention, str]]:
+    """Names of files that a variable is set to, which a path is made with whose directory has others of its names."""
+    uses: dict[tuple[str, str], list[Mention]] = {}
+    for use in context.mentions.matching(_SET):
+        if _SCRIPT.search(use.path) and standing(use.path) is Standing.PRODUCT and not use.optional:
+            variable = re.split(r"[=\s]+", use.text[: use.column - 1].strip().rstrip("\"'= "))[-1]
+            uses.setdefault((use.path, variable), []).append(use)
+    for (path, variable), several in uses.items():
+        text = context.repository.glimpse(path)
+        for match in re.finditer(rf"(?<![\w./-])(?:\$\{{?\w+\}}?/)?([\w./-]+)/\$\{{?{variable}\b\}}?(?![\w/.-])", text):
+            places = [f"{posixpath.normpath(match[1].lstrip('/'))}/{use.name}" for use in several]
+            if any(map(context.repository.is_file, places)):
+                for use, place in zip(several, places, strict=True):
+                    gone = not context.repository.exists(place) and not context.finder.is_made(place)
+                    if gone and context.finder.is_among_its_like(place, moved=False):
+                        yield use, place
+
+
+def _has_namesake(context: Context, path: str) -> bool:
+    """Whether a file beside it has its ending and nearly its name, or a word of it."""
+    directory, name = posixpath.split(path)
+    stem, ending = posixpath.splitext(name)
+    inside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
+    beside = [posixpath.splitext(posixpath.basename(each))[0] for each in inside if each.endswith(ending)]
+    words = _words(stem)
+    return bool(get_close_matches(stem, beside, n=1, cutoff=0.7)) or any(words & _words(each) for each in beside)
+
+
+def _words(stem: str) -> set[str]:
+    return {each for each in re.split(r"[^a-z0-9]+", stem.lower()) if len(each) > 3} - _USUAL
+
+
+def _heads(context: Context, use: Mention) -> Iterator[str]:
+    """The lines above that a line is indented below, from the nearest on."""
+    lines = context.mentions.orders[use.path].split("\n")
+    width, item = _width(use.text), use.text.lstrip().startswith("- ")
+    for line in reversed(lines[: use.line - 1]):
+        own = _width(line)
+        if line.strip() and (own < width or (own == width and item and not line.lstrip().startswith("-"))):
+            yield line
+            if own == 0:
+                return
+            width, item = own, line.lstrip().startswith("- ")
+
+
+def _width(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _is_tested(context: Context, use: Mention, name: str) -> bool:
+    """Whether the file that speaks of a path asks first whether it is there."""
+    tested = re.compile(rf"(-[efrsx]\s+\S*|exists\S*|isfile\S*|hashFiles\S*|Test-Path\s\S*){re.escape(name)}")
+    return tested.search(context.repository.glimpse(use.path)) is not None
+
+
+_RUN = """
+    === scripts/run.sh
+    case "$1" in
+      cpu) FILE="cpu.yaml" ;;
+      memory) FILE="{file}" ;;
+    esac
+    kubectl apply -f "$ROOT/k8s/scenarios/$FILE"
+    === k8s/scenarios/cpu.yaml
+    kind: Pod
+    === k8s/scenarios/memory.yaml
+    kind: Pod
+"""
+BAD = [
+    tree(_RUN.format(file="mem.yaml")),
+    tree("""
+        === deploy/jobs.toml
+        [nightly]
+        start = ["{root}/tools/count_words.py", "--all"]
+        === tools/word_count.py
+        import sys
+        === tools/line_count.py
+        import sys
+    """),
+]
+GOOD = [
+    tree(_RUN.format(file="memory.yaml")),
+    tree("""
+        === deploy/jobs.toml
+        [nightly]
+        start = ["{root}/tools/count_words.py", "--all"]
+        === tools/count_words.py
+        import sys
+    """),
+]
