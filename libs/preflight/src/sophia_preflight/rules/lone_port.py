@@ -28,7 +28,7 @@ RULE = Rule(
     fallback=True,
 )
 _ASKED = re.compile(
-    r"(?:(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal|//[a-z][a-z0-9_-]*|\}\}[\w-]*|\})"
+    r"(?:(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal|\}\}[\w-]*|\})"
     r"(?::|[\"'], ?[\"']?)|\btargetPort: )(\d{4,5})(?![\d:]|\.\d)"
 )
 _USUAL = named(

@@ -29,12 +29,16 @@ RULE = Rule(
 )
 _PATH = re.compile(
     r"(?<![\w.@%+~:/*$(){}\[\]<>^\\-])(?<!://)"
-    r"((?:(?:\$\{?\w+\}?|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}|\{\w+\}|%\w)/|(?:\.{1,2}/)+)?[\w.@+-]+(?:/[\w.@+-]+)+"
+    r"((?:(?:\$\{?\w+\}?|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}|\{\w+\}|%h)/|(?:\.{1,2}/)+)?[\w.@+-]+(?:/[\w.@+-]+)+"
     r"\.(?:sh|bash|py|ya?ml|toml|json|cfg|conf|ini|sql|ps1|[cm]?js|ts|j2|mk|env))(?![\w/*?{}<>$()\[\]%@+:-]|\.\w)"
 )
-_HEAD = re.compile(r"\$\{?\w+\}?/|\$\(\w+\)/|\{\{ ?[\w.]+ ?\}\}/|\{\w+\}/|%\w/")
+_HEAD = re.compile(r"\$\{?\w+\}?/|\$\(\w+\)/|\{\{ ?[\w.]+ ?\}\}/|\{\w+\}/|%h/")
 _SET = re.compile(r"(?<![\w$])[A-Za-z_]\w*=[\"']?([\w-][\w.-]*\.[a-z]\w{0,4})(?![\w/$*.-])")
 _SCRIPT = re.compile(r"\.(sh|bash|zsh|mk)$|(^|/)([Mm]akefile|[^/.]+)$")
+_HOME = re.compile(r"root|repo|proj|dir|base|here|top|src|source|workspace|script|self|pwd|cwd|%h", re.IGNORECASE)
+"""Words of variables that lead to the repository, or below it."""
+_SYSTEM = re.compile(r"(etc|usr|var|s?bin|lib|opt|tmp|home)/")
+_SOUGHT = re.compile(r"\b(grep|sed|awk|find)\s+(-\S+\s+)*[\"']?$")
 _IMAGE = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
 """Whose rules know what is in it."""
 _LEGAL = re.compile(
@@ -48,7 +52,7 @@ _INVENTED = re.compile(
     r"_version\.|your|path_?to|relevant|(^|[/_-])(my|foo|bar|example|some|new|xxx?)([/_.-])", re.IGNORECASE
 )
 """What a page writes for a name that its reader has to choose; and what a build writes its version to."""
-_DATA = re.compile(r"\.(ya?ml|toml|json)$")
+_DATA = re.compile(r"\.(ya?ml|toml|json|cfg|conf|ini|sql|env|j2)$")
 _ACTING = re.compile(
     r"deploy|k8s|kube|chart|docker|compose|ansible|tasks|playbook|infra|ops|(^|/)ci($|/)|pipeline|workflow"
 )
@@ -97,6 +101,8 @@ def _unmet(context: Context, use: Mention) -> str:
     repository, finder = context.repository, context.finder
     head = _HEAD.match(use.name)
     inner = use.name[head.end() :] if head else use.name
+    if (head and (not _HOME.search(head[0]) or _SYSTEM.match(inner))) or _SOUGHT.search(use.before):
+        return ""
     tail = re.sub(r"^(\.\.?/)+", "", inner)
     if "/" not in tail or repository.ending_with(tail) or _is_tested(context, use, posixpath.basename(tail)):
         return ""
@@ -106,7 +112,8 @@ def _unmet(context: Context, use: Mention) -> str:
     if not there or any(finder.is_made(each) for each in there):
         return ""
     target = there[0]
-    if use.page or use.site.caller in (Caller.COMPOSE, Caller.KUBERNETES):
+    doubtful = use.page or use.site.caller in (Caller.COMPOSE, Caller.KUBERNETES) or _DATA.search(target)
+    if doubtful:
         return target if _has_namesake(context, target) else ""
     return target if finder.is_among_its_like(target) or _has_namesake(context, target) else ""
 
@@ -127,6 +134,8 @@ def _assigned(context: Context) -> Iterator[tuple[Mention, str]]:
             variable = re.split(r"[=\s]+", use.text[: use.column - 1].strip().rstrip("\"'= "))[-1]
             uses.setdefault((use.path, variable), []).append(use)
     for (path, variable), several in uses.items():
+        if not variable.isidentifier():
+            continue
         text = context.repository.glimpse(path)
         for match in re.finditer(rf"(?<![\w./-])(?:\$\{{?\w+\}}?/)?([\w./-]+)/\$\{{?{variable}\b\}}?(?![\w/.-])", text):
             places = [f"{posixpath.normpath(match[1].lstrip('/'))}/{use.name}" for use in several]
