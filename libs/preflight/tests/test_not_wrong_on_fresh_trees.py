@@ -106,7 +106,113 @@ _MEMBER = """
         all:
         \tsh start/begin.sh
         """
+_STORE = """
+        === compose.yaml
+        services:
+          db:
+            image: postgres:16
+            environment: {POSTGRES_USER: shop, POSTGRES_PASSWORD: shop, POSTGRES_DB: shop}
+          app:
+            build: .
+            environment:
+              DATABASE_URL: postgresql://till:secret@db:5432/shop
+              OTHER_URL: postgresql://%s:shop@db:5432/shop
+        === Dockerfile
+        FROM debian:13
+        """
+_SPOOLED = """
+        === spool.sh
+        #!/bin/sh
+        cd "$(dirname "$0")"
+        %s
+        weigh "$1" > /dev/null
+        mv weights.txt "$2"
+        === %s
+        """
+_NAMESPACE = """
+        === pyproject.toml
+        [project]
+        name = "%s"
+        [project.scripts]
+        lamp = "shop.till.lamp:main"
+        === src/shop/till/__init__.py
+        === src/shop/till/drawer.py
+        === src/shop/till/lamp.py
+        from shop.till import drawer
+        from shop import prices
+        def main(): ...
+        """
+_ROLE = """
+        === play.yml
+        - hosts: all
+          roles: [shop]
+        === roles/shop/tasks/main.yml
+        - include_tasks: read_key.yml
+        === roles/shop/%s
+        - debug:
+        """
+_LOOKS = """
+        === shop.py
+        import argparse, subprocess, sys
+        def work(args):
+            if "--worker" in %s:
+                sys.exit(0)
+        def main():
+            work(sys.argv[1:])
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--all")
+            parser.parse_args()
+        if __name__ == "__main__":
+            main()
+        === Makefile
+        all:
+        \tpython shop.py --worker
+        """
+_ASKED = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop:main"
+        === shop.py
+        import argparse
+        def main():
+            parser = argparse.ArgumentParser()
+            commands = parser.add_subparsers(dest="command", required=True)
+            commands.add_parser("sell")
+            parser.parse_args()
+        === ask.py
+        import subprocess
+        subprocess.call([%s])
+        """
 PAIRS = {
+    "a user that is made by the one who is set up": (_STORE % "shop", _STORE % "tills"),
+    "a file that a program made before it is moved": (
+        _SPOOLED % ("", "other.csv"),
+        _SPOOLED % ("", "weight.txt"),
+    ),
+    "a part of a namespace that others bring": (_NAMESPACE % "shop-till", _NAMESPACE % "till"),
+    "tasks at the top of a role": (_ROLE % "read_key.yml", _ROLE % "read_keys.yml"),
+    "an argument that a program looks for before it parses": (_LOOKS % "args", _LOOKS % "('a', 'b')"),
+    "a program that is only asked how it is used": (_ASKED % '"shop"', _ASKED % '"shop", "buy"'),
+    "what tsc builds by default": (
+        """
+        === package.json
+        {"scripts": {"types": "tsc -b --noEmit"}}
+        === tsconfig.json
+        {}
+        """,
+        """
+        === package.json
+        {"scripts": {"types": "tsc -b apps --noEmit"}}
+        === tsconfig.json
+        {}
+        """,
+    ),
+    "a command that is shown to fail": (
+        _ASKED % '"shop"' + "=== README.md\n        ```bash\n        shop buy     # ❌ (unknown)\n        ```\n",
+        _ASKED % '"shop"' + "=== README.md\n        ```bash\n        shop buy     # (quickly)\n        ```\n",
+    ),
     "a module that is copied into a package with the one that imports it": (_COPIED % "drawer", _COPIED % "drawers"),
     "a list that a function runs in the directory that it is given": (_LIST % "place", _LIST % "'.'"),
     "words that are handed to another program": (

@@ -194,7 +194,8 @@ class Modules:
         if near is None or answers[near].path == path:  # a module that imports its own name means another one
             return None
         regular = self.repository.is_file(_below(near, f"{top}/__init__.py"))
-        if not regular and posixpath.dirname(answers[near].path) == _below(near, top) and self._is_shared(near, top):
+        place = answers[near].path
+        if not regular and _below(near, top) in (place, posixpath.dirname(place)) and self._is_shared(near, top):
             return None
         return answers[near], Confidence.CERTAIN if regular and self._used(top, near) else Confidence.LIKELY
 

@@ -66,7 +66,10 @@ def _of_tasks(tasks: list[Node], role: str, here: str) -> Iterator[tuple[Node, s
             if _TASKS.fullmatch(key):
                 node = value["file"] if value.is_map else value
                 if _is_plain(node):
-                    roots = [here, posixpath.join(role, "tasks") if role else posixpath.join(here, "tasks")]
+                    roots = [
+                        here,
+                        *((posixpath.join(role, "tasks"), role) if role else (posixpath.join(here, "tasks"),)),
+                    ]
                     yield node, "the tasks that are included", _places(node, roots)
                 continue
             known = _FILES.get(key.removeprefix("ansible.builtin."))

@@ -113,6 +113,8 @@ _INCORRECT = re.compile(
     r"\s*#\W*(incorrect|wrong|bad|invalid|don't|do not|avoid|never)\b|\s*#\s*(❌|✗|✘|✖)", re.IGNORECASE
 )
 """A comment above a command that is shown as a warning."""
+_SHOWN_TO_FAIL = re.compile(r"\S\s+#\s*(❌|✗|✘|✖)")
+"""A comment behind such a command."""
 _TOLD_TO = re.compile(
     r"\b(run(ning)?|us(e|ing)|execut(e|ing)|invok(e|ing)|try|type|start(ed)?( \w+)?( with)?|via|with|call)"
     r"(:| (it|this|them|the (command|script)))?\s+[\"(*_]*$",
@@ -303,7 +305,15 @@ def _ended(line: str) -> str:
 
 def _is_for_nobody(line: str, before: str) -> bool:
     """Whether a line is no command that is typed as it stands, or shown as a warning."""
-    return any((_USAGE.search(line), _WINDOWS.search(line), _INCORRECT.match(before), _SPOKEN_OF.match(line)))
+    return any(
+        (
+            _USAGE.search(line),
+            _WINDOWS.search(line),
+            _INCORRECT.match(before),
+            _SHOWN_TO_FAIL.search(line),
+            _SPOKEN_OF.match(line),
+        )
+    )
 
 
 def _goes_anywhere(line: str) -> bool:

@@ -64,6 +64,8 @@ def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository; those of one cause in one."""
     groups: dict[tuple[str, str], list[list[Misfit]]] = {}
     for each in _misfits(context):
+        if _is_explained(context, each):
+            continue
         if each.mismatch.problem not in _TELLING:
             yield each
             continue
@@ -302,13 +304,22 @@ def _is_installed(context: Context, call: Call) -> bool:
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:
     """Findings of a rule for misfits of some kinds."""
     for each in context.misfits:
-        if each.mismatch.problem in problems and not _is_explained(context, each):
+        if each.mismatch.problem in problems:
             yield _finding(rule, each)
 
 
 def _is_explained(context: Context, each: Misfit) -> bool:
-    """Whether a page only makes a sentence of what looks like a call, or shows how what it calls is to be added."""
+    """Whether a page only makes a sentence of what looks like a call, or shows how what it calls is to be added; or
+    the program looks for the argument before its parser does, or is only asked how it is used."""
     subject = each.mismatch.subject
+    arguments = each.call.target.arguments if isinstance(each.call.target, Script | Module | Program) else ()
+    asks = each.call.site.caller in (Caller.DOCUMENT, Caller.PYTHON) and not arguments
+    if asks and each.mismatch.problem is Problem.MISSING and subject.startswith("command"):
+        return True
+    if subject.startswith("-") and each.callee.endswith(".py"):
+        looked_for = rf"""["']{re.escape(subject)}["'] in (sys\.)?\w*arg\w*\b"""
+        if re.search(looked_for, context.repository.text(each.callee)):
+            return True
     if each.call.site.caller is not Caller.DOCUMENT:
         return False
     defined = "" if subject.startswith("-") else r"((add_parser|command|name|group|task)\w*\s*[(=:]|\breturn\b)\s*"

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from sophia_preflight.built import GO
 from sophia_preflight.calls.model import Call, Caller, Needed, Program, System
@@ -90,6 +91,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return
     if target.purpose == EDITED and not _has_neighbour(context, location.path):
         return
+    if target.purpose == "the file that is moved" and not _is_nearly_there(context, target, location.path):
+        return
     if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
         return
     of = "package.json" if target.purpose.startswith(LOCK) else posixpath.dirname(target.path.value)
@@ -132,6 +135,13 @@ def _has_neighbour(context: Context, path: str) -> bool:
     ending = posixpath.splitext(name)[1]
     beside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
     return bool(ending) and any(each.endswith(ending) for each in beside)
+
+
+def _is_nearly_there(context: Context, target: Needed, path: str) -> bool:
+    """Whether a file has nearly the name of one that is moved: what is named alone, a program made before."""
+    name, home = posixpath.basename(path), posixpath.dirname(path)
+    beside = [posixpath.basename(each) for each in context.repository.inside(home or ".")]
+    return "/" in target.path.value or bool(get_close_matches(name, beside, n=1, cutoff=0.7))
 
 
 def _is_elsewhere(context: Context, call: Call, path: str) -> bool:

@@ -57,8 +57,9 @@ def check(context: Context) -> Iterable[Finding]:
     for services in projects.values():
         stores = {name: side for each in services if (side := _set_up(each)) is not None for name in names_of(each)}
         for each in services if stores else ():
-            for host, side in _asked(each):
-                if host in stores:
+            asked = list(_asked(each))
+            for host, side in asked:
+                if host in stores and not _sets_up_others(asked, host, side, stores[host]):
                     yield from _compared(context, each, host, side, stores[host])
 
 
@@ -111,6 +112,12 @@ def _asked(each: Used) -> Iterator[tuple[str, _Side]]:
             }
             if "user" in said:
                 yield value, _Side(said)
+
+
+def _sets_up_others(asked: list[tuple[str, _Side]], host: str, side: _Side, there: _Side) -> bool:
+    """Whether a service also asks as the user that is set up, who makes the others."""
+    users = {each["user"] for name, each in asked if name == host}
+    return bool(there["user"]) and there["user"] in users - {side["user"]}
 
 
 def _compared(context: Context, each: Used, host: str, asked: _Side, there: _Side) -> Iterator[Finding]:

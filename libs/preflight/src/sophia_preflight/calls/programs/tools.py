@@ -189,7 +189,7 @@ def _read(words: Sequence[Word], run: Run) -> None:
                 word.known
                 and word.value
                 and not URL.match(word.value)
-                and not re.search(r"[=,{}*]|^[-.]+$", word.value)
+                and not re.search(r"[=,{}*]|^-|^\.+$", word.value)
             ):
                 directory = tool.written and not word.value.endswith((".py", ".pyi", ".ipynb"))
                 at.call(Needed(word, tool.purpose, directory=directory, written=tool.written), words)
