@@ -90,6 +90,7 @@ def _in_one(group: list[Misfit]) -> Iterator[Misfit]:
     if len({(each.mismatch.subject, each.mismatch.problem) for each in group}) == 1:
         yield from group
         return
+    group = sorted(group, key=lambda each: (_place(each).line, _place(each).column))
     first = min(group, key=lambda each: _TELLING.index(each.mismatch.problem))
     yield replace(first, rest=tuple(each for each in group if each is not first))
 

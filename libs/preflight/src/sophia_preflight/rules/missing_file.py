@@ -91,9 +91,9 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return
     if target.purpose == EDITED and not _has_neighbour(context, location.path):
         return
-    if target.purpose == "the file that is moved" and call.site.caller is Caller.SHELL:
-        if not _is_nearly_there(context, target, location.path):
-            return
+    moved = target.purpose == "the file that is moved" and call.site.caller is Caller.SHELL
+    if moved and not _is_nearly_there(context, target, location.path):
+        return
     if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
         return
     of = "package.json" if target.purpose.startswith(LOCK) else posixpath.dirname(target.path.value)
