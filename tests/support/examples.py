@@ -13,5 +13,5 @@ USUAL = 100
 
 def at_most(number: int) -> settings:
     """So many examples, and in a run of fewer than usual as many as others have, or this number's share."""
-    share = settings.default.max_examples
+    share = settings().max_examples
     return settings(max_examples=max(min(number, share), number * share // USUAL))

@@ -13,7 +13,7 @@ PIECES = st.sampled_from(
      "RUN", "COPY", "--from=", "define", "endef", "\t", " ", "=", "a", "é", "\ue100", "\x00", "%", "@", "!",
      "```bash\n", "```\n", "<!--", "$ ./x", "git clone a/b"]
 )  # fmt: skip
-USUAL = settings.default.max_examples
+USUAL = settings().max_examples
 TEXTS = st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200)
 
 
