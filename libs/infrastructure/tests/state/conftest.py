@@ -24,7 +24,17 @@ def clock():
 
 @pytest.fixture
 def ledger(tmp_path, clock):
-    ledger = SqlLedger(tmp_path / "state", clock=clock)
+    yield from opened(tmp_path, clock)
+
+
+@pytest.fixture(scope="module")
+def shared_ledger(tmp_path_factory):
+    """One for all tests of a module, which read it or copies of it."""
+    yield from opened(tmp_path_factory.mktemp("shared"), FakeClock())
+
+
+def opened(directory, clock):
+    ledger = SqlLedger(directory / "state", clock=clock)
     yield ledger
     assert verify(ledger.read()) == ledger.head()
     ledger.close()

@@ -1,8 +1,10 @@
 import io
 import json
 import os
+import shutil
 import sqlite3
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,22 +16,31 @@ from sophia_infrastructure.state import audit
 COLUMN = {"text": "body"}
 
 
-@pytest.fixture
-def full(ledger):
+def filled(ledger):
     for n in range(6):
         ledger.append([Draft("step done", {"n": n}, run="r" if n % 2 else None, key=f"k{n}")], epoch=0)
     return ledger
 
 
-@pytest.fixture
-def copy(full, tmp_path):
-    """A copy of the database, to be tampered with."""
-    path = tmp_path / "copy.db"
+@pytest.fixture(scope="module")
+def full(shared_ledger):
+    return filled(shared_ledger)
+
+
+@pytest.fixture(scope="module")
+def backup(full, tmp_path_factory):
+    path = tmp_path_factory.mktemp("backup") / "copy.db"
     with sqlite3.connect(full.path) as source, sqlite3.connect(path) as target:
         source.backup(target)
     source.close()
     target.close()
     return path
+
+
+@pytest.fixture
+def copy(backup, tmp_path):
+    """A copy of the database, to be tampered with."""
+    return Path(shutil.copy(backup, tmp_path))
 
 
 def exported(ledger) -> list[str]:
@@ -108,11 +119,11 @@ def test_a_rewritten_history_is_found_by_a_head_kept_elsewhere(copy, full):
     )
 
 
-def test_a_database_that_grows_while_it_is_verified_is_not_broken(full, monkeypatch):
-    recorded = full.head()
-    full.append([Draft("note")], epoch=0)
+def test_a_database_that_grows_while_it_is_verified_is_not_broken(ledger, monkeypatch):
+    recorded = filled(ledger).head()
+    ledger.append([Draft("note")], epoch=0)
     monkeypatch.setattr(audit, "_recorded_head", lambda _path: recorded)
-    assert audit.verify(full.path) == full.head()
+    assert audit.verify(ledger.path) == ledger.head()
 
 
 @pytest.mark.parametrize(
