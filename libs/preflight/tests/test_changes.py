@@ -168,7 +168,7 @@ def test_what_a_tree_was_compared_with_is_said(shop: Path) -> None:
     assert engine.check(shop, since="nowhere").compared == Compared(lacking=Lacking.REVISION)
 
 
-def test_a_first_commit_and_a_tree_without_git_have_nothing_that_was_taken_away(shop: Path, tmp_path: Path) -> None:
+def test_a_first_commit_and_a_tree_without_git_have_nothing_that_was_taken_away(shop: Path) -> None:
     git(shop, "checkout", "-q", "--orphan", "anew")
     commit(shop)
     for lacking in (Lacking.EARLIER, Lacking.REPOSITORY):
