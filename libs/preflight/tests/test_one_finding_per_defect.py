@@ -81,6 +81,20 @@ TOLD_ONCE = {
         """,
         "and 1 more import it",
     ),
+    "a script that several pages name": (
+        """
+        === README.md
+        ```bash
+        python tools/fill_all.py
+        ```
+        === docs/start.md
+        ```bash
+        python tools/fill_all.py
+        ```
+        === tools/fill.py
+        """,
+        "and 1 more call it",
+    ),
     "options that a program no longer has": (
         """
         === scripts/README.md

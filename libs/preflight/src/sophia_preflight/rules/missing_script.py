@@ -11,6 +11,7 @@ from sophia_preflight.calls.model import Call, Caller, Program, Script
 from sophia_preflight.calls.rooted import below_variable
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_cause
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import is_known, shown
@@ -26,11 +27,17 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
+    told: list[tuple[object, Finding]] = []
     for call in context.begun:
         if isinstance(call.target, Script):
-            yield from _missing(context, call, call.target)
+            found = list(_missing(context, call, call.target))
+            if call.site.caller is Caller.DOCUMENT:
+                told += [(each.message, each) for each in found]
+            else:
+                yield from found
         elif isinstance(call.target, Program) and call.site.caller in (Caller.START, Caller.COMPOSE):
             yield from _missing_command(context, call, call.target)
+    yield from by_cause(told, "and {} more call it")
 
 
 def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
