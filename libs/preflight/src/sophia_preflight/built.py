@@ -90,6 +90,11 @@ class Built:
         known = self.go.vocabulary(directory, alone)
         return (known, arguments) if known is not None else None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the programs in Go and Rust."""
+        return frozenset(self._names) | (frozenset(self.rust.names) - _USUAL)
+
     @cached_property
     def _names(self) -> dict[str, str]:
         found: dict[str, set[str]] = {}

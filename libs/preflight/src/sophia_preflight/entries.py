@@ -36,6 +36,11 @@ class Entries:
         """Whether a project brings a command of that name, known or not."""
         return name in self._points
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all of them."""
+        return frozenset(self._points)
+
     def script(self, name: str) -> str:
         """The file that one project installs as it is under a name; empty where there is none, or another command."""
         found = self._scripts.get(name, set())

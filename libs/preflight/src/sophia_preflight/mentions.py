@@ -48,7 +48,7 @@ _SAYS = re.compile(
     r"(?![^\n]*(?<![0-9&<-])>(?!&))"
 )
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\\n]|\\.)*)`")
-_LONG = re.compile(r"(\"{3}|'{3})[\s\S]*?\1")
+_LONG = re.compile(r"\"{3}[^\"]*(?:\"(?!\"\")[^\"]*)*\"{3}|'{3}[^']*(?:'(?!'')[^']*)*'{3}")
 _SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+ [a-z]+|[.!?:] [A-Z]|[.!]$|\bsee\b|\bplease\b", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(- |[\"'\[\]()]|--)")
 """How a line begins that may be one of a list."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sophia_preflight.built import Built
+from sophia_preflight.calls.anywhere import Told, told
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import is_in_our_image, started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
@@ -21,6 +22,7 @@ from sophia_preflight.interfaces.shell import READS
 from sophia_preflight.interfaces.spoken import Spoken
 from sophia_preflight.interfaces.testing import AddedOptions
 from sophia_preflight.interfaces.vocabulary import Vocabulary, strange
+from sophia_preflight.mentions import site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, shown
@@ -99,6 +101,7 @@ def _misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit by itself."""
     built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
     testing, first = AddedOptions(context), FirstWords()
+    judged: set[tuple[str, int, str]] = set()
     for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
         if (task := tasks.told(call)) is not None:
             yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
@@ -107,9 +110,12 @@ def _misfits(context: Context) -> Iterator[Misfit]:
             yield Misfit(call, path, Interface("pytest", line=line), mismatch, True)
         found = flask.told(call) or _callee(context, call)
         if found is None:
-            yield from _strange(context, built, call)
+            for misfit in _strange(context, built, call):
+                judged.update((call.place.path, line, misfit.callee) for line in _lines(call, ()))
+                yield misfit
             continue
         path, arguments, interface = found
+        judged.update((call.place.path, line, path) for line in _lines(call, arguments))
         assumed = not _is_found(context, call)
         if interface is None or interface.is_open:
             first.tell(path, call, tuple(arguments))
@@ -123,6 +129,8 @@ def _misfits(context: Context) -> Iterator[Misfit]:
                 known = built.node.vocabulary(path)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
+    for other in told(context):
+        yield from _elsewhere_told(context, built, spoken, other, judged)
     for path, call, mismatch in first.strange(context, spoken):
         yield Misfit(call, path, Interface("spoken"), mismatch, True)
     for call in _in_sentences(context):
@@ -132,6 +140,53 @@ def _misfits(context: Context) -> Iterator[Misfit]:
             for each in mismatches(interface, arguments):
                 if each.problem is Problem.UNKNOWN and each.subject not in everywhere:
                     yield Misfit(call, path, interface, each, True)
+
+
+def _lines(call: Call, arguments: Sequence[Word]) -> set[int]:
+    """The lines that a call stands on."""
+    return {call.place.line, *(word.line for word in arguments)}
+
+
+def _elsewhere_told(
+    context: Context, built: Built, spoken: Spoken, each: Told, judged: set[tuple[str, int, str]]
+) -> Iterator[Misfit]:
+    """What is wrong with what a text gives a program, of which nobody here reads more than these words."""
+    words = list(each.words)
+    interface: Interface | None = None
+    path, known = each.file, None
+    if path:
+        interface = context.interface(path)
+    elif entry := context.entries.find(each.name):
+        path, interface = entry
+    else:
+        known = built.find(each.name)
+        path = known.path if known is not None else ""
+    last = max((word.line for word in words), default=each.line)
+    if not path or any((each.path, line, path) in judged for line in range(each.line, last + 1)):
+        return
+    if interface is not None and interface.known:
+        wrong = [found for found in mismatches(interface, words) if _is_surely_wrong(found, each)]
+    else:
+        wrong = []
+    if interface is None or (interface.is_open and not wrong):
+        known = known or (spoken.vocabulary(path) if context.python(path) is not None else None)
+        if re.search(r"\.[cm]?[jt]s$", path):
+            known = built.node.vocabulary(path)
+        wrong += [found for found in strange(known, words) if _is_surely_wrong(found, each)] if known else []
+    place = Place(each.path, each.line, each.column)
+    target = Program(Word(each.name, each.line, each.column), each.words)
+    for found in wrong[:1]:
+        call = Call(target, site_of(each.path), place, each.name)
+        yield Misfit(call, path, interface or Interface("spoken"), found, True)
+
+
+def _is_surely_wrong(found: Mismatch, each: Told) -> bool:
+    """Whether it is about an option, or about a command where an option says that one is given."""
+    if found.word is None or not found.word.known:
+        return False
+    if found.problem is Problem.UNKNOWN:
+        return found.subject.startswith("--") or each.listed
+    return found.problem is Problem.CHOICE and found.message.startswith("it has no command")
 
 
 def _in_sentences(context: Context) -> Iterator[Call]:

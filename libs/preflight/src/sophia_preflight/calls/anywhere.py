@@ -1,0 +1,221 @@
+"""Programs of ours that any text starts with options, whatever its language: templates, lists of a build, settings.
+
+Scripts, workflows and pages are read by their grammar. What nobody here has a grammar for still names a program and
+gives it words: behind it on its line, or as the texts of a list. Only what is surely meant for the program is taken:
+it stands at the beginning of a command, and its words end where the text, the list or the line does.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from sophia_preflight.calls.documents import is_page
+from sophia_preflight.facts import PythonFacts, ShellFacts
+from sophia_preflight.mentions import acts
+from sophia_preflight.readers.compose import ComposeFile
+from sophia_preflight.readers.dockerfile import Dockerfile
+from sophia_preflight.readers.makefile import Makefile
+from sophia_preflight.readers.pipeline import Pipeline
+from sophia_preflight.text import PAD, UNKNOWN, Word, is_known
+
+if TYPE_CHECKING:
+    from sophia_preflight.context import Context
+
+_HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
+_MANIFEST = re.compile(r"^apiVersion:|^\s+(- )?image:", re.MULTILINE)
+"""What starts its programs in images."""
+_ENDING = re.compile(r"\.(?:sh|bash|py|[cm]?js|ts|ps1|rb|pl)(?![\w-]|\.\w)")
+_PATH = re.compile(r"((?:[\w.@${}()-]*[/\\])*)([\w-]+)$")
+_MODULE = re.compile(r"-m[\"']?[\s,]+[\"']?([A-Za-z_]\w*(?:\.\w+)+)(?![\w-])")
+_SOURCE = re.compile(r"\.(py|pyw|pyi|[cm]?[jt]sx?|go|rs|java|kt|rb|php|cs|scala|groovy|lua|c|cc|cpp|h|hpp|swift)$")
+"""Languages in whose texts people are told things: only what is surely run is taken from them."""
+_RUNS = re.compile(
+    r"(?<![\w-])(exec\w*|spawn\w*|fork|system|p?open\w*|Popen|run\w*|shell\w*|sh|bash|command|Command|Process\w*|check_(call|output)"
+    r"|call|invoke|Start-Process|cmd)\b[\w.]*[(\[]\s*(\[\s*)?[frbu]?$"
+)
+_BEGINS = re.compile(
+    r"(^|[\"'`]|&&|\|\|?|;|\$\(|(?<![-\w])\w+[:=]|[:>@]|\bdo|\bthen|\b(exec|sudo|nohup|time|env|command|npx|uvx|bunx|run|xargs)\b|\bpython[\d.]*|\b(ba|z)?sh|"
+    r"\bnode|-{1,2}|\bpwsh( -File)?|[A-Z]\w*=\S+)\s*(- )?(?:[\w.${}/-]*/)?$"
+)
+"""What stands before a command's name; nothing else but a directory."""
+_WITHIN = re.compile(r"[\w.-]")
+_GOES_ON = re.compile(r"[\w-]|[./:]\w")
+_CLOSED = re.compile(r"\)*[\"'`]\)*\s*,")
+_BEGUN = re.compile(_CLOSED.pattern + r"(\s*\[)?")
+"""What stands between a program and its words: `spawn("shop", ["serve"])`."""
+_OPENS = re.compile(r"[\"'`][^\s\"'`]*$")
+_ELEMENT = re.compile(
+    r"\s*(?:,\s*)?(?:#[^\n]*\n\s*)*(?:[frb]?(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`\n]*`)|([^\s,\"'`\])}][^,\"'`\])}\n]*))"
+)
+_AFTER = re.compile(r"\s*(?:,\s*(?:(?:#|//)[^\n]*)?|(?=[\])}]))")
+_HOLE = re.compile(
+    r"\$\{\{.*?\}\}|\{\{.*?\}\}|\{%.*?%\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+|%\w+%|<[\w -]+>|\{\w*\}|@\w+@|__[A-Z_]+__"
+)
+_SPACED = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}")
+_ENDS = re.compile(r"(?<!\\)[;|&<>`]|\s#\s|(?<!\S)[)\]}]")
+_OPTION = re.compile(r"--?[A-Za-z][\w.-]*(=.*)?", re.DOTALL)
+_WITHIN_PATH = re.compile(r"[\w.${}@-]*/[\w./${}@-]*$|-[\w-]+=$")
+_INSTALLED = re.compile(r"(^|/|\}|\w)(bin|Scripts)/$|^\$\{?\w+\}?/$|^\./$|@/$")
+"""Directories that programs lie in once they are installed or built."""
+_MOST_WORDS = 60
+_USUAL = re.compile(
+    r"(setup|conftest|__init__|index|main|manage|run|app|server|test|tests|build|cli|config|utils|models?|types)\.\w+"
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a text gives a program: `file` of ours, or a program by its `name`."""
+
+    path: str
+    line: int
+    column: int
+    name: str
+    file: str
+    words: tuple[Word, ...]
+    listed: bool
+    """Whether the words are texts of a list, each for itself."""
+
+
+def told(context: Context) -> Iterator[Told]:
+    """Every program of ours that a text starts with options."""
+    yield from _Reader(context).found()
+
+
+class _Reader:
+    def __init__(self, context: Context) -> None:
+        self.context, self.repository = context, context.repository
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Programs that are installed or built under a name."""
+        return sorted(each for each in {*self.context.entries.names, *self.context.built.names} if len(each) > 1)
+
+    def found(self) -> Iterator[Told]:
+        for path, text in self.context.mentions.texts.items():
+            if ("--" in text or " -" in text) and not self.is_read(path, text):
+                yield from self.of(path, text)
+
+    def is_read(self, path: str, text: str) -> bool:
+        """Whether the grammar of a text is read elsewhere, with all that decides whose programs it starts."""
+        facts = self.context.facts.get(path)
+        kept = facts is not None and isinstance(
+            facts.data, (ShellFacts, PythonFacts, ComposeFile, Dockerfile, Makefile, Pipeline)
+        )
+        return kept or is_page(path) or _MANIFEST.search(text) is not None
+
+    def of(self, path: str, text: str) -> Iterator[Told]:
+        if "<!--" in text:
+            text = _HIDDEN.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+        lines = text.split("\n")
+        starts = list(accumulate((len(each) + 1 for each in lines), initial=0))
+        source = _SOURCE.search(path) is not None
+        for start, end, name, file in self.programs(path, text):
+            index = bisect_right(starts, start) - 1
+            column = start - starts[index]
+            if len(lines[index]) > 2000 or not acts(path, lines[index], column):
+                continue
+            if (
+                not file
+                and (outside := _WITHIN_PATH.search(lines[index][:column]))
+                and not _INSTALLED.search(outside[0])
+            ):
+                continue
+            listed = _CLOSED.match(text, end) is not None and _OPENS.search(lines[index][:column]) is not None
+            words = list(_listed(text, end, starts) if listed else _behind(text, start, end, starts))
+            before = _SPACED.sub("$x", lines[index][:column])
+            if index and " " not in before.strip() and lines[index - 1].endswith("\\"):
+                continue  # a word of the command above
+            if not any(_OPTION.fullmatch(each.value) for each in words):
+                continue
+            if not listed and (not _BEGINS.search(before) or (source and not _RUNS.search(before.rstrip("\"'`")))):
+                continue
+            yield Told(path, index + 1, column + 1, name, file, tuple(words), listed)
+
+    def programs(self, path: str, text: str) -> Iterator[tuple[int, int, str, str]]:
+        """Where programs are named: begin and end, the name, and the file if it is one."""
+        for match in _ENDING.finditer(text):
+            begin = max(text.rfind("\n", 0, match.start()) + 1, match.start() - 200)
+            whole = _PATH.search(text[begin : match.start()])
+            if whole is None or f"{whole[2]}{match[0]}" not in self.repository.by_name:
+                continue
+            if file := self.file(path, whole[1], f"{whole[2]}{match[0]}"):
+                yield begin + whole.start(), match.end(), f"{whole[2]}{match[0]}", file
+        for match in _MODULE.finditer(text) if "-m" in text else ():
+            if file := self.module(match[1]):
+                yield match.start(1), match.end(1), match[1], file
+        for name in self.names:
+            at = text.find(name)
+            while at >= 0:
+                end = at + len(name)
+                if not _WITHIN.match(text[max(at - 1, 0) : at]) and not _GOES_ON.match(text, end):
+                    yield at, end, name, ""
+                at = text.find(name, end)
+
+    def file(self, path: str, directory: str, name: str) -> str:
+        """The one file of ours that is meant: no other has the name, or it lies where the path leads."""
+        same = self.repository.by_name.get(name, [])
+        if not same:
+            return ""
+        inner = re.sub(r"^.*[$}){@]+[/\\]|^(\.{0,2}[/\\])+", "", directory.replace("\\", "/"))
+        fit = [each for each in same if f"/{each}".endswith(f"/{inner}{name}")]
+        if inner and not directory.startswith("/") and f"{inner}{name}" in fit:
+            return f"{inner}{name}"
+        beside = posixpath.join(posixpath.dirname(path), name)
+        if not inner and beside in same:
+            return beside
+        return fit[0] if len(fit) == 1 and (inner or not _USUAL.fullmatch(name)) else ""
+
+    def module(self, name: str) -> str:
+        """The file that `-m` starts by a name with dots, if it is ours."""
+        return self.context.finder.only_module(name) if is_known(name) else ""
+
+
+def _listed(text: str, at: int, starts: list[int]) -> Iterator[Word]:
+    """The texts of a list from one of them on."""
+    begun = _BEGUN.match(text, at)
+    at = begun.end() if begun is not None else at
+    for _ in range(_MOST_WORDS):
+        element = _ELEMENT.match(text, at)
+        if element is None:
+            return
+        place = element.start(1) if element[1] is not None else element.start(2)
+        index = bisect_right(starts, place) - 1
+        value = _HOLE.sub(UNKNOWN, element[1][1:-1]) if element[1] is not None else UNKNOWN
+        yield Word(value, index + 1, place - starts[index] + 1)
+        after = _AFTER.match(text, element.end())
+        if after is None or not after[0].strip():
+            return
+        at = after.end()
+
+
+def _behind(text: str, start: int, end: int, starts: list[int]) -> Iterator[Word]:
+    """The words on a program's line, and on those that continue it, up to the end of its command."""
+    stop = text.find("\n", end)
+    while stop > 0 and text[stop - 1] in "\\`^" and stop - end < 4000:
+        stop = text.find("\n", stop + 1)
+    rest = text[end : stop if stop >= 0 else len(text)]
+    head = text[text.rfind("\n", 0, start) + 1 : start]
+    opened = re.search(r"([\"'`])(?:[^\"'`]*)$", head)
+    if rest[:1] in "\"'`" and rest[:1]:  # the program alone is in quotes
+        rest, end, opened = rest[1:], end + 1, None
+    quote = opened[1] if opened is not None and head.count(opened[1]) % 2 else ""
+    if quote:
+        closed = re.search(rf"(?<!\\){quote}", rest)
+        rest = rest[: closed.start()] if closed is not None else rest
+    rest = _HOLE.sub(lambda match: UNKNOWN + PAD * (len(match[0]) - 1), rest)
+    ended = _ENDS.search(rest)
+    rest = rest[: ended.start()] if ended is not None else rest
+    for match in re.finditer(r"(?:[^\s\"'\\]|\\.|\"[^\"\n]*\"|'[^'\n]*')+", rest):
+        value = match[0].replace(PAD, "")
+        if re.fullmatch(r"\\\s*", value):
+            continue
+        index = bisect_right(starts, end + match.start()) - 1
+        yield Word(value.replace('\\"', "").strip("\"'"), index + 1, end + match.start() - starts[index] + 1)
