@@ -46,7 +46,7 @@ def text(path: str, *lines: str) -> str:
 @pytest.mark.parametrize(
     ("path", "lines"),
     [
-        ("meson.build", ["x = made('x',", "command: [p, files('tools/paint.py'),", "'--colour', '@INPUT@',", "])"]),
+        ("meson.build", ["made(", "command: [python3, files('tools/paint.py'),", "'--colour', '@INPUT@',", "])"]),
         ("meson.build", ["run_command(python3, 'tools/paint.py', '--colour', 'red', 'a.txt')"]),
         ("run.ps1", ["& python .\\tools\\paint.py --colour red a.txt"]),
         ("start.bat", ["@echo off", "python tools\\paint.py --colour red a.txt"]),
@@ -82,3 +82,20 @@ def test_what_no_grammar_reads_is_held_against_the_program(path: str, lines: lis
 )
 def test_what_is_told_or_meant_for_others_is_left(path: str, lines: list[str], blocking: Blocking) -> None:
     assert not blocking(text(path, *lines))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "subprocess_run(['mypy', 'tools/paint.py', '--colour', 'x'])",
+        "exec.Command('git', 'shop', '--safe')",
+        "git('shop', '--safe')",
+    ],
+)
+def test_a_text_within_a_list_is_no_program(line: str, blocking: Blocking) -> None:
+    assert not blocking(text("build.star", line))
+
+
+def test_what_starts_a_text_of_a_list_is_known(blocking: Blocking) -> None:
+    assert len(blocking(text("build.star", "run('sudo', 'shop', 'serve', '--safe')"))) == 1
+    assert len(blocking(text("build.star", "go(python, path.join('tools', 'paint.py'), '--colour')"))) == 1

@@ -449,3 +449,26 @@ def test_makefiles_that_a_page_has_written_are_not_known(tmp_path: Path) -> None
     page = "=== README.md\n```bash\nkubebuilder edit --plugins=helm/v2-alpha\nmake helm-deploy\n```\n"
     assert findings(f"=== Makefile\nbuild:\n\techo\n{page}", tmp_path / "one") == []
     assert findings(f"=== Makefile\nbuild:\n\techo\n{page.replace('kubebuilder', 'other')}", tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("synopsis", "count"),
+    [
+        ("./x.sh now [--more MORE] [--less]", 1),
+        ("./x.sh <name> [--more <count>]", 1),
+        ("./x.sh [one|two]", 0),
+        ("./x.sh now ...", 0),
+    ],
+)
+def test_a_synopsis_says_what_may_be_typed(synopsis: str, count: int) -> None:
+    assert len(typed(f"```bash\n{synopsis}\n```")) == count
+
+
+@pytest.mark.parametrize(("lead", "count"), [("What you chose isn't forever.", 1), ("Don't run this.", 0)])
+def test_a_state_that_is_denied_forbids_nothing(lead: str, count: int) -> None:
+    assert len(typed(f"{lead}\n\n```bash\n./x.sh --more\n```")) == count
+
+
+@pytest.mark.parametrize("path", ["docs-src/run.md", "doc_site/a/b.mdx".replace("doc_", "docs_"), "tutorials/one.md"])
+def test_folders_of_pages_have_many_names(path: str) -> None:
+    assert documents.is_page(path)

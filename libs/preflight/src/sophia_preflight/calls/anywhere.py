@@ -23,6 +23,8 @@ from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
+from sophia_preflight.readers.workflow import Workflow
+from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import PAD, UNKNOWN, Word, is_known
 
 if TYPE_CHECKING:
@@ -51,6 +53,14 @@ _CLOSED = re.compile(r"\)*[\"'`]\)*\s*,")
 _BEGUN = re.compile(_CLOSED.pattern + r"(\s*\[)?")
 """What stands between a program and its words: `spawn("shop", ["serve"])`."""
 _OPENS = re.compile(r"[\"'`][^\s\"'`]*$")
+_JOINING = re.compile(
+    r"\b(join_paths|(os\.)?path\.(join|resolve)|files|Path|find_program|resolve)\((?:[^()]|\([^()]*\))*$"
+)
+_STARTS = re.compile(
+    r"(?:\b(python\w*|PYTHON\w*|sys\.executable|node|process\.execPath|bash|sh|\w*interpreter)|[\"'](/usr/bin/)?(env|python[\d.]*|bash|sh|"
+    r"node|tsx|sudo|uv|run|npx|uvx|exec|-[mu]|--|pwsh|-File|deno|bun|ruby|perl)[\"'])\s*,$"
+)
+"""What starts the text that follows it in a list."""
 _ELEMENT = re.compile(
     r"\s*(?:,\s*)?(?:#[^\n]*\n\s*)*(?:[frb]?(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`\n]*`)|([^\s,\"'`\])}][^,\"'`\])}\n]*))"
 )
@@ -100,12 +110,15 @@ class _Reader:
 
     def found(self) -> Iterator[Told]:
         for path, text in self.context.mentions.texts.items():
-            if ("--" in text or " -" in text) and not self.is_read(path, text):
+            tested = _SOURCE.search(path) and standing(path) is Standing.TEST
+            if ("--" in text or " -" in text) and not tested and not self.is_read(path, text):
                 yield from self.of(path, text)
 
     def is_read(self, path: str, text: str) -> bool:
         """Whether the grammar of a text is read elsewhere, with all that decides whose programs it starts."""
         facts = self.context.facts.get(path)
+        if facts is not None and isinstance(facts.data, Workflow):
+            return False
         kept = facts is not None and isinstance(
             facts.data, (ShellFacts, PythonFacts, ComposeFile, Dockerfile, Makefile, Pipeline)
         )
@@ -117,10 +130,12 @@ class _Reader:
         lines = text.split("\n")
         starts = list(accumulate((len(each) + 1 for each in lines), initial=0))
         source = _SOURCE.search(path) is not None
+        facts = self.context.facts.get(path)
+        called = {call.place.line for call in facts.trace.calls} if facts is not None else set()
         for start, end, name, file in self.programs(path, text):
             index = bisect_right(starts, start) - 1
             column = start - starts[index]
-            if len(lines[index]) > 2000 or not acts(path, lines[index], column):
+            if index + 1 in called or len(lines[index]) > 2000 or not acts(path, lines[index], column):
                 continue
             if (
                 not file
@@ -134,6 +149,8 @@ class _Reader:
             if index and " " not in before.strip() and lines[index - 1].endswith("\\"):
                 continue  # a word of the command above
             if not any(_OPTION.fullmatch(each.value) for each in words):
+                continue
+            if listed and not _is_first(text, start):
                 continue
             if not listed and (not _BEGINS.search(before) or (source and not _RUNS.search(before.rstrip("\"'`")))):
                 continue
@@ -176,6 +193,17 @@ class _Reader:
     def module(self, name: str) -> str:
         """The file that `-m` starts by a name with dots, if it is ours."""
         return self.context.finder.only_module(name) if is_known(name) else ""
+
+
+def _is_first(text: str, start: int) -> bool:
+    """Whether a text of a list is what is run: the first, or what an interpreter or a runner before it starts."""
+    before = text[max(0, start - 400) : start].rstrip("./").rstrip("\"'`").rstrip()
+    if before.endswith(('"', "'", "`")):
+        before = before[:-1].rstrip()
+    before = _JOINING.sub("", before).rstrip()
+    if before.endswith("("):
+        return _RUNS.search(before) is not None
+    return before[-1:] in ("", "[", "{", "=", ":") or _STARTS.search(before) is not None
 
 
 def _listed(text: str, at: int, starts: list[int]) -> Iterator[Word]:

@@ -30,7 +30,9 @@ _LOUD = re.compile(
 )
 """Pages that speak for the directory that they lie in, whatever they are about."""
 _PAGES = re.compile(
-    r"(^|/)(docs?|documentation|guides?|runbooks?|handbook|wiki)/.*\.(mdx?|markdown|rst|adoc|asciidoc)$", re.IGNORECASE
+    r"(^|/)(docs?([_-]?(src|source|site))?|documentation|guides?|runbooks?|handbook|wiki|manuals?|tutorials?|how-?tos?"
+    r"|cookbook)/.*\.(mdx?|markdown|rst|adoc|asciidoc)$",
+    re.IGNORECASE,
 )
 _FOR_AGENTS = re.compile(r"(^|/)\.(claude|agents|cursor|codex|opencode|gemini|windsurf)/.*\.mdc?$")
 """What agents are told to do in this repository."""
@@ -80,6 +82,8 @@ _SKILL = re.compile(
 _VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\.")
 _USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|(?<!\S)--?\w[\w-]*,\s")
 """What nobody types: places for anything, and options with other names for them (`--version, -v`)."""
+_SYNOPSIS = re.compile(r"\s*[a-z./][\w./-]*( [\w./-]+| <[^<>]*>)*( \[-[^][|]*\])+( \[?<?[\w.-]+>?\]?(\.\.\.)?)*\s*")
+"""What a page says that a command may be given: `shop serve NAME [--port PORT] [--secure]`."""
 _PLACE = re.compile(r"[^\s\"'=]*(?:\bpath/to\b|/path/)[^\s\"']*")
 """A path that every reader has another one for; who goes there is taken to be where the page is."""
 _WINDOWS = re.compile(r"[\w.]\\\w")
@@ -102,7 +106,8 @@ _ELSEWHERE = re.compile(
 )
 """A page that leads its reader to another branch."""
 _TOLD_AGAINST = re.compile(
-    r"\b((do|does|did|will|would|should|must|can|could) not|\w+n't|cannot|never|no longer|used to|instead of|"
+    r"\b((do|does|did|will|would|should|must|can|could) not|"
+    r"(?!(is|are|was|were|has|have|had)n't)\w+n't|cannot|never|no longer|used to|instead of|"
     r"previously|formerly|before this|will fail|fails with|removed|deprecated|legacy|obsolete|planned|future|not yet|"
     r"for example, if|wrong|outputs?|prints?|would|replace\b.*\bwith|idea(?=\W{0,2}:))\b",
     re.IGNORECASE,
@@ -225,8 +230,9 @@ def _follow(path: str, script: str, block: pages.Block, carried: str, found: Tra
 
 def _programs(path: str, block: pages.Block, found: Trace) -> None:
     """Programs with options that a block shows without saying that it is a shell's: only what they are given counts."""
-    lines = [_HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line))) for line in block.lines]
-    commands = [each for each in _joined(block.lines) if each and not each.startswith("#")]
+    typed = [_shown(line) for line in block.lines]
+    lines = [_HOLE.sub(_unknown, _PLACE.sub(_unknown, _ended(line))) for line in typed]
+    commands = [each for each in _joined(typed) if each and not each.startswith("#")]
     names = {match[1] if (match := _INVOKED.match(each)) else "" for each in commands}
     if block.language not in _PLAIN or "" in names:
         return
@@ -289,8 +295,18 @@ def _script(block: pages.Block) -> str:
         else _anything(before, line)
         if _is_for_nobody(line, before) or _is_row(line, before) or _goes_anywhere(line)
         else _HOLE.sub(_unknown, _PLACE.sub(_unknown, _SKILL.sub(_nothing, _ended(line.replace("\xa0", " "))))) + more
-        for before, line, more in zip(["", *lines], lines, _continued(lines), strict=False)
+        for before, line, more in zip(["", *lines], map(_shown, lines), _continued(lines), strict=False)
     )
+
+
+def _shown(line: str) -> str:
+    """The line as it may be typed: a synopsis with all that it says may be given, and with whatever else there is."""
+    if not _SYNOPSIS.fullmatch(line):
+        return line
+    at = line.index(" [-")
+    given = re.sub(r"(?<!\S)\[(-[^][|]*)\](?!\S)", r" \1 ", line[at:])
+    cut = _USAGE.search(given)
+    return f"{line[:at]} {MANY}{given[: cut.start()] if cut is not None else given}"
 
 
 def _begun(lines: list[str]) -> list[str]:
