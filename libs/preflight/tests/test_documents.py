@@ -52,7 +52,7 @@ def test_text_of_a_block_that_is_a_shells_is_typed(block: str) -> None:
         "```python\n./x.sh\n```",
         "```console\n./x.sh\n```",
         "```\nusage: tool\n./x.sh\n```",
-        "```bash\n./x.sh ...\n./path/to/x.sh\n./x.sh [--more]\n```",
+        "```bash\n./x.sh ...\n./path/to/x.sh\n./x.sh [one|two]\n```",
         "```bash\n# ./x.sh\n```",
         "```bash\n/data/\n    archive/\n        ./x.sh\n```",
         "```bash\nls -l\n| one | ./x.sh |\n| two | http://localhost |\n```",
