@@ -587,7 +587,7 @@ GOOD = [
         Usage:
 
         ```bash
-        shop --shelf SHELF [--form FORM] [--more]
+        shop --shelf SHELF [--form FORM] [one|other]
         shop --shelf 3 --form json
         ```
 
