@@ -58,6 +58,13 @@ class Item:
     namespace: str
     keys: frozenset[str] | None = None
     """For what a generator makes: the keys of its data, where they are known."""
+    templated: bool = False
+    """Made by a template of a chart."""
+
+    @property
+    def owner(self) -> str:
+        """The path by whose folders it is judged how much the object matters."""
+        return self.path.replace("/templates/", "/") if self.templated else self.path
 
     @property
     def group(self) -> str:

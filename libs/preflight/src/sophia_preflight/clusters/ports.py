@@ -1,4 +1,4 @@
-"""Ports in the templates of a chart that do not fit each other: of probes, of options, by name."""
+"""Ports in the templates of a chart that do not fit each other: of probes, by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from sophia_preflight.clusters.templates import WORKLOADS, Template
 from sophia_preflight.context import Context
 from sophia_preflight.model import Place
-from sophia_preflight.ports.defaults import told_port
 from sophia_preflight.readers import yaml
 from sophia_preflight.readers.tree import Node
 
@@ -40,7 +39,6 @@ class Unmet:
 def unmet_ports(context: Context, directory: str, objects: list[Template]) -> Iterator[Unmet]:
     """Of the chart in a directory that makes these objects."""
     yield from _probes(objects)
-    yield from _options(objects)
     yield from _ports(context, directory, objects)
 
 
@@ -57,26 +55,6 @@ def _probes(objects: list[Template]) -> Iterator[Unmet]:
                     f"the {probe[2]}Probe of {each.title} asks port `{probe[3]}`, and its program answers on `{there}`"
                 )
                 yield Unmet(each.path, each.place(probe.start(3)), said, f"probe {probe[3]}", there)
-
-
-_WORD = re.compile(r"^[ \t]*-[ \t]+[\"']?(--?[\w.-]+(?:[= ]\S*?)?|:?\d{2,5})[\"']?[ \t]*$", re.MULTILINE)
-_CONTAINER_PORT = re.compile(r"^[ \t]*(?:-[ \t]+)?containerPort:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
-
-
-def _options(objects: list[Template]) -> Iterator[Unmet]:
-    """The one port that a container declares and its probes ask, where an option tells its program another."""
-    for each in objects:
-        declared = _CONTAINER_PORT.findall(each.text) if each.kind in WORKLOADS else []
-        told = told_port(" ".join(_WORD.findall(each.text))) if len(declared) == 1 else ""
-        asked = {probe[3] for probe in _PROBE_PORT.finditer(each.text)}
-        if not told or not declared[0].isdigit() or told == declared[0] or declared[0] not in asked:
-            continue
-        shown = _PROBE_PORT.sub("", _CONTAINER_PORT.sub("", each.text))
-        if re.search(rf"(?<!\d){declared[0]}(?!\d)", shown):
-            continue
-        at = next(word.start(1) for word in _WORD.finditer(each.text) if told in word[1])
-        said = f"the program of {each.title} is told the port `{told}`, and its probes ask `{declared[0]}`"
-        yield Unmet(each.path, each.place(at), said, f"option {told}", declared[0])
 
 
 def _ports(context: Context, directory: str, objects: list[Template]) -> Iterator[Unmet]:

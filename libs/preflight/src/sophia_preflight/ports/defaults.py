@@ -65,7 +65,8 @@ _VARIABLES = {
 }  # fmt: skip
 """Variables by which well-known images are told their port."""
 _OWN_PORT = re.compile(r"(?:(\w+)_)?PORT")
-_GENERAL = frozenset({"HTTP", "SERVER", "LISTEN", "LISTENING", "BIND", "APP", "SERVICE", "API", "WEB"})
+GENERAL = frozenset({"HTTP", "SERVER", "LISTEN", "LISTENING", "BIND", "APP", "SERVICE", "API", "WEB"})
+"""Words by which a variable for a port is the own one of any program."""
 _CODE = re.compile(r"\.(py|go|[cm]?[jt]s|rb|java|kt|rs|php|cs|ex|exs|sh|conf|template)$")
 
 
@@ -88,7 +89,7 @@ def variable_port(
         for variable, value in environment.items()
         if (match := _OWN_PORT.fullmatch(variable))
         and re.fullmatch(r"\d{2,5}", value)
-        and (match[1] is None or set(match[1].upper().split("_")) <= own | _GENERAL)
+        and (match[1] is None or set(match[1].upper().split("_")) <= own | GENERAL)
         and environment.get(f"{variable.removesuffix('PORT')}HOST", "") in ("", "0.0.0.0", "::", "[::]", "*")
     }
     if len(found) != 1:

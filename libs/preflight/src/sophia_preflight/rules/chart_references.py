@@ -412,33 +412,6 @@ _MORE = """
             {{- range $key, $value := .Values.labels }}
             {{ $key }}: {{ $value }}
             {{- end }}"""
-_TOLD = """
-    === chart/Chart.yaml
-    apiVersion: v2
-    name: web
-    version: 1.0.0
-    === chart/templates/web.yaml
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata:
-      name: web
-    spec:
-      template:
-        spec:
-          containers:
-            - name: web
-              image: registry.example.com/web:1.4
-              args:
-                - -level={{ .Values.level }}
-                - "%s"
-              ports:
-                - name: http
-                  containerPort: 8080
-              livenessProbe:
-                httpGet:
-                  path: /healthz
-                  port: 8080
-"""
 _RELEASED = """
     === chart/Chart.yaml
     apiVersion: v2
@@ -467,8 +440,6 @@ _RELEASED = """
 """
 BAD = [
     tree(_RELEASED % ("runner-config", "shop-runner-config")),
-    tree(_TOLD % "-port=8081"),
-    tree(_TOLD % "--listen-address=:8081"),
     tree(_CHART % ("http", "level", "config", "http")),
     tree(_CHART % ("http", "log-level", "settings", "http")),
     tree(_CHART % ("http", "level", "settings", "web")),
@@ -484,8 +455,6 @@ BAD = [
 GOOD = [
     tree(_RELEASED % ("runner-config", "runner-config")),
     tree(_RELEASED % ("runner-config", "ca")),
-    tree(_TOLD % "-port=8080"),
-    tree(_TOLD % "--metrics-port=8081"),
     tree(_CHART % ("http", "level", "settings", "http")),
     tree(_ROLES % ("watcher-role", "watcher-account", "8080")),
     tree(_ROLES % ("cluster-admin", "default", "{{ .Values.port }}")),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from sophia_preflight.clusters.objects import items_of
-from sophia_preflight.clusters.templates import WORKLOADS, Template, as_written, normal, outlined, templates
+from sophia_preflight.clusters.templates import WORKLOADS, Template, as_written, normal, templates
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.ports.listening import is_said
-from sophia_preflight.readers import yaml
-from sophia_preflight.readers.tree import Node
 from sophia_preflight.standing import limited
 
 RULE = Rule(
@@ -48,7 +43,6 @@ _ROUTES = frozenset({"Ingress", "HTTPRoute", "GRPCRoute", "TCPRoute"})
 def check(context: Context) -> Iterable[Finding]:
     for directory in context.cluster.charts:
         objects = list(templates(context.repository, directory))
-        yield from _reached(context, directory, objects)
         for each in objects:
             yield from _scaled(each, objects)
             if each.kind in _ROUTES:
@@ -141,49 +135,6 @@ def _is_labelled(text: str, name: str, value: str) -> bool:
         re.search(rf"^[ \t]*{re.escape(name)}:[ \t]*[\"']?{re.escape(value)}[\"']?[ \t]*$", text, re.MULTILINE)
         is not None
     )
-
-
-def _reached(context: Context, directory: str, objects: list[Template]) -> Iterator[Finding]:
-    """Numbers of ports that services hand on to, where the chart makes pods of one kind and they declare others."""
-    workloads = [each for each in objects if each.kind in WORKLOADS]
-    if len(workloads) != 1 or any(map(_OPEN.search, _listed(workloads[0].text))):
-        return
-    file = posixpath.join(directory, "values.yaml")
-    values = yaml.root_of(context.repository.text(file)) if context.repository.is_file(file) else Node(None)
-    items = {each.path: items_of(each.path, yaml.parse(outlined(each.whole, values))) for each in objects}
-    pods = [item.pod for item in items[workloads[0].path] if item.pod is not None]
-    if len(pods) != 1 or not pods[0].says_all_ports:
-        return
-    for path, item in ((path, item) for path, some in items.items() for item in some if item.kind == "Service"):
-        for port in item.node["spec"]["ports"].elements():
-            target = port["targetPort"]
-            place = target.place(path)
-            if not target.text.isdigit() or target.text in pods[0].port_numbers:
-                continue
-            asker = _valued(context, file, target.text) if "{{" in _line(context, place) else place
-            if not is_said(context, target.text, asker):
-                there = ", ".join(f"`{number}`" for number in sorted(pods[0].port_numbers))
-                yield RULE.found(
-                    f"the Service of `{path}` hands on to port `{target.text}`, and the pods of the chart have {there}",
-                    Involved(asker, "reference"),
-                    Involved(workloads[0].place(0), "declaration"),
-                    anchor=f"port {target.text}",
-                    severity=limited(RULE.severity, path.replace("/templates/", "/")),
-                    confidence=Confidence.LIKELY,
-                    why="the service is there, and every request to it fails",
-                    blocks=f"what the chart of `{path}` installs",
-                )
-
-
-def _valued(context: Context, file: str, number: str) -> Place:
-    """Where values give a number, first of all."""
-    lines = context.repository.text(file).split("\n")
-    at = next((at for at, line in enumerate(lines, 1) if re.search(rf":\s*{number}\b", line)), 1)
-    return Place(file, at)
-
-
-def _line(context: Context, place: Place) -> str:
-    return context.repository.text(place.path).split("\n")[place.line - 1]
 
 
 def _found(each: Template, at: int, message: str, anchor: str, near: str, there: Place | None) -> Finding:
@@ -317,16 +268,10 @@ _PARTS = (
                   containerPort: 8001
 """
 )
-_SERVED = "                  containerPort: 8000", "          targetPort: web", "    {}\n"
+_SERVED = "                  containerPort: 8000", "          targetPort: web"
 BAD = [
     tree(_CHART.replace(_SERVED[1], "          targetPort: site")),
     tree(_PARTS % "site"),
-    tree(_CHART.replace(_SERVED[1], "          targetPort: 8017")),
-    tree(
-        _CHART.replace(_SERVED[1], "          targetPort: {{ .Values.service.target }}")
-        .replace(_SERVED[0], "                  containerPort: {{ .Values.port }}")
-        .replace(_SERVED[2], "    port: 8000\n    service:\n      target: 8017\n")
-    ),
     tree(_SCALER % "workers"),
     tree(_MONITOR % ("ServiceMonitor", "endpoints", "metrics")),
     tree(_MONITOR % ("PodMonitor", "podMetricsEndpoints", "metrics")),
@@ -343,12 +288,6 @@ GOOD = [
     ),
     tree(_PARTS % "worker"),
     tree(_PARTS % "elsewhere"),
-    tree(_CHART.replace(_SERVED[1], "          targetPort: 8000")),
-    tree(
-        _CHART.replace(_SERVED[1], "          targetPort: 8017")
-        + "    === Dockerfile\n    FROM debian:13\n    EXPOSE 8017\n"
-    ),
-    tree(_CHART.replace(_SERVED[1], "          targetPort: {{ .Values.other }}")),
     tree(_SCALER % "worker"),
     tree(_MONITOR % ("ServiceMonitor", "endpoints", "web")),
     tree(

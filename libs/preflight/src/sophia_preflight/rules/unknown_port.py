@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.clusters.cluster import Scope, equal_labels
 from sophia_preflight.clusters.objects import Item, Pod, literal
+from sophia_preflight.clusters.programs import Programs, is_exposed
+from sophia_preflight.clusters.rendered import chart_of, is_decided
+from sophia_preflight.clusters.told import addresses, told
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.ports.asking import waited
-from sophia_preflight.ports.defaults import default_port, told_port
-from sophia_preflight.ports.listening import Ports, is_said, of_image, started
 from sophia_preflight.readers.tree import NOTHING, Node
 from sophia_preflight.standing import is_development, limited
 
@@ -26,15 +24,6 @@ RULE = Rule(
     fix="use a port that the container declares, or declare this one",
     family="contradictions",
 )
-_ADDRESS = re.compile(
-    r"\b[a-z][a-z0-9+]*://(?:[^@/\s'\"]*@)?(?P<host>[a-z][a-z0-9-]*)"
-    r"(?:\.(?P<space>[a-z][a-z0-9-]*)(?:\.svc(?:\.cluster\.local)?)?)?:(?P<port>\d{2,5})(?=[/?\s'\",]|$)"
-)
-_PLAIN = re.compile(
-    r"(?:^|[=,(\s])(?P<host>[a-z][a-z0-9-]*)(?:\.(?P<space>[a-z][a-z0-9-]*)(?:\.svc(?:\.cluster\.local)?)?)?"
-    r":(?P<port>\d{2,5})(?=[/,)\s]|$)"
-)
-"""An address without a scheme, as of a database or of what is waited for."""
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{2,5})(?!\d)")
 _EXPORTER = re.compile(r"exporter|metrics|\bprom")
 """What containers and ports are called that Prometheus asks."""
@@ -42,7 +31,7 @@ _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
 def check(context: Context) -> Iterable[Finding]:
-    programs = _Programs(context)
+    programs = Programs(context)
     for item, scope in context.cluster.whole:
         if item.pod is not None:
             if not programs.ports(item.pod).started:
@@ -55,47 +44,21 @@ def check(context: Context) -> Iterable[Finding]:
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
             yield from _ingress(item, scope)
         yield from _addresses(context, item, scope)
+    for directory in context.cluster.charts:
+        chart = chart_of(context.repository, directory)
+        yield from map(chart.told, _of_chart(context, chart.scope))
 
 
-class _Programs:
-    """Where the programs of pods listen: by what a pod tells them, or the Dockerfile of their image."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.images = NamedImages(context)
-        self.known: dict[int, Ports] = {}
-
-    def ports(self, pod: Pod) -> Ports:
-        """The ports of the one container of a pod; none where there are several, or nobody can tell."""
-        if id(pod) not in self.known:
-            self.known[id(pod)] = self._ports(pod.containers[0].node) if len(pod.containers) == 1 else Ports()
-        return self.known[id(pod)]
-
-    def _ports(self, node: Node) -> Ports:
-        environment = {each["name"].text: each["value"].text for each in node["env"].elements()}
-        if node["envFrom"].elements() or any(each["valueFrom"] for each in node["env"].elements()):
-            environment["PORT"] = ""
-        words = [each.text for key in ("command", "args") for each in node[key].elements()]
-        text = " ".join([*words, *environment.values()])
-        if words:
-            told = started(" ".join(words), environment)
-            usual = default_port(" ".join(words), environment, self.context.repository)
-            return Ports(started=told or ({usual} if usual else set()), words=text)
-        found = self.images.find(node["image"].text)
-        return of_image(*found, environment) if found is not None and environment.get("PORT") != "" else Ports()
-
-    def is_ours(self, image: str) -> bool:
-        """Whether an image is built from this repository: one that a build names, or of the name of its project."""
-        if self.images.find(image) is not None:
-            return True
-        projects = {posixpath.basename(name) for name in self.context.built.go.modules}
-        projects |= {each.name for each in self.context.modules.projects.by_directory.values() if each.name}
-        words = {*re.split(r"[/:@_-]", image), *re.split(r"[/:@]", image), *re.split(r"[/:@]", image.replace("-", "_"))}
-        return any(len(name) > 3 and name in words for name in projects)
-
-    def is_nowhere(self, port: Node, path: str) -> bool:
-        """Whether nothing else in the repository speaks of a port."""
-        return port.text.isdigit() and not is_said(self.context, port.text, port.place(path))
+def _of_chart(context: Context, scope: Scope) -> Iterator[Finding]:
+    """What a chart installs; names of ports that its services hand on to are another rule's."""
+    for item in scope.items:
+        if item.pod is not None:
+            yield from _untold(item, item.pod, scope)
+        if item.kind == "Service" and item.api == "v1" and not is_exposed(context, item, scope):
+            yield from _service(item, scope)
+        if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
+            yield from _ingress(item, scope)
+        yield from _addresses(context, item, scope)
 
 
 def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
@@ -103,13 +66,12 @@ def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
     if len(pod.containers) != 1 or len(pod.port_numbers) != 1:
         return
     node, (declared,) = pod.containers[0].node, pod.port_numbers
-    words = [word for key in ("command", "args") for word in node[key].elements()]
-    texts = [word.text for word in words]
-    told = told_port(" ".join(texts))
-    settings = " ".join([*texts, *(each["value"].text for each in node["env"].elements())])
-    if not told or not declared.isdigit() or told == declared or re.search(rf"(?<!\d){declared}(?!\d)", settings):
+    said = told(pod, pod.containers[0], scope)
+    if said is None or not declared.isdigit() or said.port == declared:
         return
-    if node["envFrom"].elements() or scope.changed(item, "ports", "containerPort", "args", "command", "env"):
+    if re.search(rf"(?<!\d){declared}(?!\d)", said.settings):
+        return
+    if scope.changed(item, "ports", "containerPort", "args", "command", "env", "data"):
         return
     probes = [node[name] for name in _PROBES]
     asked = {probe[kind]["port"].text for probe in probes for kind in ("httpGet", "tcpSocket", "grpc")}
@@ -123,19 +85,20 @@ def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
         selector = equal_labels(service.node["spec"]["selector"])
         if selector and scope.matching(selector, service.namespace) == [pod]:
             asked |= {entry["targetPort"].text for entry in service.node["spec"]["ports"].elements()}
-    if told in asked or not asked & {declared, *pod.port_names} or any("metrics" in name for name in pod.port_names):
+    if said.port in asked or not asked & {declared, *pod.port_names}:
         return
-    word = next(each for each in reversed(words) if told in each.text)
+    if any("metrics" in name for name in pod.port_names):
+        return
     yield _found(
         item,
-        f"the program of {item.said} is told the port `{told}`, and is asked on `{declared}`, which it declares",
-        [Involved(word.place(item.path), "option"), _declared(item, pod)],
-        f"{told} of {item.said}",
+        f"the program of {item.said} is told the port `{said.port}`, and is asked on `{declared}`, which it declares",
+        [Involved(said.place, "option"), _declared(item, pod)],
+        f"{said.port} of {item.said}",
         confidence=Confidence.LIKELY,
     )
 
 
-def _unanswered(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+def _unanswered(programs: Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
     """Probes, and services, that ask a port on which the only program of a pod does not listen."""
     ports = programs.ports(pod)
     if not ports.started or scope.changed(item, "ports", "containerPort", "port", "args", "command", "env"):
@@ -163,7 +126,7 @@ def _unanswered(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iter
             )
 
 
-def _probes(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+def _probes(programs: Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
     if scope.changed(item, "ports", "containerPort", "port"):
         return
     asked = [
@@ -193,7 +156,7 @@ def _probes(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator
                     )
 
 
-def _scraped(programs: _Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
+def _scraped(programs: Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
     """The port that an annotation tells Prometheus: nothing else speaks of it, and the one for it is declared."""
     notes = pod.metadata["annotations"]
     port = notes["prometheus.io/port"]
@@ -275,7 +238,8 @@ def _wrong(port: Node, pod: Pod) -> str:
         if pod.says_all_ports and text not in pod.port_numbers:
             return f"and no container declares it (there is {_list(pod.port_numbers)})"
         return ""
-    if literal(text) and pod.containers and text not in pod.port_names:
+    named = literal(text) and pod.containers and all(map(is_decided, (text, *pod.port_names)))
+    if named and text not in pod.port_names:
         names = _list(pod.port_names) if pod.port_names else "no port with a name"
         return f"and no container has a port of that name (there is {names})"
     return ""
@@ -301,6 +265,8 @@ def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
         known = {port[key].text for port in services[0].node["spec"]["ports"].elements()}
         if wanted.text in known or not services[0].node["spec"]["ports"].elements():
             continue
+        if not all(map(is_decided, (wanted.text, *known))):
+            continue
         place: Place = services[0].node["spec"]["ports"].place(services[0].path)
         there = _list(known - {""}) or "none with a name"
         yield _found(
@@ -314,35 +280,35 @@ def _ingress(item: Item, scope: Scope) -> Iterator[Finding]:
 
 def _addresses(context: Context, item: Item, scope: Scope) -> Iterator[Finding]:
     """Addresses of services in what containers are told and wait for, and in the values of a ConfigMap."""
-    for name, value in _settings(item):
-        for host, space, port in dict.fromkeys(_asked(value.text, waits=name in ("command", "args"))):
-            services = [each for each in scope.find("Service", host) if each.api == "v1"]
-            services = [each for each in services if space in ("", each.namespace) or not each.namespace]
-            if not services and not scope.changed(item, "value", "data", "args", "command"):
-                yield from _renamed(item, name, value, host, port, scope)
-            if (
-                len(services) != 1
-                or scope.changed(services[0], "ports", "port")
-                or scope.changed(item, "value", "data", "args", "command")
-            ):
-                continue
-            spec = services[0].node["spec"]
-            known = {entry["port"].text for entry in spec["ports"].elements()}
-            direct = spec["clusterIP"].text == "None" or spec["type"].text == "ExternalName"
-            if direct or not known or not all(each.isdigit() for each in known) or port in known:
-                continue
-            if re.search(rf"(?m)^\s*#.*\b[pP]ort:\s*{port}\b", context.repository.text(services[0].path)):
-                continue  # it is there to be switched on, as the rest is that asks for it
-            yield _found(
-                item,
-                f"`{name}` of {item.said} asks {services[0].said} on port `{port}`, which has {_list(known)}",
-                [
-                    Involved(value.place(item.path), "call"),
-                    Involved(spec["ports"].place(services[0].path), "declaration"),
-                ],
-                f"{name} {host}:{port} of {item.said}",
-                confidence=Confidence.LIKELY,
-            )
+    for each in addresses(item):
+        name, value, host, space, port = each.name, each.value, each.host, each.space, each.port
+        services = [each for each in scope.find("Service", host) if each.api == "v1"]
+        services = [each for each in services if space in ("", each.namespace) or not each.namespace]
+        if not services and not scope.changed(item, "value", "data", "args", "command"):
+            yield from _renamed(item, name, value, host, port, scope)
+        if (
+            len(services) != 1
+            or scope.changed(services[0], "ports", "port")
+            or scope.changed(item, "value", "data", "args", "command")
+        ):
+            continue
+        spec = services[0].node["spec"]
+        known = {entry["port"].text for entry in spec["ports"].elements()}
+        direct = spec["clusterIP"].text == "None" or spec["type"].text == "ExternalName"
+        if direct or not known or not all(each.isdigit() for each in known) or port in known:
+            continue
+        if re.search(rf"(?m)^\s*#.*\b[pP]ort:\s*{port}\b", context.repository.text(services[0].path)):
+            continue  # it is there to be switched on, as the rest is that asks for it
+        yield _found(
+            item,
+            f"`{name}` of {item.said} asks {services[0].said} on port `{port}`, which has {_list(known)}",
+            [
+                Involved(value.place(item.path), "call"),
+                Involved(spec["ports"].place(services[0].path), "declaration"),
+            ],
+            f"{name} {host}:{port} of {item.said}",
+            confidence=Confidence.LIKELY,
+        )
 
 
 def _renamed(item: Item, name: str, value: Node, host: str, port: str, scope: Scope) -> Iterator[Finding]:
@@ -369,29 +335,6 @@ def _renamed(item: Item, name: str, value: Node, host: str, port: str, scope: Sc
         )
 
 
-def _asked(text: str, *, waits: bool) -> Iterator[tuple[str, str, str]]:
-    """Hosts, their namespaces where they are said, and ports."""
-    for pattern in (_ADDRESS, _PLAIN):
-        for found in pattern.finditer(text):
-            yield found["host"], found["space"] or "", found["port"]
-    if waits:
-        yield from ((host, "", port) for _, host, port, *_ in waited(text))
-
-
-def _settings(item: Item) -> Iterator[tuple[str, Node]]:
-    for container in item.pod.all_containers if item.pod is not None else ():
-        for variable in container.node["env"].elements():
-            if variable["value"].text:
-                yield variable["name"].text, variable["value"]
-        for key in ("command", "args"):
-            for word in container.node[key].elements():
-                yield key, word
-    if item.kind == "ConfigMap" and item.api == "v1":
-        for name, value in item.node["data"].items():
-            if "\n" not in value.text:
-                yield name, value
-
-
 def _found(
     item: Item,
     message: str,
@@ -408,7 +351,7 @@ def _found(
         message,
         *places,
         anchor=anchor,
-        severity=limited(severity if surely else Severity.MEDIUM, item.path),
+        severity=limited(severity if surely else Severity.MEDIUM, item.owner),
         confidence=confidence,
         why=why,
         blocks=f"{item.said} of `{item.path}`",
@@ -524,7 +467,92 @@ _SCRAPED = ("    === k8s/api.yaml" + _DEPLOYMENT % 8000).replace(
     "metadata:\n          labels",
     'metadata:\n          annotations: {prometheus.io/scrape: "true", prometheus.io/port: "%s"}\n          labels',
 )
+_CHART = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: web
+    version: 1.0.0
+    === chart/templates/_helpers.tpl
+    {{- define "web.name" }}{{ .Release.Name }}{{ end }}
+    {{- define "web.labels" }}app: web{{ end }}
+    {{- define "web.port" }}8080{{ end }}
+    === chart/values.yaml
+    port: 8080
+    service: {target: 8080, port: 80}
+    args: [-level=info, %s]
+    === chart/templates/web.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: {{ include "web.name" . }}-web
+    spec:
+      selector:
+        matchLabels:
+          {{- include "web.labels" . | nindent 10 }}
+      template:
+        metadata:
+          labels:
+            {{- include "web.labels" . | nindent 12 }}
+        spec:
+          containers:
+            - name: web
+              image: registry.example.com/web:1.4
+              args:
+                {{- range .Values.args }}
+                - {{ . }}
+                {{- end }}
+              envFrom:
+                - configMapRef:
+                    name: {{ include "web.name" . }}
+              ports:
+                - name: http
+                  containerPort: {{ .Values.port }}
+              livenessProbe:
+                httpGet:
+                  port: http
+    === chart/templates/service.yaml
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: {{ include "web.name" . }}-web
+    spec:
+      selector:
+        {{- include "web.labels" . | nindent 8 }}
+      ports:
+        - port: {{ .Values.service.port | default 81 }}
+          targetPort: %s
+    === chart/templates/settings.yaml
+    apiVersion: v1
+    kind: ConfigMap
+    metadata:
+      name: {{ include "web.name" . }}
+    data:
+      WEB_PORT: "%s"
+      BACK_URL: {{ printf "http://%%s-web:%s" (include "web.name" .) }}
+    === chart/templates/ingress.yaml
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata:
+      name: {{ .Release.Name }}
+    spec:
+      rules:
+        - http:
+            paths:
+              - path: /
+                backend:
+                  service:
+                    name: {{ include "web.name" . }}-web
+                    port:
+                      number: %s
+"""
+_TARGET = "{{ .Values.service.target }}"
+_EXPOSED = "    === Dockerfile\n    FROM debian:13\n    EXPOSE 8017\n"
 BAD = [
+    tree(_CHART % ("-port=8081", _TARGET, "{{ .Values.some }}", 80, 80)),
+    tree(_CHART % ("-port=8080", 8017, 8080, 80, 80)),
+    tree(_CHART % ("-quiet", _TARGET, 8088, 80, 80)),
+    tree(_CHART % ("-quiet", _TARGET, 8080, 8080, 80)),
+    tree(_CHART % ("-quiet", _TARGET, 8080, 80, "{{ .Values.port }}")),
     tree(_SCRAPED.replace("name: http", "name: metrics") % 8001),
     tree(_SCRAPED.replace("8000", "9121").replace("api:1.4", "shop-exporter:1.4") % 9212),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "8080" + _SERVICE % "http"),
@@ -549,6 +577,9 @@ BAD = [
     tree(_MINE + "    === k8s/api.yaml" + _DEPLOYMENT % "8082" + _SERVICE % "http"),
 ]
 GOOD = [
+    tree(_CHART % ("-port=8080", _TARGET, 8080, 80, "{{ .Values.service.port }}")),
+    tree(_CHART % ("-quiet", 8017, "{{ .Values.some }}", 80, 80) + _EXPOSED),
+    tree(_CHART % ("-port=8081 -admin=8080", _TARGET, 8080, 80, '{{ include "web.port" . }}')),
     tree(_SCRAPED % 8000),
     tree(_SCRAPED % 8001),
     tree(
