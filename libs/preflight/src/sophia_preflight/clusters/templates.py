@@ -69,11 +69,11 @@ class Template:
         return Place(self.path, self.whole.count("\n", 0, at) + 1, at - self.whole.rfind("\n", 0, at))
 
 
-def templates(repository: Repository, directory: str) -> Iterator[Template]:
-    """The documents of a chart that make an object."""
+def templates(repository: Repository, directory: str, *, tests: bool = False) -> Iterator[Template]:
+    """The documents of a chart that make an object; those of its tests, too, if they are asked for."""
     inside = f"{directory}/templates/" if directory else "templates/"
     for path in repository.inside(directory):
-        if not path.startswith(inside) or "/tests/" in path or not path.endswith((".yaml", ".yml")):
+        if not path.startswith(inside) or not path.endswith((".yaml", ".yml")) or ("/tests/" in path and not tests):
             continue
         text = repository.text(path)
         start = 0

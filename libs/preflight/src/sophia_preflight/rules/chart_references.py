@@ -144,10 +144,13 @@ def _bindings(context: Context, objects: list[Template]) -> Iterator[Finding]:
     for each, kind, name, at in asked:
         made = {_literal(one): one for one in objects if one.kind == kind}
         others = [one for one in made if one and not any(said == one for _, of, said, _ in asked if of == kind)]
-        if "" in made or name in made or not others or _is_brought(context, kind, name):
+        if "" in made or name in made or not others:
             continue
         said = f"{each.title} needs the {kind} `{name}`, which the chart does not make"
         alike = get_close_matches(name, others, n=1, cutoff=0.6)
+        sure = kind in ("ConfigMap", "Secret") and get_close_matches(name, others, n=1, cutoff=0.75)
+        if not sure and _is_brought(context, kind, name):
+            continue  # a manifest beside the chart makes it, which need not come together with it
         if not alike and kind in ("ConfigMap", "Secret"):
             continue  # of another chart, or made by hand
         near = (alike or others)[0]
@@ -438,7 +441,35 @@ _RELEASED = """
               configMap:
                 name: "%s-{{ .Release.Name }}"
 """
+_BESIDE = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: web
+    version: 1.0.0
+    === chart/templates/keys.yaml
+    apiVersion: v1
+    kind: Secret
+    metadata:
+      name: web-store-keys
+    === chart/templates/web.yaml
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: web
+    spec:
+      containers:
+        - name: web
+          image: registry.example.com/web:1.4
+          envFrom:
+            - secretRef:
+                name: %s
+    === k8s/keys.yaml
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: %s}
+"""
 BAD = [
+    tree(_BESIDE % ("web-store-key", "web-store-key")),
     tree(_RELEASED % ("runner-config", "shop-runner-config")),
     tree(_CHART % ("http", "level", "config", "http")),
     tree(_CHART % ("http", "log-level", "settings", "http")),
@@ -453,6 +484,7 @@ BAD = [
     tree(_SELECTED % ("frontend", _MORE, "web-config", "front")),
 ]
 GOOD = [
+    tree(_BESIDE % ("of-another", "of-another")),
     tree(_RELEASED % ("runner-config", "runner-config")),
     tree(_RELEASED % ("runner-config", "ca")),
     tree(_CHART % ("http", "level", "settings", "http")),

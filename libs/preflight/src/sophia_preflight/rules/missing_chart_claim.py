@@ -1,4 +1,4 @@
-"""A claim for storage in a Helm chart by a name that none of the chart's claims has, where one of them is left over.
+"""A claim for storage in a Helm chart by a name that none of the chart's claims has, where one of them must be meant.
 
 Templates are not rendered: names are compared as they are written.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from sophia_preflight.clusters.templates import templates
 from sophia_preflight.context import Context
@@ -30,7 +31,7 @@ _PART = re.compile(
 
 def check(context: Context) -> Iterable[Finding]:
     for directory in context.cluster.charts:
-        objects = list(templates(context.repository, directory))
+        objects = list(templates(context.repository, directory, tests=True))
         made = {_normal(each.name): each for each in objects if each.kind == "PersistentVolumeClaim"}
         asked = [(each, _normal(found[1]), found) for each in objects for found in _CLAIM.finditer(each.text)]
         helpers = (path for path in context.repository.inside(directory) if path.endswith(".tpl"))
@@ -40,7 +41,8 @@ def check(context: Context) -> Iterable[Finding]:
             continue
         left = [name for name in made if not any(name == other for _, other, _ in asked)]
         for each, name, found in asked:
-            near = next((one for one in left if _start(one) == _start(name)), "")
+            alike = get_close_matches(name, [one for one in made if _start(one) == _start(name)], n=1, cutoff=0.75)
+            near = next((one for one in left if _start(one) == _start(name)), "") or "".join(alike)
             if name in made or not near:
                 continue
             shown = found[1].strip("\"'")

@@ -6,9 +6,10 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from functools import cached_property
+from itertools import takewhile
 
 from sophia_preflight.clusters.cluster import Scope
+from sophia_preflight.clusters.mentions import Mentions
 from sophia_preflight.clusters.objects import Item, Reference, is_kustomization, literal, references
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -24,9 +25,6 @@ RULE = Rule(
     fix="correct the name, or add the object to what is applied",
     family="clusters",
 )
-_CREATED_ELSEWHERE = re.compile(
-    r"\.(sh|bash|md|rst|txt|ya?ml|json|tf|ts|js|py|go|mk|toml|env|hcl|tpl|ps1|tfvars|j2|jinja2?|tmpl|gotmpl|template)$"
-)
 _CERTIFICATE = "`tls`"
 _WHY = {
     "`tls`": "requests are answered with a certificate that nobody trusts",
@@ -38,7 +36,7 @@ _WHY = {
 
 
 def check(context: Context) -> Iterable[Finding]:
-    mentioned = _Mentions(context)
+    mentioned = Mentions(context)
     for item, scope in context.cluster.whole:
         if item.pod is not None:
             yield from _volumes(item, scope)
@@ -72,7 +70,7 @@ def _others(item: Item) -> Iterator[Reference]:
                 yield Reference("ServiceAccount", subject["name"], by="a subject")
 
 
-def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Reference) -> Iterator[Finding]:
+def _reference(mentioned: Mentions, item: Item, scope: Scope, reference: Reference) -> Iterator[Finding]:
     name = reference.name.text
     if reference.optional or not literal(name) or scope.given(reference.kind, name):
         return
@@ -83,14 +81,14 @@ def _reference(mentioned: _Mentions, item: Item, scope: Scope, reference: Refere
     if not scope.closed or scope.refers_otherwise(item):
         return
     known = sorted({each.name for each in scope.of(reference.kind) if literal(each.name)})
-    idle = _idle(item, scope, reference)
+    idle = _idle(item, scope, reference) or _left_over(mentioned, item, scope, reference)
     near = idle or get_close_matches(name, known, n=1, cutoff=0.8)
     if not scope.complete and not (near := near or _sibling(name, known)):
         return  # a file that is missing may have it
     if reference.by == _CERTIFICATE and not (near := _spare_certificate(item, scope)):
         return  # made by an operator
     own = reference.kind == "ServiceAccount" and any(each.path == item.path for each in scope.of("ServiceAccount"))
-    if reference.by == "a subject" and not (near := _unnamed(item, scope)):
+    if reference.by == "a subject" and not (near := _unnamed(item, scope) or _of_namespace(item, scope, reference)):
         return  # of another namespace
     if reference.kind == "ClusterRole" and not (near := near or _unbound(item, scope)):
         return  # of an operator, or another repository's
@@ -123,13 +121,44 @@ def _idle(item: Item, scope: Scope, reference: Reference) -> list[str]:
     beside it."""
     used = {(each.kind, each.name.text) for pod in scope.pods for each in references(pod)}
     used |= {(each.kind, each.name.text) for one in scope.items for each in _others(one)}
-    beside = [each for each in scope.of(reference.kind) if posixpath.dirname(each.path) == posixpath.dirname(item.path)]
+    beside = [each for each in scope.of(reference.kind) if _is_beside(each, item)]
     own = reference.kind in ("ServiceAccount", "PersistentVolumeClaim") or reference.by == "the target"
     made = {each.name for each in beside if is_kustomization(each.path) or own}
     found = [name for name in made if (reference.kind, name) not in used]
     same = len(beside) == 1 and own and beside[0].path == item.path
     alike = same or (bool(found) and found[0].split("-")[0] == reference.name.text.split("-")[0])
     return found if len(found) == 1 and alike else []
+
+
+def _is_beside(each: Item, item: Item) -> bool:
+    """Whether an object lies in the folder of another, or is an account of the same namespace."""
+    if posixpath.dirname(each.path) == posixpath.dirname(item.path):
+        return True
+    return each.kind == "ServiceAccount" and literal(item.namespace) and each.namespace == item.namespace
+
+
+def _left_over(mentioned: Mentions, item: Item, scope: Scope, reference: Reference) -> list[str]:
+    """The only object of its kind in the folder that nothing needs or speaks of, where its name begins alike and
+    nothing but a chart makes the one that is needed."""
+    if reference.kind not in ("ConfigMap", "Secret") or mentioned.anywhere(reference.name.text, charts=False):
+        return []
+    used = {each.name.text for pod in scope.pods for each in references(pod) if each.kind == reference.kind}
+    beside = {each.name for each in scope.of(reference.kind) if _is_beside(each, item)}
+    idle = [name for name in beside - used if literal(name) and not mentioned.anywhere(name, charts=False)]
+    if len(idle) != 1:
+        return []
+    one, other = idle[0].split("-"), reference.name.text.split("-")
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return idle if alike and alike >= min(len(one), len(other)) - 1 else []
+
+
+def _of_namespace(item: Item, scope: Scope, reference: Reference) -> list[str]:
+    """The account of a whole kustomization in the namespace in which a binding looks for one."""
+    spaces = {
+        each["namespace"].text for each in item.node["subjects"].elements() if each["name"].text == reference.name.text
+    }
+    accounts = [each.name for each in scope.of("ServiceAccount") if each.namespace and spaces == {each.namespace}]
+    return accounts if scope.owner and scope.complete and len(accounts) == 1 else []
 
 
 def _spare_certificate(item: Item, scope: Scope) -> list[str]:
@@ -223,54 +252,6 @@ def _volumes(item: Item, scope: Scope) -> Iterator[Finding]:
                 blocks=f"{item.said} of `{item.path}`",
             )
 
-
-class _Mentions:
-    """Files that are no manifests and name something: scripts, guides and programs may make what manifests need."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self._known: dict[tuple[str, bool], bool] = {}
-        self._texts: list[str] | None = None
-
-    def anywhere(self, name: str, *, account: bool = False) -> bool:
-        """Whether any text has the name; with `account`, as that of an account."""
-        key = (name, account)
-        if key not in self._known:
-            before = r"(?i:service[\s_-]?account\b|\bsa\b)[^\n]{0,80}" if account else ""
-            pattern = re.compile(rf"{before}(?<![\w./-]){re.escape(name)}(?![\w-])")
-            self._known[key] = any(name in text and pattern.search(text) for text in self.texts())
-        return self._known[key]
-
-    def is_released(self, name: str) -> bool:
-        """Whether some text installs a release of a chart whose objects have names like this one."""
-        return any(name == each or name.startswith(f"{each}-") for each in self._releases)
-
-    @cached_property
-    def _releases(self) -> frozenset[str]:
-        lines = (line for text in self.texts() if "helm" in text for line in text.split("\n") if "helm" in line)
-        return frozenset(match[1] for line in lines for match in _RELEASE.finditer(line))
-
-    def texts(self) -> list[str]:
-        if self._texts is None:
-            repository, cluster = self.context.repository, self.context.cluster
-            manifests = set(cluster.items) | set(cluster.builder.kustomizations)
-            self._texts = []
-            for path, entry in repository.entries.items():
-                if path in manifests or entry.size > 300_000:
-                    continue
-                name = path.rpartition("/")[2]
-                if _CREATED_ELSEWHERE.search(name) or name in ("Makefile", "Justfile", "Tiltfile", "Jenkinsfile"):
-                    text = repository.text(path)
-                    if _MAKES.search(text):
-                        self._texts.append(text)
-        return self._texts
-
-
-_RELEASE = re.compile(
-    r"\bhelm3?\s+(?:(?:install|upgrade|--?[\w-]+(?:[= ](?!\./)[\w.:/-]+)?|\$\{?\w+\}?)\s+)+"
-    r"([a-z][a-z0-9-]*)\s+[\w./$\"'{@-]"
-)
-_MAKES = re.compile(r"kubectl|kubernetes|helm|k8s|oc create|apiVersion|secretName", re.IGNORECASE)
 
 _POD = """
     apiVersion: apps/v1
@@ -399,7 +380,36 @@ _CERTIFICATE_MADE = """---
     kind: ConfigMap
     metadata: {name: api}
 """
+_LEFT = """
+    === chart/Chart.yaml
+    {apiVersion: v2, name: api, version: 1.0.0}
+    === chart/templates/settings.yaml
+    kind: ConfigMap
+    apiVersion: v1
+    metadata: {name: api-db-schema, labels: {{ .Values.labels }}}
+    === k8s/schema.yaml
+    {apiVersion: v1, kind: ConfigMap, metadata: {name: api-db-init}, data: {LEVEL: info}}
+    === CHANGELOG.md
+    kubectl apply: there is `api-db-schema` now.
+"""
+_BOUND = """
+    === base/kustomization.yaml
+    resources: [accounts.yaml]
+    === base/accounts.yaml
+    {apiVersion: v1, kind: ServiceAccount, metadata: {name: watch-agent, namespace: watch}}
+    === acting/kustomization.yaml
+    resources: [../base, binding.yaml]
+    === acting/binding.yaml
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRoleBinding
+    metadata: {name: watch}
+    roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+    subjects: [{kind: ServiceAccount, name: watch, namespace: %s}]
+"""
+_NEEDS = "              envFrom: [{configMapRef: {name: %s}}]\n"
 BAD = [
+    tree(_LEFT + "    === k8s/api.yaml" + _POD + _NEEDS % "api-db-schema"),
+    tree(_BOUND % "watch"),
     tree(_LAID_OVER % ("budget", "api-settings", "")),
     tree(_LAID_OVER % ("budgets", "api-settings", "")),
     tree(_CERTIFIED % _CERTIFICATE_MADE),
@@ -483,6 +493,15 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_LEFT + "    === k8s/api.yaml" + _POD + _NEEDS % "api-db-init"),
+    tree(
+        _LEFT
+        + "    === k8s/api.yaml"
+        + _POD
+        + _NEEDS % "other-db-schema"
+        + "    === make.sh\n    kubectl create configmap other-db-schema\n"
+    ),
+    tree(_BOUND % "elsewhere"),
     tree(_LAID_OVER % ("budget", "api-config", "")),
     tree(_LAID_OVER % ("budget", "api-settings", ", envFrom: [configMapRef: {name: api-settings}]")),
     tree(_CERTIFIED % ""),
