@@ -390,8 +390,7 @@ _LEFT = """
     === k8s/schema.yaml
     {apiVersion: v1, kind: ConfigMap, metadata: {name: api-db-init}, data: {LEVEL: info}}
     === CHANGELOG.md
-    kubectl apply: there is `api-db-schema` now.
-"""
+    kubectl: `api-db-schema`"""
 _BOUND = """
     === base/kustomization.yaml
     resources: [accounts.yaml]
@@ -408,7 +407,7 @@ _BOUND = """
 """
 _NEEDS = "              envFrom: [{configMapRef: {name: %s}}]\n"
 BAD = [
-    tree(_LEFT + "    === k8s/api.yaml" + _POD + _NEEDS % "api-db-schema"),
+    tree(_LEFT + "\n    === k8s/api.yaml" + _POD + _NEEDS % "api-db-schema"),
     tree(_BOUND % "watch"),
     tree(_LAID_OVER % ("budget", "api-settings", "")),
     tree(_LAID_OVER % ("budgets", "api-settings", "")),
@@ -493,7 +492,7 @@ BAD = [
     """),
 ]
 GOOD = [
-    tree(_LEFT + "    === k8s/api.yaml" + _POD + _NEEDS % "api-db-init"),
+    tree(_LEFT + "\n    === k8s/api.yaml" + _POD + _NEEDS % "api-db-init"),
     tree(
         _LEFT
         + "    === k8s/api.yaml"

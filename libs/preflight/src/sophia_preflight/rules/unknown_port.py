@@ -85,9 +85,8 @@ def _untold(item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
         selector = equal_labels(service.node["spec"]["selector"])
         if selector and scope.matching(selector, service.namespace) == [pod]:
             asked |= {entry["targetPort"].text for entry in service.node["spec"]["ports"].elements()}
-    if said.port in asked or not asked & {declared, *pod.port_names}:
-        return
-    if any("metrics" in name for name in pod.port_names):
+    measures = any("metrics" in name for name in pod.port_names)
+    if said.port in asked or not asked & {declared, *pod.port_names} or measures:
         return
     yield _found(
         item,
@@ -486,9 +485,7 @@ _CHART = """
     metadata:
       name: {{ include "web.name" . }}-web
     spec:
-      selector:
-        matchLabels:
-          {{- include "web.labels" . | nindent 10 }}
+      selector: {matchLabels: {app: web}}
       template:
         metadata:
           labels:
