@@ -9,11 +9,11 @@ from dataclasses import replace
 from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.ports.asking import Asked, asked
-from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service, started
+from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service
 from sophia_preflight.ports.meaning import meant_by
-from sophia_preflight.standing import Standing, standing
+from sophia_preflight.ports.proxying import astray
 from sophia_preflight.text import named
 from sophia_preflight.together import may_meet
 
@@ -26,13 +26,6 @@ RULE = Rule(
     family="contradictions",
 )
 _EVERYWHERE = named("localhost host gateway user username password example changeme metadata dummy foo test your")
-
-_PROXY = re.compile(
-    r"(^|/)[\w.-]*nginx[\w.-]*(/[\w./-]*)?\.conf(\.\w+)?$|(^|/)(sites-(available|enabled)|conf\.d)/[\w.-]+$"
-)
-_LOCAL = re.compile(r"(?:\bproxy_pass\s+https?://|^\s*server\s+)(?:localhost|127\.0\.0\.1):(\d{2,5})\b", re.MULTILINE)
-_REMARK = re.compile(r"#[^\n]*")
-_STARTING = re.compile(r"^\s*(ExecStart=|command\s*=|[a-z]+:\s|CMD\b|ENTRYPOINT\b|exec\s|gunicorn|uvicorn)")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -55,44 +48,17 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _local(context: Context) -> Iterator[Finding]:
-    """Proxies of their own machine: to a port that none of the programs listens to which units and images start."""
-    asked = [
-        (path, match)
-        for path in context.repository.entries
-        if _PROXY.search(path) and standing(path) is Standing.PRODUCT
-        for match in _LOCAL.finditer(_REMARK.sub(_blank, context.repository.glimpse(path)))
-    ]
-    listening = _started(context) if asked else {}
-    for path, match in asked:
-        line = context.repository.glimpse(path).count("\n", 0, match.start(1)) + 1
-        place = Place(path, line)
-        if not listening or match[1] in listening or is_said(context, match[1], place):
-            continue
-        there = ", ".join(f"`{port}`" for port in sorted(listening))
+    for one in astray(context):
+        there = ", ".join(f"`{port}`" for port in sorted(one.listening))
+        path = one.place.path
         yield RULE.found(
-            f"`{path}` hands on to port `{match[1]}` of its own machine, and what is started here listens to {there}",
-            Involved(place, "call"),
-            Involved(next(iter(listening.values())), "declaration"),
-            anchor=f"{path} {match[1]}",
+            f"`{path}` hands on to port `{one.port}` of its own machine, and what is started here listens to {there}",
+            Involved(one.place, "call"),
+            Involved(next(iter(one.listening.values())), "declaration"),
+            anchor=f"{path} {one.port}",
             confidence=Confidence.LIKELY,
             blocks=f"the site of `{path}`",
         )
-
-
-def _started(context: Context) -> dict[str, Place]:
-    """Ports that programs are told which units, supervisors and images start, and where."""
-    found: dict[str, Place] = {}
-    for path, facts in context.facts.items():
-        if facts.kind in ("systemd", "supervisor", "procfile", "dockerfile", "shell"):
-            for number, line in enumerate(context.repository.glimpse(path).replace("\\\n", "  ").split("\n"), 1):
-                if _STARTING.search(line):
-                    for port in started(line.replace('", "', " "), {}):
-                        found.setdefault(port, Place(path, number))
-    return found
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iterable[Finding]) -> None:
