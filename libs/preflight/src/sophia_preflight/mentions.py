@@ -63,7 +63,8 @@ _UNNEEDED = re.compile(
 """What says that the file need not be there."""
 _FILTER = re.compile(
     r"\s*(-\s+)?[\"']?([\w-]*(paths?|ignore|exclude|files|patterns?|include|globs?|omit|source_modules|per-file-ignores|"
-    r"allowlist|known|watch)[\w-]*)[\"']?\s*[:=]\s*[\[|>(]?-?\s*(#.*)?$",
+    r"allowlist|known|watch)[\w-]*)[\"']?\s*[:=]\s*[\[|>(]?-?\s*(#.*)?$"
+    r"|\s*[\"']?[\w-]*(ignore|exclude|omit|allowlist)[\w-]*[\"']?\s*[:=]",
     re.IGNORECASE,
 )
 """A key that is followed by a list of files, of which not each has to be there."""

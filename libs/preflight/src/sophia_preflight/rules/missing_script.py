@@ -27,17 +27,17 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
-    told: list[tuple[object, Finding]] = []
+    told: dict[tuple[object, Place], Finding] = {}
     for call in context.begun:
         if isinstance(call.target, Script):
             found = list(_missing(context, call, call.target))
             if call.site.caller is Caller.DOCUMENT:
-                told += [(each.message, each) for each in found]
+                told |= {(each.message, each.place): each for each in found}
             else:
                 yield from found
         elif isinstance(call.target, Program) and call.site.caller in (Caller.START, Caller.COMPOSE):
             yield from _missing_command(context, call, call.target)
-    yield from by_cause(told, "and {} more call it")
+    yield from by_cause(((message, each) for (message, _), each in told.items()), "and {} more call it")
 
 
 def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:

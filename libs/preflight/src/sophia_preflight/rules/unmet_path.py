@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from sophia_preflight.calls.model import Caller
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import by_cause
 from sophia_preflight.mentions import Mention, lists_files
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import Standing, consequence, standing
@@ -76,8 +77,8 @@ def check(context: Context) -> Iterable[Finding]:
         found.setdefault(use.path, {}).setdefault(target, []).append(use)
     for path, targets in found.items():
         if len(targets) < _MANY:
-            for target, uses in targets.items():
-                yield _told(path, target, uses)
+            told = ((posixpath.dirname(target), _told(path, target, uses)) for target, uses in targets.items())
+            yield from by_cause(told, "nor {} others")
 
 
 def _told(path: str, target: str, uses: list[Mention]) -> Finding:
@@ -94,7 +95,7 @@ def _told(path: str, target: str, uses: list[Mention]) -> Finding:
 
 def _unmet(context: Context, use: Mention) -> str:
     """Where the file would be that a path names and that is nowhere; empty if it may be somewhere."""
-    if use.optional or use.made or any(map(lists_files, _heads(context, use))):
+    if use.optional or use.made or any(map(lists_files, (use.text, *_heads(context, use)))):
         return ""
     if use.page and (_EDITED.match(use.text) or _OTHERS.search(use.path)):
         return ""
@@ -215,5 +216,22 @@ GOOD = [
         start = ["{root}/tools/count_words.py", "--all"]
         === tools/count_words.py
         import sys
+    """),
+    tree("""
+        === .coveragerc
+        [run]
+        omit = shop/tests/*,
+               shop/drawer.py
+        === shop/till.py
+        === shop/sell.py
+        === shop/draw.py
+    """),
+    tree("""
+        === tools.toml
+        [tool.ruff]
+        extend-exclude = ["scripts/draft_*.py", "scripts/old_draft.py"]
+        === scripts/sell.py
+        === scripts/count.py
+        === scripts/weigh.py
     """),
 ]
