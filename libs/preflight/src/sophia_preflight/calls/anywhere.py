@@ -68,7 +68,11 @@ _AFTER = re.compile(r"\s*(?:,\s*(?:(?:#|//)[^\n]*)?|(?=[\])}]))")
 _HOLE = re.compile(
     r"\$\{\{.*?\}\}|\{\{.*?\}\}|\{%.*?%\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+|%\w+%|<[\w -]+>|\{\w*\}|@\w+@|__[A-Z_]+__"
 )
+_REMARKED = re.compile(r"\s*[\"']_\w*[\"']\s*:")
+"""A key that no program reads."""
 _SPACED = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}")
+_ALONE = re.compile(r"[\"'`][\w.@${}()/\\-]*$")
+"""What stands before a program that alone is in quotes."""
 _ENDS = re.compile(r"(?<!\\)[;|&<>`]|\s#\s|(?<!\S)[)\]}]")
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*(=.*)?", re.DOTALL)
 _WITHIN_PATH = re.compile(r"[\w.${}@-]*/[\w./${}@-]*$|-[\w-]+=$")
@@ -135,7 +139,12 @@ class _Reader:
         for start, end, name, file in self.programs(path, text):
             index = bisect_right(starts, start) - 1
             column = start - starts[index]
-            if index + 1 in called or len(lines[index]) > 2000 or not acts(path, lines[index], column):
+            if (
+                index + 1 in called
+                or _REMARKED.match(lines[index])
+                or len(lines[index]) > 2000
+                or not acts(path, lines[index], column)
+            ):
                 continue
             if (
                 not file
@@ -232,7 +241,9 @@ def _behind(text: str, start: int, end: int, starts: list[int]) -> Iterator[Word
     rest = text[end : stop if stop >= 0 else len(text)]
     head = text[text.rfind("\n", 0, start) + 1 : start]
     opened = re.search(r"([\"'`])(?:[^\"'`]*)$", head)
-    if rest[:1] in "\"'`" and rest[:1]:  # the program alone is in quotes
+    if rest[:1] and rest[0] in "\"'`":
+        if not head.endswith(rest[0]) and not _ALONE.search(head):
+            return  # the last of what is in quotes
         rest, end, opened = rest[1:], end + 1, None
     quote = opened[1] if opened is not None and head.count(opened[1]) % 2 else ""
     if quote:

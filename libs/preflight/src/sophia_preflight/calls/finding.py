@@ -330,6 +330,10 @@ class Finder:
         compiled = "." not in name and any(name + each in sources for each in _COMPILED)
         return compiled or name in self._go or name in self._programs
 
+    def is_program(self, name: str) -> bool:
+        """Whether a build makes a program of that name, as far as what it is told to build tells."""
+        return name in self._programs or name in self._go
+
     @cached_property
     def _programs(self) -> set[str]:
         """Names of the programs that automake, CMake, Meson and Cargo are told to build."""

@@ -13,6 +13,7 @@ from sophia_preflight.calls.anywhere import Told, told
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import is_in_our_image, started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
+from sophia_preflight.calls.spoken_options import GivenOptions
 from sophia_preflight.calls.spoken_words import FirstWords
 from sophia_preflight.documented import documented
 from sophia_preflight.interfaces.flask import FlaskCommands
@@ -102,6 +103,7 @@ def _misfits(context: Context) -> Iterator[Misfit]:
     built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
     testing, first = AddedOptions(context), FirstWords()
     judged: set[tuple[str, int, str]] = set()
+    given = GivenOptions(context, spoken)
     for call in (*context.typed, *started(context), *_shown(context, built), *context.management.called()):
         if (task := tasks.told(call)) is not None:
             yield from (Misfit(call, task[0].path, Interface("invoke"), each, True) for each in strange(*task))
@@ -110,7 +112,8 @@ def _misfits(context: Context) -> Iterator[Misfit]:
             yield Misfit(call, path, Interface("pytest", line=line), mismatch, True)
         found = flask.told(call) or _callee(context, call)
         if found is None:
-            for misfit in _strange(context, built, call):
+            given.give("", call, getattr(call.target, "arguments", ()) if _of_built(context, call) is None else ())
+            for misfit in _strange(context, call):
                 judged.update((call.place.path, line, misfit.callee) for line in _lines(call, ()))
                 yield misfit
             continue
@@ -127,11 +130,13 @@ def _misfits(context: Context) -> Iterator[Misfit]:
             known = _django(context, call) or (spoken.vocabulary(path) if context.python(path) is not None else None)
             if re.search(r"\.[cm]?[jt]s$", path):
                 known = built.node.vocabulary(path)
+            if known is None:
+                given.give(path, call, arguments)
             for mismatch in strange(known, arguments) if known is not None else ():
                 yield Misfit(call, path, Interface("spoken"), mismatch, True)
     for other in told(context):
         yield from _elsewhere_told(context, built, spoken, other, judged)
-    for path, call, mismatch in first.strange(context, spoken):
+    for path, call, mismatch in (*first.strange(context, spoken), *given.strange()):
         yield Misfit(call, path, Interface("spoken"), mismatch, True)
     for call in _in_sentences(context):
         path, arguments, interface = _callee(context, call) or ("", (), None)
@@ -214,22 +219,31 @@ def _shown(context: Context, built: Built) -> Iterator[Call]:
                     yield call
 
 
-def _strange(context: Context, built: Built, call: Call) -> Iterator[Misfit]:
+def _strange(context: Context, call: Call) -> Iterator[Misfit]:
     """Misfits with programs of which only the vocabulary is known."""
+    found = _of_built(context, call)
+    if found is None:
+        return
+    known, words = found
+    for mismatch in strange(known, words):
+        yield Misfit(call, known.path, Interface(known.language, line=known.line), mismatch)
+
+
+def _of_built(context: Context, call: Call) -> tuple[Vocabulary, Sequence[Word]] | None:
+    """What a program that the repository builds accepts, and what it is told."""
+    built = context.built
     known: Vocabulary | None = None
     words: Sequence[Word] = ()
     match call.target:
         case Script(path=name, arguments=arguments, interpreter="") if not _is_file(context, call):
             known, words = built.find(name.value), arguments
         case Program(name=name, arguments=arguments) if name.value == "go":
-            known, words = built.run(call, arguments) or (None, ())
+            return built.run(call, arguments)
         case Program(name=name, arguments=arguments) if name.value == "cargo":
-            known, words = built.cargo(arguments) or (None, ())
+            return built.cargo(arguments)
         case Program(name=name, arguments=arguments):
             known, words = built.find(name.value), arguments
-    if known is not None:
-        for mismatch in strange(known, words):
-            yield Misfit(call, known.path, Interface(known.language, line=known.line), mismatch)
+    return (known, words) if known is not None else None
 
 
 def _is_file(context: Context, call: Call) -> bool:
