@@ -22,6 +22,14 @@ _MANIFEST = """=== MANIFEST.in
         prune tools
         recursive-exclude tests *
         """
+_TESTS = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [tool.pytest.ini_options]
+        DJANGO_SETTINGS_MODULE = "tests.settings"
+        === tests/test_shop.py
+        """
 _HATCH = """=== pyproject.toml
         [build-system]
         requires = ["hatchling"]
@@ -40,6 +48,10 @@ _CONFIGURED = """
         """
 PAIRS = {
     "a directory that a source distribution does not have": (_CALLS + _INFO, _CALLS),
+    "settings of tests, of which it has only what is called so": (
+        "        " + _INFO + _TESTS,
+        "        " + _INFO + _TESTS + "=== tests/setting.py\n        === tests/__init__.py\n",
+    ),
     "one file of many that it has": (
         _CALLS + _INFO,
         _CALLS + _INFO + "=== tools/other.sh\n        true\n",

@@ -46,6 +46,8 @@ _BY_GIT = re.compile(r"\b(hatchling|setuptools[-_]scm|setuptools[-_]git\w*|pbr|p
 """Builders of archives that ask git, or its ignore files, what there is."""
 _BOOTSTRAP = re.compile(r"(autogen|bootstrap|buildconf)(\.sh)?|\.[^/]+")
 """What makes `configure`, which an archive that has it does not bring, as it is without hidden files."""
+_TEST = re.compile(r"tests?/test[^/]*\.py")
+"""What setuptools takes in of the tests without being told."""
 _ENOUGH = 2
 """Things left out, of which a checkout would have one."""
 
@@ -81,7 +83,9 @@ class Packed:
         """Whether files of its ending are in its directory, which then was taken in with all of them."""
         directory, name = posixpath.split(path)
         ending = posixpath.splitext(name)[1]
-        beside = (each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory)
+        beside = [each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory]
+        if not name.startswith("test") and all(map(_TEST.fullmatch, beside)):
+            return False
         return bool(directory and ending) and any(each.endswith(ending) for each in beside)
 
     @cached_property

@@ -59,7 +59,7 @@ def check(context: Context) -> Iterable[Finding]:
             if not roots or any(context.finder.module_file(root, module.replace(".", "/")) for root in roots):
                 continue
             if any(
-                context.repository.is_ignored(path) or _is_made_of(context, path)
+                context.finder.is_made(path) or _is_made_of(context, path)
                 for path in (f"{root}/{module.replace('.', '/')}.py".removeprefix("./") for root in roots)
             ):
                 continue
