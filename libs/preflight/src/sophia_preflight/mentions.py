@@ -174,10 +174,11 @@ class Mentions:
             if each and (most is None or len({one.path for one in each}) <= most)
         }
 
-    def matching(self, pattern: re.Pattern[str], *, in_sources: bool = False) -> Iterator[Mention]:
-        """Where the first group of a pattern matches, in all texts but programs, or in those, too."""
-        for path, text in (self.texts if in_sources else self.orders).items():
-            if pattern.search(text):
+    def matching(self, pattern: re.Pattern[str], hints: tuple[str, ...] = ()) -> Iterator[Mention]:
+        """Where the first group of a pattern matches: in all texts but programs, or with `hints`, which are parts of
+        what matches, in those too."""
+        for path, text in (self.texts if hints else self.orders).items():
+            if (not hints or any(hint in text for hint in hints)) and pattern.search(text):
                 yield from _File(path, text).matches(pattern)
 
 

@@ -38,6 +38,7 @@ _USUAL = named(
     "9411 10000 11211 11434 14268 15672 16686 18080 19530 27017 50051"
 )
 """Ports of programs that nobody has in the repository."""
+_HINTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "}:", "}}", "targetPort: ")
 _SHOWN = re.compile(r"cors|origin|allow|redirect|callback", re.IGNORECASE)
 """Lists of who may ask, rather than who is asked."""
 _THOUGHTS = re.compile(r"(^|/)(adrs?|rfcs?|designs?|proposals?|decisions|plans|notes)/", re.IGNORECASE)
@@ -61,6 +62,8 @@ def check(context: Context) -> Iterable[Finding]:
     for each in _asked(context):
         found.setdefault(each.port, []).append(each)
     alone = {port: asked[0] for port, asked in found.items() if len(asked) == 1}
+    if not alone:
+        return
     spoken = _Spoken(context)
     for port, each in alone.items():
         if spoken.lines(port) == 1 and (meant := spoken.nearest(port)):
@@ -77,7 +80,7 @@ def check(context: Context) -> Iterable[Finding]:
 
 
 def _asked(context: Context) -> Iterator[_Asked]:
-    for use in context.mentions.matching(_ASKED, in_sources=True):
+    for use in context.mentions.matching(_ASKED, _HINTS):
         around = "\n".join(context.mentions.texts[use.path].split("\n")[max(use.line - 4, 0) : use.line])
         if _SHOWN.search(around) or len(_ASKED.findall(use.text)) > 1:
             continue

@@ -28,15 +28,14 @@ _ROUTE = re.compile(r"/(?!v\d)[\w.-]{2,}/[\w./-]*\w")
 
 
 def check(context: Context) -> Iterable[Finding]:
-    known = defaults(context)
-    if not known:
-        return
     numbers = Numbers(context)
     asked: dict[str, list[Asked]] = {}
     for each in numbers.asked():
         if standing(each.place.path) is Standing.PRODUCT:
             for key in _keys(each):
                 asked.setdefault(key, []).append(each)
+    asked = {key: askers for key, askers in asked.items() if len({each.port for each in askers}) > 1}
+    known = defaults(context) if asked else {}
     told: set[Place] = set()
     for key, askers in asked.items():
         right = [each for each in askers if each.port in known]
