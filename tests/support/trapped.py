@@ -30,6 +30,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -144,15 +145,19 @@ def _watch_entries(trap: Path) -> None:
 
 
 def _watch_effects(trap: Path) -> None:
-    ask = Launchers._ask
+    ask, create = Launchers._ask, asyncio.create_subprocess_exec
 
     async def watched(self: Launchers, operation: str, resource: str, *rest: Any, **more: Any) -> dict[str, Any]:
         places = [f"effect: {operation} {resource.partition('/')[0]}"]
         _spring(trap, places, "before")
+        laid = _laid(trap, places, "during")
+        stopped = asyncio.get_running_loop().create_future() if laid and laid.deed == "freeze" else None
+        _STOPPED.set(stopped)  # for the task that is made now
         asking = asyncio.ensure_future(ask(self, operation, resource, *rest, **more))
-        if laid := _laid(trap, places, "during"):
-            if laid.deed == "freeze":
-                await _stop_helper()
+        _STOPPED.set(None)
+        if laid:
+            if stopped is not None:
+                _until_stopped(await stopped)
             else:
                 await asyncio.wait([asking], timeout=DURING_SECONDS)
             _spring(trap, places, "during")
@@ -160,19 +165,24 @@ def _watch_effects(trap: Path) -> None:
         _spring(trap, places, "after")
         return answer
 
+    async def stopping(*command: str, **more: Any) -> asyncio.subprocess.Process:
+        helper = await create(*command, **more)
+        if (stopped := _STOPPED.get()) is not None:
+            os.kill(helper.pid, signal.SIGSTOP)
+            stopped.set_result(helper.pid)
+        return helper
+
     Launchers._ask = watched  # type: ignore[method-assign]
+    asyncio.create_subprocess_exec = stopping  # type: ignore[assignment]  # as it is called here
 
 
-async def _stop_helper() -> None:
-    """As soon as there is one."""
-    while not (helpers := _children()):  # noqa: ASYNC110  # nobody tells us
-        await asyncio.sleep(0.001)
-    for pid in helpers:
-        os.kill(pid, signal.SIGSTOP)
+_STOPPED: ContextVar[asyncio.Future[int] | None] = ContextVar("stopped", default=None)
+"""Of the task whose helper is stopped before it is told what to do: then it is told, and finds that when it wakes."""
 
 
-def _children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+def _until_stopped(pid: int) -> None:
+    """A signal is taken when its process gets its turn, on a busy machine long after it was sent."""
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
 
 
 def _laid(trap: Path, places: Iterable[str], moment: Moment) -> Trap | None:
