@@ -185,7 +185,33 @@ _ASKED = """
         import subprocess
         subprocess.call([%s])
         """
+_CLOSURE = """
+        === shop.py
+        import argparse
+        def build():
+            parser = argparse.ArgumentParser()
+            commands = parser.add_subparsers(dest="command", required=True)
+            def command(name, summary):
+                return commands.add_parser(name, help=summary)
+            sell = command("sell", "sells")
+            sell.add_argument("--all", action="store_true")
+            count = command("count", "counts")
+            return parser
+        def main():
+            other = {}
+            def command(name):
+                other[name] = 1
+            command("buy")
+            args = build().parse_args()
+        if __name__ == "__main__":
+            main()
+        === Makefile
+        all:
+        \tpython shop.py count
+        \tpython shop.py %s --all
+        """
 PAIRS = {
+    "commands that a function within adds": (_CLOSURE % "sell", _CLOSURE % "buy"),
     "a user that is made by the one who is set up": (_STORE % "shop", _STORE % "tills"),
     "a file that a program made before it is moved": (
         _SPOOLED % ("", "other.csv"),

@@ -96,6 +96,8 @@ class Argparse:
         for each in chosen:
             if id(each) in self.known_only:
                 self.pass_over(each)
+            for parser in (each, *each.every_command()):
+                parser.open_operands |= parser.has_commands and not parser.commands  # they are made elsewhere
         return Interface("argparse", chosen[0], chosen[0].line)
 
     def pass_over(self, parser: Parser) -> None:
@@ -148,7 +150,8 @@ class Argparse:
     def statement(self, node: ast.stmt, things: dict[str, _Thing], depth: int, into: str) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                return
+                if into:  # it is called by this name here, whatever else is
+                    self.functions = {**self.functions, node.name: node}
             case ast.ClassDef(body=body):
                 for each in body:
                     if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and not self.takes_parser(each):
@@ -488,7 +491,12 @@ class Argparse:
                 if name not in ("print", "vars", "setattr", "getattr", "isinstance", "autocomplete", "id", "type"):
                     owner.open_options = owner.open_operands = True
             return None
-        entry: tuple[str | int, ...] = (name, *(id(thing) for _, _, thing in given))
+        words = _words_given(function, node)
+        around = [things[each] for each in sorted(_free(function)) if each in things] if words else []
+        entry: tuple[str | int, ...] = (
+            name, *words.values(), *(id(thing) for _, _, thing in given),
+            *(id(thing if isinstance(thing, Parser) else thing.owner) for thing in around),
+        )  # fmt: skip
         if depth > 6 or entry in self.followed or name in self.inside:
             return self.returns.get(name)
         self.followed.add(entry)
@@ -501,9 +509,33 @@ class Argparse:
         for index, keyword_name, thing in given:
             if keyword_name or index < len(arguments):
                 inner[written.get(keyword_name, keyword_name) or arguments[index]] = thing
-        if given:
+        if given or words:
             self.returns.pop(name, None)
         self.inside.append(name)
+        kept = self.constants.values
+        self.constants.values = {**kept, **{each: ast.Constant(word) for each, word in words.items()}}
         self.block(function.body, inner, depth + 1, into=name)
+        self.constants.values = kept
         self.inside.pop()
         return self.returns.get(name)
+
+
+def _words_given(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call) -> dict[str, str]:
+    """The names that a function adds commands by, where a call of it says which: `command("sell")`."""
+    arguments = [each.arg for each in function.args.args]
+    given = {each.arg: literal(each.value) for each in call.keywords if each.arg}
+    given |= {name: literal(each) for name, each in zip(arguments, call.args, strict=False)}
+    named = {
+        node.args[0].id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and name_of(node.func).endswith(".add_parser") and node.args
+        if isinstance(node.args[0], ast.Name)
+    }
+    return {name: word for name, word in given.items() if name in named and isinstance(word, str)}
+
+
+def _free(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """The names that a function takes from around it."""
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} - {
+        each.arg for each in function.args.args
+    }
