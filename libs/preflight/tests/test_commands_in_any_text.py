@@ -99,3 +99,47 @@ def test_a_text_within_a_list_is_no_program(line: str, blocking: Blocking) -> No
 def test_what_starts_a_text_of_a_list_is_known(blocking: Blocking) -> None:
     assert len(blocking(text("build.star", "run('sudo', 'shop', 'serve', '--safe')"))) == 1
     assert len(blocking(text("build.star", "go(python, path.join('tools', 'paint.py'), '--colour')"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("shop.service.in", ["[Service]", "ExecStart=__SHOP_BIN__ serve --safe"]),
+        ("pick.applescript", ['do shell script quoted form of shopPath & " serve --safe " & "2>&1"']),
+        ("shop.plist", ["<string>__SHOP_BIN__</string>", "  <string>serve</string>", "  <string>--safe</string>"]),
+        ("client.json.template", ['{"command": "shop", "args": ["serve", "--safe"]}']),
+        ("launch.json", ['{"program": "${workspaceFolder}/tools/paint.py", "args": ["--colour", "red"]}']),
+    ],
+)
+def test_a_program_is_known_by_what_holds_it_or_is_told_beside_it(
+    path: str, lines: list[str], blocking: Blocking
+) -> None:
+    assert len(blocking(text(path, *lines))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("shop.service.in", ["[Service]", "ExecStart=__OTHER_BIN__ serve --safe"]),
+        ("shop.service.in", ["[Service]", "ExecStart=__SHOP_BIN__ serve --port 3"]),
+        ("shop.service.in", ["[Service]", "ExecStart=__WORKSHOP_BIN__ serve --safe"]),
+        ("shop.plist", ["<string>__SHOP_BIN__</string>", "<string>serve</string>", "<string>--secure</string>"]),
+    ],
+)
+def test_a_program_of_others_is_not_known_so(path: str, lines: list[str], blocking: Blocking) -> None:
+    assert not blocking(text(path, *lines))
+
+
+def test_a_makefile_of_a_part_may_be_made_from_the_root(blocking: Blocking) -> None:
+    made = text("lib/Makefile", "remove:", "\t$(Q) python3 ./tools/paint.py --colour red a.txt")
+    assert len(blocking(made + "    === Makefile\n    remove:\n    \t$(MAKE) -f lib/Makefile remove\n")) == 1
+
+
+def test_what_runs_another_program_is_looked_through(blocking: Blocking) -> None:
+    line = "sudo unshare -Ucfpm --mount-proc -- bash -c './tools/paint.py --colour red a.txt && true'"
+    assert len(blocking(text("run.sh", line))) == 1
+
+
+def test_a_variable_of_a_script_that_is_named_after_a_program_holds_it(blocking: Blocking) -> None:
+    assert len(blocking(text("run.sh", '"${SHOP_BIN}" serve --safe'))) == 1
+    assert not blocking(text("run.sh", '"${SHOP_BIN}" serve --secure'))

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from sophia_preflight import engine
 from sophia_preflight.calls import documents
-from sophia_preflight.calls.model import Script
+from sophia_preflight.calls.model import Program, Script
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence
 from sophia_preflight.text import shown
@@ -456,6 +456,7 @@ def test_makefiles_that_a_page_has_written_are_not_known(tmp_path: Path) -> None
     [
         ("./x.sh now [--more MORE] [--less]", 1),
         ("./x.sh <name> [--more <count>]", 1),
+        ("./x.sh NAME [--one ONE] [--two TWO] [--three] [--four]", 1),
         ("./x.sh [one|two]", 0),
         ("./x.sh now ...", 0),
     ],
@@ -472,3 +473,19 @@ def test_a_state_that_is_denied_forbids_nothing(lead: str, count: int) -> None:
 @pytest.mark.parametrize("path", ["docs-src/run.md", "doc_site/a/b.mdx".replace("doc_", "docs_"), "tutorials/one.md"])
 def test_folders_of_pages_have_many_names(path: str) -> None:
     assert documents.is_page(path)
+
+
+def test_a_synopsis_in_a_block_of_no_language_is_one_of_a_program() -> None:
+    trace, _ = documents.read("README.md", "```\nshop sell NAME [--one ONE] [--two TWO] [--three]\n```\n")
+    (call,) = trace.calls
+    assert isinstance(call.target, Program)
+    assert [shown(each.value) for each in call.target.arguments] == [
+        "sell",
+        "…",
+        "…",
+        "--one",
+        "…",
+        "--two",
+        "…",
+        "--three",
+    ]

@@ -61,3 +61,9 @@ def test_what_only_a_comment_speaks_of_is_not_there(blocking: Blocking) -> None:
     words = "--shelf-count 3 --opening-hours 8 --closing --print-receipts"
     assert blocking(f"{PROGRAM}    /* once print-receipts */\n    === start.sh\n    till {words}\n")
     assert not blocking(f'{PROGRAM}    char *a = "print-receipts";\n    === start.sh\n    till {words}\n')
+
+
+@pytest.mark.parametrize("line", ['name = "print" + "-receipts" + "long-ones"', 'add(f"--{name}")', 'add("--" + name)'])
+def test_names_that_are_put_together_may_be_any(line: str, blocking: Blocking) -> None:
+    words = "--shelf-count 3 --opening-hours 8 --closing --print-long-ones"
+    assert not blocking(f"{SCRIPT}        {line}\n    === start.sh\n    shop {words}\n")

@@ -50,8 +50,14 @@ _BEGINS = re.compile(
 _WITHIN = re.compile(r"[\w.-]")
 _GOES_ON = re.compile(r"[\w-]|[./:]\w")
 _CLOSED = re.compile(r"\)*[\"'`]\)*\s*,")
-_BEGUN = re.compile(_CLOSED.pattern + r"(\s*\[)?")
-"""What stands between a program and its words: `spawn("shop", ["serve"])`."""
+_BEGUN = re.compile(_CLOSED.pattern + r"(\s*\[|\s*[\"'](args|arguments|argv|parameters)[\"']\s*:\s*\[)?")
+"""What stands between a program and its words: `spawn("shop", ["serve"])`, `"command": "shop", "args": ["serve"]`."""
+_VARIABLE = re.compile(r"[)}%\]]*[\"'`]?(?:\s*[&+,]\s*|[ \t]+)[\"'`]?[ \t]*([a-z][\w-]+)(?![\w-])")
+"""What stands between a variable that holds a program, and the first word that this is told."""
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_TAGGED = re.compile(r"<(string|arg|argument)>([^<>\n]*)</\1>")
+_WORD = re.compile(r"[\w-]+")
+_INNER = re.compile(r"\w")
 _OPENS = re.compile(r"[\"'`][^\s\"'`]*$")
 _JOINING = re.compile(
     r"\b(join_paths|(os\.)?path\.(join|resolve)|files|Path|find_program|resolve)\((?:[^()]|\([^()]*\))*$"
@@ -115,7 +121,7 @@ class _Reader:
     def found(self) -> Iterator[Told]:
         for path, text in self.context.mentions.texts.items():
             tested = _SOURCE.search(path) and standing(path) is Standing.TEST
-            if ("--" in text or " -" in text) and not tested and not self.is_read(path, text):
+            if ("--" in text or " -" in text) and not tested and not is_page(path):
                 yield from self.of(path, text)
 
     def is_read(self, path: str, text: str) -> bool:
@@ -126,21 +132,27 @@ class _Reader:
         kept = facts is not None and isinstance(
             facts.data, (ShellFacts, PythonFacts, ComposeFile, Dockerfile, Makefile, Pipeline)
         )
-        return kept or is_page(path) or _MANIFEST.search(text) is not None
+        return kept or _MANIFEST.search(text) is not None
 
     def of(self, path: str, text: str) -> Iterator[Told]:
         if "<!--" in text:
             text = _HIDDEN.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+        text = _TAGGED.sub(_quoted, text) if "</" in text else text
         lines = text.split("\n")
         starts = list(accumulate((len(each) + 1 for each in lines), initial=0))
         source = _SOURCE.search(path) is not None
         facts = self.context.facts.get(path)
         called = {call.place.line for call in facts.trace.calls} if facts is not None else set()
-        for start, end, name, file in self.programs(path, text):
+        read = self.is_read(path, text)
+        for start, end, name, file in (
+            *(() if read else self.programs(path, text)),
+            *(() if source else self.held(text)),
+        ):
             index = bisect_right(starts, start) - 1
             column = start - starts[index]
+            held = start == end
             if (
-                index + 1 in called
+                (index + 1 in called and not held)
                 or _REMARKED.match(lines[index])
                 or len(lines[index]) > 2000
                 or not acts(path, lines[index], column)
@@ -152,16 +164,23 @@ class _Reader:
                 and not _INSTALLED.search(outside[0])
             ):
                 continue
-            listed = _CLOSED.match(text, end) is not None and _OPENS.search(lines[index][:column]) is not None
-            words = list(_listed(text, end, starts) if listed else _behind(text, start, end, starts))
+            at = _WORD.match(text, end).end() if held else end  # type: ignore[union-attr]  # a word begins there
+            listed = _CLOSED.match(text, at) is not None and _OPENS.search(lines[index][:column]) is not None
+            words = list(
+                _listed(text, start - 1 if held else end, starts) if listed else _behind(text, start, end, starts)
+            )
             before = _SPACED.sub("$x", lines[index][:column])
             if index and " " not in before.strip() and lines[index - 1].endswith("\\"):
                 continue  # a word of the command above
             if not any(_OPTION.fullmatch(each.value) for each in words):
                 continue
-            if listed and not _is_first(text, start):
+            if listed and not held and not _is_first(text, start):
                 continue
-            if not listed and (not _BEGINS.search(before) or (source and not _RUNS.search(before.rstrip("\"'`")))):
+            if (
+                not listed
+                and not held
+                and (not _BEGINS.search(before) or (source and not _RUNS.search(before.rstrip("\"'`"))))
+            ):
                 continue
             yield Told(path, index + 1, column + 1, name, file, tuple(words), listed)
 
@@ -185,6 +204,26 @@ class _Reader:
                     yield at, end, name, ""
                 at = text.find(name, end)
 
+    def held(self, text: str) -> Iterator[tuple[int, int, str, str]]:
+        """Where the first word is that a program is told, which a variable or a place named after it holds."""
+        lower = text.lower()
+        for name in self.context.entries.names:
+            entry = self.context.entries.find(name)
+            commands = entry[1].parser.commands if entry is not None else {}
+            parts = re.split(r"[-_]", name.lower())
+            at = lower.find(parts[0]) if commands else -1
+            while at >= 0:
+                start = at
+                while start and _INNER.match(text[start - 1]):
+                    start -= 1
+                found = _WORD.match(text, start)
+                at = lower.find(parts[0], max(at + len(parts[0]), found.end() if found is not None else 0))
+                if found is None or found[0] == name or not _is_named_after(found[0], parts):
+                    continue
+                told = _VARIABLE.match(text, found.end())
+                if told is not None and told[1] in commands:
+                    yield told.start(1), told.start(1), name, ""
+
     def file(self, path: str, directory: str, name: str) -> str:
         """The one file of ours that is meant: no other has the name, or it lies where the path leads."""
         same = self.repository.by_name.get(name, [])
@@ -202,6 +241,19 @@ class _Reader:
     def module(self, name: str) -> str:
         """The file that `-m` starts by a name with dots, if it is ours."""
         return self.context.finder.only_module(name) if is_known(name) else ""
+
+
+def _is_named_after(variable: str, parts: list[str]) -> bool:
+    """Whether a variable is called like a program, and something more: `__NX_BIN__`, `nxPath`."""
+    words = [each.lower() for each in _PART.findall(variable)]
+    more = "_" in variable or len(words) > len(parts)
+    return more and any(words[index : index + len(parts)] == parts for index in range(len(words)))
+
+
+def _quoted(match: re.Match[str]) -> str:
+    """A text between tags as one of a list, in as many places."""
+    pad = " " * (len(match[1]) + 1)
+    return f"{pad}'{match[2]}',{pad} "
 
 
 def _is_first(text: str, start: int) -> bool:

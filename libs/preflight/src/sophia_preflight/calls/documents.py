@@ -304,7 +304,7 @@ def _shown(line: str) -> str:
     if not _SYNOPSIS.fullmatch(line):
         return line
     at = line.index(" [-")
-    given = re.sub(r"(?<!\S)\[(-[^][|]*)\](?!\S)", r" \1 ", line[at:])
+    given = re.sub(r" \[(-[^][|]*)\](?!\S)", rf"{PAD} \1{PAD}", line[at:])
     cut = _USAGE.search(given)
     return f"{line[:at]} {MANY}{given[: cut.start()] if cut is not None else given}"
 

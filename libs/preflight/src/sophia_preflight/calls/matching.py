@@ -348,8 +348,8 @@ def _elsewhere(context: Context, call: Call) -> str:
     whole = joined(call.site.directory, value)
     if inside and (beside := _BESIDE.search(whole)) and "/" in beside[1] and context.repository.is_file(beside[1]):
         return beside[1]  # beside the checkout, by the name that it has there
-    if inside and is_known(whole):
-        return ""
+    if inside and is_known(whole):  # where it may be made to run from the root, as makefiles of parts are
+        return inner if "/" in inner and not inner.startswith("..") and context.repository.is_file(inner) else ""
     same = context.repository.by_name.get(posixpath.basename(inner), [])
     found = [path for path in same if inner == path or inner.endswith(f"/{path}")]
     if "/" in inner:

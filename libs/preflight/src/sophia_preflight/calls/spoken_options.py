@@ -27,8 +27,11 @@ _OPTION = re.compile(r"--?([A-Za-z][\w-]+)(=.*)?", re.DOTALL)
 _TOKEN = re.compile(r"[A-Za-z][\w-]*")
 _COMPILED = re.compile(r"\.(c|cc|cpp|cxx|h|hh|hpp|go|rs|zig|d|ml|hs|java|kt|vala)$")
 _REMARK = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*|^\s*#(?!\s*(define|include))[^\n]*", re.DOTALL | re.MULTILINE)
-_COMPUTED = re.compile(r"\$\{?[@*]|execvp?\(|REMAINDER|parse_known_args|allow_unknown|ignore_unknown")
-"""What hands options on to another program."""
+_COMPUTED = re.compile(
+    r"\$\{?[@*]|execvp?\(|REMAINDER|parse_known_args|allow_unknown|ignore_unknown"
+    r"|[\"'`]--?(%s|%v|\{|\$)|[\"'`]--?[\"'`]\s*(\+|%|\.format)"
+)
+"""What hands options on to another program, or puts their names together."""
 _ENOUGH = 6
 _FEW = 3
 """Options that are known, of a program with none that is nearly called like the one that is not, and with one."""
@@ -59,7 +62,7 @@ class GivenOptions:
             if len(names) <= _FEW:
                 continue
             tokens = self._tokens(key)
-            known = {name for name in names if _plain(name) in tokens or _plain(name.removeprefix("no-")) in tokens}
+            known = {name for name in names if _is_spoken_of(name, tokens)}
             strange = names - known
             if not strange or len(strange) > max(1, len(known) // 8):
                 continue
@@ -122,7 +125,7 @@ class GivenOptions:
         found: set[str] = set()
         for each in self._sources(key):
             text = _REMARK.sub(" ", self.context.repository.glimpse(each))
-            if each == key and _COMPUTED.search(text):
+            if (each == key or self.context.python(key) is not None) and _COMPUTED.search(text):
                 return frozenset()
             found.update(_plain(token) for token in set(_TOKEN.findall(text)))
         return frozenset(found)
@@ -130,6 +133,15 @@ class GivenOptions:
 
 def _name(word: Word) -> str:
     return word.value.partition("=")[0].lstrip("-")
+
+
+def _is_spoken_of(name: str, tokens: frozenset[str]) -> bool:
+    """Whether a source has a name, or the parts that it may put it together of: `manual` and `cleanup-hook`."""
+    if _plain(name) in tokens or _plain(name.removeprefix("no-")) in tokens:
+        return True
+    words = name.split("-")
+    halves = ((_plain("-".join(words[:at])), _plain("-".join(words[at:]))) for at in range(1, len(words) - 1))
+    return any(first in tokens and second in tokens for first, second in halves)
 
 
 def _plain(name: str) -> str:
