@@ -1,13 +1,15 @@
-"""`uv sync --extra`, `--group`, `poetry install --with`: an extra or group that the project does not have."""
+"""An extra or group that the project does not have: `uv sync --extra`, `poetry install --with`, `pip install .[x]`."""
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from sophia_preflight.calls.model import Call, Program
+from sophia_preflight.calls.model import Call, Needed, Program
 from sophia_preflight.calls.options import part
+from sophia_preflight.calls.programs.python import PROJECT
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -20,7 +22,7 @@ RULE = Rule(
     id="missing-extra",
     title="an extra or group is installed that the project does not have",
     severity=Severity.HIGH,
-    why="uv and poetry end with an error",
+    why="uv and poetry end with an error; pip only warns, and what the extra should have brought is missing",
     fix="correct the name, or add it to pyproject.toml",
     family="targets",
 )
@@ -30,8 +32,13 @@ _VALUED = named("--extra --group --only-group --no-group --package -p --python -
 _ELSEWHERE = ("--directory", "--project", "--package", "-C", "--all-packages")
 
 
+_EXTRAS = re.compile(r"[\w.-]+(?:\s*,\s*[\w.-]+)*")
+
+
 def check(context: Context) -> Iterable[Finding]:
     for call in context.begun:
+        if isinstance(call.target, Needed) and call.target.purpose == PROJECT:
+            yield from _by_pip(context, call, call.target.path)
         if not isinstance(call.target, Program) or call.target.name.value not in ("uv", "poetry"):
             continue
         words = call.target.arguments
@@ -48,17 +55,30 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _missing(context, call, path, extras, groups)
 
 
+def _by_pip(context: Context, call: Call, project: Word) -> Iterable[Finding]:
+    """What stands in brackets behind the project that pip installs, or uv in its place."""
+    location = context.path_of(project, call)
+    base = posixpath.dirname(project.value) or "."
+    said = re.search(rf"(?<![\w./-])(?:\./)?{re.escape(base)}/?\[([^\]]*)\]", call.text)
+    if location.found and said is not None and _EXTRAS.fullmatch(said[1]):
+        asked = Word(said[1], project.line, project.column)
+        yield from _missing(context, call, location.path, [asked], [], lenient=True)
+
+
 def _project(context: Context, call: Call) -> str:
     location = context.path_of(Word("pyproject.toml"), call)
     return location.path if location.found else ""
 
 
-def _missing(context: Context, call: Call, path: str, extras: list[Word], groups: list[Word]) -> Iterable[Finding]:
+def _missing(
+    context: Context, call: Call, path: str, extras: list[Word], groups: list[Word], *, lenient: bool = False
+) -> Iterable[Finding]:
+    """With `lenient`, whoever installs goes on without an extra: that matters where another one must be meant."""
     root = toml.parse(context.repository.text(path))
     if not root:
         return
     project, poetry = toml.table(root, "project"), toml.table(root, "tool", "poetry")
-    if "optional-dependencies" in (project.get("dynamic") or ()):
+    if "optional-dependencies" in (project.get("dynamic") or ()) or (lenient and not (project or poetry)):
         return
     kinds = (
         ("extra", extras, [*toml.table(project, "optional-dependencies"), *toml.table(poetry, "extras")]),
@@ -71,6 +91,8 @@ def _missing(context: Context, call: Call, path: str, extras: list[Word], groups
                 if word.known and normal_name(name) not in names:
                     near = get_close_matches(name, known, n=1)
                     severity, blocks = consequence(call.site)
+                    if lenient:
+                        severity = severity.at_most(Severity.HIGH if near else Severity.MEDIUM)
                     yield RULE.found(
                         f"`{posixpath.normpath(path)}` has no {kind} `{name}`",
                         Involved(Place(call.site.path, word.line, word.column), "call"),
@@ -98,6 +120,19 @@ BAD = [
         watch = []
     """),
     tree("""
+        === Dockerfile
+        FROM python:3.13
+        WORKDIR /app
+        COPY pyproject.toml ./
+        RUN pip install --no-cache-dir ".[mysql,mongodb]"
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.optional-dependencies]
+        mysql = []
+        mongo = []
+    """),
+    tree("""
         === Makefile
         install:
         \tpoetry install --with docs,lint
@@ -108,6 +143,19 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === Makefile
+        install:
+        \tpip install -e .[mysql] ./other[x] && python -m pip install -e ".[MySQL]" "$(PACKAGE)[more]" requests[socks]
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.optional-dependencies]
+        mysql = []
+        === other/setup.py
+        from setuptools import setup
+        setup(extras_require={})
+    """),
     tree("""
         === Makefile
         install:
