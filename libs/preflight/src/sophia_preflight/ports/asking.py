@@ -35,7 +35,7 @@ class Asked:
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
 _FROM_OUTSIDE = re.compile(r"\$\{[^}]*\}|\$\w+")
-_STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
+STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
 """Schemes of addresses that are asked for and never shown."""
 _HOST = re.compile(r"[a-z][a-z0-9_-]*")
 _BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
@@ -165,7 +165,7 @@ def _by_command(each: Used) -> Iterator[Asked]:
         part = each.service.get(key)
         for word in command_words(part.node) if part is not None else ():
             for found in _URL.finditer(word.value):
-                told = found[3] or found[1] in _STORES
+                told = found[3] or found[1] in STORES
                 if part is not None and told and found[2] not in own and _HOST.fullmatch(found[2]):
                     place = part.node.place(part.file.path)
                     yield Asked(

@@ -146,7 +146,7 @@ def of_image(
 _OUTSIDE = re.compile(r"(BASE|PUBLIC|EXTERNAL|SITE|ROOT|FRONTEND)_?URL|ORIGIN|CORS|CSRF|ALLOWED|CALLBACK|REDIRECT")
 _ELSEWHERE = re.compile(r"://(?!localhost|127\.|0\.0\.0\.0|\[::)(?:[^@/\s]*@)?[\w.-]+:\d{2,5}\b")
 """The address of another, or the one under which others find this service."""
-_HOME = re.compile(r"https?://(localhost|127\.0\.0\.1)(:\d+)?/?")
+_HOME = re.compile(r"(?:[\[\"',\s]*https?://(?:localhost|127\.0\.0\.1)(?::\d+)?/?[\]\"']*)+")
 
 
 def _values(environment: Mapping[str, str], ports: Ports) -> str:

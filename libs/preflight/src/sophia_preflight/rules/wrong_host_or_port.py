@@ -10,9 +10,10 @@ from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
-from sophia_preflight.ports.asking import Asked, asked
+from sophia_preflight.ports.asking import STORES, Asked, asked
 from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service
 from sophia_preflight.ports.meaning import meant_by
+from sophia_preflight.ports.overriding import overridden
 from sophia_preflight.ports.proxying import astray
 from sophia_preflight.text import named
 from sophia_preflight.together import may_meet
@@ -71,23 +72,27 @@ def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iter
 
 
 def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
-    if one.port in ports.answering or (not ports.all and one.port not in ports.published):
+    moved = None if one.kind == "wait" else overridden(context, target, one.port)
+    if moved is None and (one.port in ports.answering or (not ports.all and one.port not in ports.published)):
         return
     if ports.mentions(one.port) or target.service.has("network_mode"):
         return
-    sure = bool(ports.started or ports.usual) or one.port in ports.published or ports.is_beside(one.port, one.kind)
+    sure = bool(moved or ports.started or ports.usual) or one.port in ports.published
+    sure = sure or ports.is_beside(one.port, one.kind)
     if not sure and not (
         ports.built and (one.kind not in ("word", "wait", "scrape") or not is_said(context, one.port, one.place))
     ):
         return
     there = ", ".join(f"`{port}`" for port in sorted(ports.started or ports.usual or ports.told or ports.declared))
     said = f"{one.by} asks `{one.host}` on port `{one.port}`, and it listens to {there or 'another'}"
-    if one.port in ports.published:
+    if moved is not None:
+        said = f"{one.by} asks `{one.host}` on port `{one.port}`, which a variable of its service sets to another"
+    elif one.port in ports.published:
         said += f": `{one.port}` is the port of the host"
     severity, blocks = each.consequence
     places = [Involved(one.place, "call")]
-    if ports.place is not None:
-        places.append(Involved(ports.place, "declaration"))
+    if (there_is := moved or ports.place) is not None:
+        places.append(Involved(there_is, "declaration"))
     yield RULE.found(
         said,
         *places,
@@ -101,11 +106,13 @@ def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) 
 def _host(
     context: Context, each: Used, one: Asked, services: list[Used], ports: Mapping[int, Ports]
 ) -> Iterator[Finding]:
-    if one.host in _EVERYWHERE or one.assumed or _is_open(each, services) or one.host in _given(each):
+    if one.host in _EVERYWHERE or _is_open(each, services) or one.host in _given(each):
         return
     if _is_elsewhere(context, each, one.host) or _is_container(one.host, services):
         return
     meant = meant_by(each, one, services, ports) if one.kind != "word" else None
+    if one.assumed and (meant is None or one.scheme.partition("+")[0] not in STORES):
+        return  # another host may always be told
     if meant is None and one.kind != "proxy":
         return
     severity, blocks = each.consequence
@@ -182,7 +189,29 @@ _WAITING = """
     #!/bin/bash
     until nc -z "$1" "$2"; do sleep 1; done
 """
+_OVERRIDDEN = """
+    === compose.yaml
+    services:
+      shop:
+        build: .
+        environment: {METRICS_PORT: "%s", REDIS_URL: "${REDIS_URL:-redis://%s:6379/0}"}
+      scraper:
+        image: prom/prometheus:v3
+        volumes: ["./prometheus.yml:/etc/prometheus/prometheus.yml:ro"]
+      store-redis: {image: "redis:8"}
+    === prometheus.yml
+    scrape_configs: [{job_name: shop, static_configs: [{targets: ["shop:9464"]}]}]
+    === Dockerfile
+    FROM python:3.13-slim
+    EXPOSE 9464 8000
+    === src/settings.py
+    class Metrics:
+        prefix = "METRICS_"
+        port: int = 9464
+"""
 BAD = [
+    tree(_OVERRIDDEN % (9465, "store-redis")),
+    tree(_OVERRIDDEN % (9464, "redis")),
     tree(_WAITING % ("shop-stores", "./wait-for-it.sh shop-store 3306")),
     tree(_WAITING % ("shop-stores", "wait-for-it --strict -t 30 shop-store:3306")),
     tree(_WAITING % ("shop-db", "nc -z -w 2 prices 8080")),
@@ -425,6 +454,8 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_OVERRIDDEN % (9464, "store-redis")),
+    tree((_OVERRIDDEN % (9465, "store-redis")).replace("METRICS_PORT:", "OTHER_PORT:")),
     tree("""
         === compose.yaml
         services:
