@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -132,7 +133,7 @@ class Modules:
         if self._is_shadowed(path):
             return
         for imported in self.python[path].outline.imports:
-            if imported.guarded:
+            if imported.guarded and not (imported.caught and imported.names):
                 continue
             judged = self._relative(path, imported) if imported.level else self._absolute(path, imported)
             if judged is None:
@@ -140,10 +141,21 @@ class Modules:
             answer, confidence = judged
             if not imported.level and self._is_laid_in(path, imported, answer):
                 continue
+            if imported.guarded and not self._is_renamed(answer):
+                continue
             if not answer.names:
                 yield Lack(path, imported, answer.path, confidence, module=answer.module)
             for name in answer.names:
                 yield Lack(path, imported, answer.path, confidence, name, answer.module)
+
+    def _is_renamed(self, answer: _Answer) -> bool:
+        """Whether a module that is there has each name that it lacks under a name like it: whoever catches that it is
+        lacking is never without it otherwise."""
+        facts = self.python.get(answer.path)
+        names = facts.names if facts is not None else frozenset()
+        return bool(answer.names) and all(
+            get_close_matches(each.name, names, n=1, cutoff=0.75) for each in answer.names
+        )
 
     def _relative(self, path: str, imported: Import) -> tuple[_Answer, Confidence] | None:
         base = _above(path, imported.level)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sophia_preflight.readers.python_version import Need, Version
@@ -57,6 +57,8 @@ class Import:
     conditional: bool = False
     guarded: bool = False
     """Its failure is caught."""
+    caught: bool = False
+    """It is caught by a `try` that has no other source for what it brings."""
     fallback: bool = False
     """It is what is done where something else failed."""
 
@@ -89,6 +91,7 @@ class _Under:
     lazy: bool = False
     conditional: bool = False
     guarded: bool = False
+    caught: bool = False
     fallback: bool = False
 
 
@@ -174,7 +177,7 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
 
 
 def _imports(node: ast.Import | ast.ImportFrom, under: _Under) -> Iterator[Import]:
-    how = (under.lazy, under.conditional, under.guarded, under.fallback)
+    how = (under.lazy, under.conditional, under.guarded, under.caught, under.fallback)
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield Import(alias.name, 0, alias.lineno, alias.col_offset + 1, (), False, *how)
@@ -243,13 +246,22 @@ def _branches(node: ast.If, under: _Under, out: _Reading) -> None:
 
 def _attempt(node: ast.Try | ast.TryStar, under: _Under, out: _Reading) -> None:
     caught = any(handler.type is None or _names_caught(handler.type) for handler in node.handlers)
-    _statements(node.body, replace(under, guarded=under.guarded or caught), out)
+    alone = (
+        caught and not under.guarded and not _bring(node.body) & _bring(each for h in node.handlers for each in h.body)
+    )
+    _statements(node.body, replace(under, guarded=under.guarded or caught, caught=alone), out)
     for handler in node.handlers:
         if handler.name and not under.lazy:
             out.names.add(handler.name)
         _statements(handler.body, replace(under, conditional=True, fallback=True), out)
     _statements(node.orelse, replace(under, conditional=under.conditional or caught), out)
     _statements(node.finalbody, under, out)
+
+
+def _bring(body: Iterable[ast.stmt]) -> set[str]:
+    """All names that imports among statements bring."""
+    inner = (each for node in body for each in ast.walk(node) if isinstance(each, (ast.Import, ast.ImportFrom)))
+    return {name for each in inner for name in _bound(each)}
 
 
 def _names_caught(node: ast.expr) -> bool:

@@ -64,7 +64,20 @@ def _finding(context: Context, lack: Lack, name: str) -> Finding:
     )
 
 
+_CAUGHT = """
+    === app/__init__.py
+    === app/main.py
+    def begin():
+        try:
+            from .view import %s
+        except ImportError:
+            %s
+    === app/view.py
+    import drawing
+    def run_remote(url): ...
+"""
 BAD = [
+    tree(_CAUGHT % ("run_remote_app", "from .plain import run_plain")),
     tree("""
         === app/__init__.py
         === app/main.py
@@ -105,6 +118,9 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_CAUGHT % ("run_remote", "return")),
+    tree(_CAUGHT % ("draw_fast", "return")),
+    tree(_CAUGHT % ("run_remote_app", "from .plain import run_remote_app")),
     tree("""
         === app/__init__.py
         from .lazy import *
