@@ -33,9 +33,12 @@ def overridden(context: Context, each: Used, port: str) -> Place | None:
         if told and _CODE.search(path) and standing(path) is Standing.PRODUCT
     }
     for name, part in told.items():
-        if any(
-            pattern.search(text) for pattern, hint in _defaults(name, port) for text in texts.values() if hint in text
-        ):
+        said = (
+            pattern.search(text) and re.search(hint, text, re.IGNORECASE)
+            for pattern, hint in _defaults(name, port)
+            for text in texts.values()
+        )
+        if any(said):
             return part.node.place(part.file.path)
     return None
 
@@ -50,6 +53,6 @@ def _defaults(name: str, port: str) -> Iterator[tuple[re.Pattern[str], str]]:
     what their variables begin with."""
     words = name.lower().split("_")
     for start in range(len(words)):
-        hint = "" if not start else "_".join(words[:start]).upper() + "_"
+        hint = rf"""["']{"_".join(words[:start])}_["']""" if start else ""
         own = "_".join(words[start:])
         yield re.compile(rf"(?<![a-z_]){own}\b[\"']?[^\n\d]{{0,60}}(?<!\d){port}(?!\d)", re.IGNORECASE), hint

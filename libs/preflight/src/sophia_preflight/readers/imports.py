@@ -131,6 +131,15 @@ def _statements(body: list[ast.stmt], under: _Under, out: _Reading) -> None:
 
 def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
     match node:
+        case (
+            ast.Expr(value=ast.Call() as call)
+            | ast.Assign(value=ast.Call() as call)
+            | ast.Return(value=ast.Call() as call)
+        ) if name := _imported_by(call):
+            how = (under.lazy, under.conditional, under.guarded, under.caught, under.fallback)
+            out.imports.append(Import(name, 0, call.lineno, call.col_offset + 1, (), False, *how))
+            if isinstance(node, ast.Assign) and not under.lazy:
+                _binding(node, out)
         case ast.Import() | ast.ImportFrom():
             out.imports += _imports(node, under)
             if not under.lazy:
@@ -174,6 +183,17 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
             alias = getattr(node, "name", None)  # `type X = …` where this interpreter knows it
             if not under.lazy and isinstance(alias, ast.Name):
                 out.names.add(alias.id)
+
+
+def _imported_by(call: ast.Call) -> str:
+    """The module that `import_module("a.b")` imports; empty for other calls, and for names that are put together."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    match call.args:
+        case [ast.Constant(value=str(module))] if name == "import_module" and re.fullmatch(
+            r"[a-z_]\w*(\.\w+)+", module
+        ):
+            return module
+    return ""
 
 
 def _imports(node: ast.Import | ast.ImportFrom, under: _Under) -> Iterator[Import]:

@@ -22,7 +22,7 @@ RULE = Rule(
     fix="correct the name, or add the command to the project's entry points",
     family="targets",
 )
-_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+")
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _STARTING = (Caller.START, Caller.COMPOSE, Caller.KUBERNETES)
 _NEAR = 0.7
 
@@ -38,9 +38,11 @@ def _missing(context: Context, call: Call, target: Program) -> Iterator[Finding]
     if not _NAME.fullmatch(name) or name in context.entries or context.entries.script(name):
         return
     for project in context.modules.projects.by_directory.values():
-        points = [each for each in project.entry_points if each.is_command and _is_of(project, each.name)]
+        whole = normal_name(name) == normal_name(project.name)
+        points = [each for each in project.entry_points if each.is_command and (whole or _is_of(project, each.name))]
         near = get_close_matches(name, [each.name for each in points], n=1, cutoff=_NEAR)
-        if len(points) < 2 or not near or not _is_of(project, name) or not _holds(context, call, project, name):
+        alone = len(points) < 2 and not whole
+        if alone or not near or not _is_of(project, name) or not _holds(context, call, project, name):
             continue
         (there,) = (each for each in points if each.name == near[0])
         severity, blocks = consequence(call.site)
@@ -69,11 +71,41 @@ def _holds(context: Context, call: Call, project: PythonProject, name: str) -> b
     files = [view.files for view in context.filesystems(call.site)]
     sources = [posixpath.join(project.directory, each) for each in ("pyproject.toml", "setup.py", "setup.cfg")]
     sources = [each for each in sources if context.repository.is_file(each)]
-    put = all(any(each.ships(source) for source in sources) and not each.has_program(name) for each in files)
-    return not named and bool(files) and put
+    put = all(any(each.ships(source) for source in sources) or _is_built_in(context, call) for each in files)
+    return not named and bool(files) and put and not any(each.has_program(name) for each in files)
 
 
+_TAKES = re.compile(r"(?m)^\s*COPY\s+(?!--from)[^\n]*(?:\bpyproject\.toml|\bsetup\.py|\s\.\s)")
+_INSTALLS = re.compile(r"\b(?:uv\s+sync|poetry\s+install)\b|\bpip3?\s+(?:install|wheel)\b[^\n]*\s[\"']?\.")
+
+
+def _is_built_in(context: Context, call: Call) -> bool:
+    """Whether a stage of the same Dockerfile installs the project that lies beside it, and hands on what it made."""
+    text = context.repository.text(call.site.path) if call.site.path in context.dockerfiles else ""
+    return bool(_TAKES.search(text) and _INSTALLS.search(text) and re.search(r"(?m)^\s*COPY\s+--from", text))
+
+
+_STAGED = """
+    === Dockerfile
+    FROM python:3.13 AS builder
+    WORKDIR /app
+    COPY pyproject.toml uv.lock* ./
+    COPY shop ./shop
+    RUN uv sync --frozen
+    FROM python:3.13-slim
+    COPY --from=builder /app/.venv /app/.venv
+    ENV PATH="/app/.venv/bin:$PATH"
+    ENTRYPOINT ["%s"]
+    === pyproject.toml
+    [project]
+    name = "shop"
+    [project.scripts]
+    %s = "shop:main"
+    === shop/__init__.py
+    def main(): pass
+"""
 BAD = [
+    tree(_STAGED % ("shop", "shopd")),
     tree("""
         === compose.yaml
         services:
@@ -114,6 +146,8 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_STAGED % ("shop", "shop")),
+    tree(_STAGED % ("shop", "other")),
     tree("""
         === compose.yaml
         services:

@@ -91,8 +91,8 @@ def _missing(
                 if word.known and normal_name(name) not in names:
                     near = get_close_matches(name, known, n=1)
                     severity, blocks = consequence(call.site)
-                    if lenient:
-                        severity = severity.at_most(Severity.HIGH if near else Severity.MEDIUM)
+                    if lenient and (not near or name in toml.table(root, "dependency-groups")):
+                        severity = severity.at_most(Severity.MEDIUM)
                     yield RULE.found(
                         f"`{posixpath.normpath(path)}` has no {kind} `{name}`",
                         Involved(Place(call.site.path, word.line, word.column), "call"),

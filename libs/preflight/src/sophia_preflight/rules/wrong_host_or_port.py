@@ -205,10 +205,8 @@ _OVERRIDDEN = """
     FROM python:3.13-slim
     EXPOSE 9464 8000
     === src/settings.py
-    class Metrics:
-        prefix = "METRICS_"
-        port: int = 9464
-"""
+    prefix = "METRICS_"
+    port: int = 9464"""
 BAD = [
     tree(_OVERRIDDEN % (9465, "store-redis")),
     tree(_OVERRIDDEN % (9464, "redis")),
