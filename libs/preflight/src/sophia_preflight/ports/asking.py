@@ -35,7 +35,7 @@ class Asked:
 
 _URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
 _FROM_OUTSIDE = re.compile(r"\$\{[^}]*\}|\$\w+")
-STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
+_STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
 """Schemes of addresses that are asked for and never shown."""
 _HOST = re.compile(r"[a-z][a-z0-9_-]*")
 _BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
@@ -93,6 +93,13 @@ def asked(context: Context, each: Used) -> Iterator[Asked]:
         elif re.search(r"\.conf(\.\w+)?$|^Caddyfile|\.caddy$", name):
             yield from _proxied(path, context.repository.text(path))
     yield from _by_files(context, each)
+
+
+def is_whole_default(context: Context, one: Asked) -> bool:
+    """Whether what is taken where nobody says otherwise is the whole address of a store, and not a host alone."""
+    line = context.repository.text(one.place.path).split("\n")[one.place.line - 1]
+    whole = re.search(rf"-{re.escape(one.scheme)}://[^$}}]*{re.escape(one.host)}\b", line)
+    return one.scheme.partition("+")[0] in _STORES and whole is not None
 
 
 def _by_variables(each: Used) -> Iterator[Asked]:
@@ -165,7 +172,7 @@ def _by_command(each: Used) -> Iterator[Asked]:
         part = each.service.get(key)
         for word in command_words(part.node) if part is not None else ():
             for found in _URL.finditer(word.value):
-                told = found[3] or found[1] in STORES
+                told = found[3] or found[1] in _STORES
                 if part is not None and told and found[2] not in own and _HOST.fullmatch(found[2]):
                     place = part.node.place(part.file.path)
                     yield Asked(

@@ -10,7 +10,7 @@ from sophia_preflight.composing import Used, used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
-from sophia_preflight.ports.asking import STORES, Asked, asked
+from sophia_preflight.ports.asking import Asked, asked, is_whole_default
 from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service
 from sophia_preflight.ports.meaning import meant_by
 from sophia_preflight.ports.overriding import overridden
@@ -111,7 +111,7 @@ def _host(
     if _is_elsewhere(context, each, one.host) or _is_container(one.host, services):
         return
     meant = meant_by(each, one, services, ports) if one.kind != "word" else None
-    if one.assumed and (meant is None or one.scheme.partition("+")[0] not in STORES):
+    if one.assumed and (meant is None or not is_whole_default(context, one)):
         return  # another host may always be told
     if meant is None and one.kind != "proxy":
         return
@@ -203,10 +203,8 @@ _OVERRIDDEN = """
     scrape_configs: [{job_name: shop, static_configs: [{targets: ["shop:9464"]}]}]
     === Dockerfile
     FROM python:3.13-slim
-    EXPOSE 9464 8000
     === src/settings.py
-    prefix = "METRICS_"
-    port: int = 9464"""
+    prefix, port = "METRICS_", 9464"""
 BAD = [
     tree(_OVERRIDDEN % (9465, "store-redis")),
     tree(_OVERRIDDEN % (9464, "redis")),
