@@ -275,3 +275,16 @@ def test_an_option_whose_line_is_edited_again_and_again_is_not_lost(shop: Path) 
     commit(shop, **{"shoptool/cli.rb": source.format(3).replace('option("--shelf"', 'option("--row"')})
     (found,) = stale(shop)
     assert found.message.startswith("`shoptool/cli.rb` no longer has the option `--shelf`")
+
+
+def test_files_of_one_folder_that_went_together_are_told_once(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    names = ("sell", "count", "weigh", "pack", "send")
+    files = {f"shop__{each}.py": f"class {each.title()}: ...\n" * 3 for each in names}
+    commit(tmp_path, **files, **{f"shop__{each}.yaml": f"path: ./{each}.py\n" for each in names})
+    for each in names:
+        (tmp_path / f"shop/{each}.py").unlink()
+    commit(tmp_path)
+    (found,) = [each for each in stale(tmp_path) if each.rule == "stale-path"]
+    assert "4 more" in found.message
+    assert {each.place.path for each in found.places} >= {f"shop/{each}.yaml" for each in names}

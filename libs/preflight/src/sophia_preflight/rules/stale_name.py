@@ -43,8 +43,11 @@ _FILE = re.compile(
 )
 """Files that give things names."""
 _FOR_BEFORE = re.compile(
-    r"\b(backwards?|compat\w*|legacy|deprecat\w*|fall ?back|old (name|key|field|format)|migrat\w*)\b", re.IGNORECASE
+    r"\b(backwards?|compat\w*|deprecat\w*|fall ?back|old (name|key|field|format)|migrat\w*)\b"
+    r"|(?<![a-z])legacy(?![a-z])",
+    re.IGNORECASE,
 )
+"""What says of a name that it is there for those who have not changed yet."""
 _REFERENCE = re.compile(
     r"[\s-]*(configMap|configMapRef|configMapKeyRef|secretRef|secretKeyRef|secret|persistentVolumeClaim|roleRef|"
     r"service|scaleTargetRef|issuerRef|ingressClassRef|imagePullSecrets):\s*$"
@@ -80,15 +83,20 @@ def check(context: Context) -> Iterable[Finding]:
         ]
         staged = re.search(r"[Dd]ockerfile|Containerfile", path) is not None
         meant = [use for use in free if not staged or _STAGED.search(f"{use.path} {use.text}")]
-        yield from _of_name(context, name, path, meant)
+        yield from _of_name(context, name, path, meant, optional=kind == "key")
     yield from _variables(context)
     yield from _attributes(context)
 
 
-def _of_name(context: Context, name: str, source: str, uses: list[Mention]) -> Iterator[Finding]:
+def _of_name(
+    context: Context, name: str, source: str, uses: list[Mention], *, optional: bool = False
+) -> Iterator[Finding]:
+    """Uses of a name that `source` lost; what is `optional` there may be gone for good, while code looks for it."""
     now = context.changes.gone.get(source) or source
     text = context.repository.glimpse(now)
     near = get_close_matches(name, sorted(_defined(text)), n=1, cutoff=0.5)
+    if optional and not near:
+        uses = [use for use in uses if not _CODE.search(use.path)]
     for file, here in by_file(use for use in uses if context.changes.is_old(use)).items():
         severity, blocks = consequence(here[0].site)
         yield RULE.found(
@@ -108,7 +116,7 @@ def _lost(context: Context) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     given: set[tuple[str, str]] = set()
     for path, (before, now) in context.changes.changed.items():
-        if _FILE.search(path) and standing(path) is not Standing.TEST:
+        if _FILE.search(path) and standing(path) is not Standing.TEST and _names_things(path, now):
             names = _defined(now)
             given |= names.items()
             for text in before:
@@ -122,6 +130,11 @@ def _lost(context: Context) -> dict[str, tuple[str, str]]:
         for name, (path, kind) in found.items()
         if len(name) > 1 and (name, kind) not in given and (kind == "script" or name not in named)
     }
+
+
+def _names_things(path: str, text: str) -> bool:
+    """Whether a `setup.py` is what packs a project, rather than a part of a program."""
+    return not path.endswith("setup.py") or re.search(r"\bsetup\(", text) is not None
 
 
 def _defined(text: str) -> dict[str, str]:
@@ -347,5 +360,35 @@ GOOD = [
         === services.toml (before)
         [catalogue-of-songs]
         songs = []
+    """),
+    tree("""
+        === shop/codex.py
+        servers = data.get("till_servers")
+        === shop/setup.py
+        SERVERS = dict(
+            till_serves=[]
+        )
+        === shop/setup.py (before)
+        SERVERS = dict(
+            till_servers=[]
+        )
+    """),
+    tree("""
+        === shop/runner.py
+        address = settings.get("address-of-till")
+        === shop/settings.json
+        {"timeout": 3}
+        === shop/settings.json (before)
+        {
+        "address-of-till": "x",
+        "timeout": 3}
+    """),
+    tree("""
+        === shop/install.py
+        LEGACY_BEGIN = "# >>> shop-tool block"
+        === shop/tools.toml
+        shop-tools = {}
+        === shop/tools.toml (before)
+        shop-tool = {}
     """),
 ]

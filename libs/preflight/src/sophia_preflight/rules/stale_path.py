@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.grouping import by_file
+from sophia_preflight.grouping import by_cause, by_file
 from sophia_preflight.mentions import Mention, lists_files
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import place_of
@@ -36,6 +36,10 @@ _UNKNOWN = re.compile(r".*[$(){}\[\]<>~%:@]")
 """What of a path nobody can tell here; what follows it is told."""
 
 
+_MANY = 4
+"""So many files of one folder, that files of one folder ask for, went for one reason."""
+
+
 def check(context: Context) -> Iterable[Finding]:
     changes = context.changes
     files, directories = changes.gone, changes.gone_directories
@@ -46,11 +50,17 @@ def check(context: Context) -> Iterable[Finding]:
         if path.endswith(".py") and (module := _module(path)):
             by_name.setdefault(module, []).append(path)
     mentions = context.mentions.of([each for each in by_name if len(each) > 3])
+    told: list[tuple[object, Finding]] = []
     for name, uses in mentions.items():
         if any(use.made or not changes.is_old(use) for use in uses):
             continue  # somebody sees to it that there is something of that name
         for path in by_name[name]:
-            yield from _of_path(context, path, [use for use in uses if _asks(context, use, path)])
+            asking = [use for use in uses if _asks(context, use, path)]
+            told += [
+                ((posixpath.dirname(path), posixpath.dirname(each.place.path)), each)
+                for each in _of_path(context, path, asking)
+            ]
+    yield from by_cause(told, "and so are {} more of its folder that others beside ask for", least=_MANY)
 
 
 def _of_path(context: Context, path: str, uses: list[Mention]) -> Iterator[Finding]:
@@ -115,6 +125,8 @@ def _asks(context: Context, use: Mention, path: str) -> bool:
     is_directory = path in context.changes.gone_directories
     followed = use.after.startswith("/")
     if is_directory:
+        if not exact and any(f"/{each}".endswith(f"/{told}") for each in context.repository.directories):
+            return False  # what it is told below went with it
         return (exact or same == len(parts)) and (
             (len(parts) > 1 and same > 1) or (exact and followed and len(use.name) > 4)
         )
@@ -198,4 +210,13 @@ GOOD = [
     """),
     tree(_WORDS.format(file='=== tests/test_start.py\n    (tmp_path / "words.py").write_text("")')),
     tree(_WORDS.format(file="=== docs/migration-guide/v1-v2.md\n    ```sh\n    python tools/words.py\n    ```")),
+    tree("""
+        === client.conf
+        get /_next/static/chunks/app.js
+        === server/ui/_next/static/chunks/app.js
+        x
+        === ui/_next/static/chunks/app.js (before)
+        x
+    """),
+    tree(_WORDS.format(file='=== lib/start.py\n    module = sys.modules.get("tools.words")')),
 ]
