@@ -78,6 +78,10 @@ SMALL: dict[str, Any] = {
 """front -> stock, and quick probes: what a case needs to see two releases mixed, and no more."""
 SINGLE: dict[str, Any] = {"services": {"counter": {"health": HEALTH}}}
 """Quick probes for the single."""
+PATIENT: dict[str, Any] = {
+    "environments": {"local": {"strategy": {"blue_green": {"thresholds": {"latency_floor": "30s"}}}}}
+}
+"""No release is too slow: where engines die and disks fill up beside it, the machine itself is, for a while."""
 
 
 @dataclass
@@ -109,6 +113,7 @@ class Site:
         self.graph: Graph = make_graph(
             self.directory, worker=self.worker, single=self.single, edge_port=self.edge_port, changes=self.changes
         )
+        self.graph.configure(PATIENT)
         if self.single:
             self.graph.configure(SINGLE)
         self.places = Places.of(self.state or self.graph.root / ".sophia")
