@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -175,12 +175,18 @@ class Mentions:
             if each and (most is None or len({one.path for one in each}) <= most)
         }
 
-    def matching(self, pattern: re.Pattern[str], hints: tuple[str, ...] = ()) -> Iterator[Mention]:
-        """Where the first group of a pattern matches: in all texts but programs, or with `hints`, which are parts of
-        what matches, in those too."""
+    def matching(
+        self, pattern: re.Pattern[str], wanted: Callable[[str], bool] = bool, *, hints: tuple[str, ...] = ()
+    ) -> Iterator[Mention]:
+        """Where the first group of a pattern matches what is wanted: in all texts but programs, or with `hints`, which
+        are parts of what matches, in those too."""
         for path, text in (self.texts if hints else self.orders).items():
-            if (not hints or any(hint in text for hint in hints)) and pattern.search(text):
-                yield from _File(path, text).matches(pattern)
+            if not hints or any(hint in text for hint in hints):
+                found = [(match.start(1), match[1]) for match in pattern.finditer(text) if wanted(match[1])]
+                if found:
+                    file = _File(path, text)
+                    for at, name in found:
+                        yield from file.at(at, name)
 
 
 def _is_told(path: str) -> bool:
@@ -211,14 +217,10 @@ class _File:
         at = self.text.find(name)
         while at >= 0:
             if pattern.match(self.text, at):
-                yield from self._at(at, name)
+                yield from self.at(at, name)
             at = self.text.find(name, at + 1)
 
-    def matches(self, pattern: re.Pattern[str]) -> Iterator[Mention]:
-        for match in pattern.finditer(self.text):
-            yield from self._at(match.start(1), match[1])
-
-    def _at(self, at: int, name: str) -> Iterator[Mention]:
+    def at(self, at: int, name: str) -> Iterator[Mention]:
         index = bisect_right(self.starts, at) - 1
         line, column = self.lines[index], at - self.starts[index]
         if (self.told is None or index + 1 in self.told) and acts(self.path, line, column):

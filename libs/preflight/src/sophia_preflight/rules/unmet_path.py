@@ -30,8 +30,12 @@ RULE = Rule(
 )
 _PATH = re.compile(
     r"(?<![\w.@%+~:/*$(){}\[\]<>^\\-])(?<!://)"
-    r"((?:(?:\$\{?\w+\}?|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}|\{\w+\}|%h)/|(?:\.{1,2}/)+)?[\w.@+-]+(?:/[\w.@+-]+)+"
-    r"\.(?:sh|bash|py|ya?ml|toml|json|cfg|conf|ini|sql|ps1|[cm]?js|ts|j2|mk|env))(?![\w/*?{}<>$()\[\]%@+:-]|\.\w)"
+    r"((?:(?:\$\{?\w+\}?|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}|\{\w+\}|%h)/|(?:\.{1,2}/)+)?[\w.@+-]+(?:/[\w.@+-]+)+)"
+    r"(?![\w/*?{}<>$()\[\]%@+:=-]|\.\w)"
+)
+_ENDING = re.compile(
+    r"\.(sh|bash|zsh|py|ya?ml|toml|json|cfg|conf|ini|sql|ps1|bat|[cm]?js|ts|j2|mk|env|txt|proto|tf|tfvars|hcl|properties|"
+    r"xml|service|tmpl|tpl|template|rb|pl|lua|go)$"
 )
 _HEAD = re.compile(r"\$\{?\w+\}?/|\$\(\w+\)/|\{\{ ?[\w.]+ ?\}\}/|\{\w+\}/|%h/")
 _SET = re.compile(r"(?<![\w$])[A-Za-z_]\w*=[\"']?([\w-][\w.-]*\.[a-z]\w{0,4})(?![\w/$*.-])")
@@ -57,6 +61,12 @@ _DATA = re.compile(r"\.(ya?ml|toml|json|cfg|conf|ini|sql|env|j2)$")
 _ACTING = re.compile(
     r"deploy|k8s|kube|chart|docker|compose|ansible|tasks|playbook|infra|ops|(^|/)ci($|/)|pipeline|workflow"
 )
+_NAMED = re.compile(
+    r"\b(image|uses|repo(sitory)?|branch(es)?|tags?|module|package|from|import|go get)[\"']?\s*[: =]\s*[\"']?\S*$"
+)
+"""What stands before names that look like paths."""
+_CD = re.compile(r"(?:^|[\s;&(])(?:cd|pushd)\s+[\"']?(?:\./)?([^\s\"';&)]+)")
+_SHORT = 5
 _SERIES = 4
 """So many files of settings in one folder are data that something else reads."""
 _USUAL = named("test tests run main file util utils base common config")
@@ -66,7 +76,8 @@ _MANY = 8
 
 def check(context: Context) -> Iterable[Finding]:
     found: dict[str, dict[str, list[Mention]]] = {}
-    for use in context.mentions.matching(_PATH):
+    folders = {posixpath.basename(each) for each in context.repository.directories}
+    for use in context.mentions.matching(_PATH, lambda name: posixpath.basename(posixpath.dirname(name)) in folders):
         if standing(use.path) is not Standing.PRODUCT or _IMAGE.search(use.path) or _LEGAL.search(use.path):
             continue
         if _INVENTED.search(use.name) or _is_one_of_a_series(context, use.path):
@@ -99,6 +110,8 @@ def _unmet(context: Context, use: Mention) -> str:
         return ""
     if use.page and (_EDITED.match(use.text) or _OTHERS.search(use.path)):
         return ""
+    if _is_away(context, use):
+        return ""
     repository, finder = context.repository, context.finder
     head = _HEAD.match(use.name)
     inner = use.name[head.end() :] if head else use.name
@@ -110,13 +123,41 @@ def _unmet(context: Context, use: Mention) -> str:
     bases = [""] if head else ["", *upward(posixpath.dirname(use.path))]
     places = dict.fromkeys(posixpath.normpath(posixpath.join(base, inner)) for base in bases)
     there = [each for each in places if not each.startswith("..") and repository.is_directory(posixpath.dirname(each))]
-    if not there or any(finder.is_made(each) for each in there):
+    if not there or any(repository.exists(each) for each in places) or any(finder.is_made(each) for each in there):
         return ""
     target = there[0]
+    if not _ENDING.search(target):
+        return target if _is_nearly_there(context, target) and not _NAMED.search(use.before) else ""
     doubtful = use.page or use.site.caller in (Caller.COMPOSE, Caller.KUBERNETES) or _DATA.search(target)
     if doubtful:
         return target if _has_namesake(context, target) else ""
     return target if finder.is_among_its_like(target) or _has_namesake(context, target) else ""
+
+
+def _is_away(context: Context, use: Mention) -> bool:
+    """Whether the lines above go to a directory that is none of the repository's."""
+    lines = context.mentions.orders[use.path].split("\n")[: use.line]
+    width = _width(use.text)
+    for line in reversed(lines):
+        if line.strip() and _width(line) < width:
+            return False
+        if went := list(_CD.finditer(line)):
+            to = went[-1][1].rstrip("/")
+            known = to in ("", ".", "..", "-") or _HOME.search(to) or to.startswith("$(")
+            return not known and not any(f"/{each}".endswith(f"/{to}") for each in context.repository.directories)
+    return False
+
+
+def _is_nearly_there(context: Context, path: str) -> bool:
+    """Whether a folder, or a file without an ending, has nearly the name of one that would be."""
+    directory, name = posixpath.split(path)
+    elsewhere = any(each.endswith(f"/{name}") for each in context.repository.directories)
+    if not directory or "." in name or len(name) < _SHORT or elsewhere:
+        return False
+    inside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
+    folders = (each for each in context.repository.directories if posixpath.dirname(each) == directory)
+    beside = [posixpath.basename(each) for each in (*inside, *folders)]
+    return bool(get_close_matches(name, [each for each in beside if "." not in each], n=1, cutoff=0.75))
 
 
 def _is_one_of_a_series(context: Context, path: str) -> bool:
@@ -209,6 +250,23 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  git clone https://example.com/other.git
+                  cd other
+                  python3 tools/count_words.py
+        === tools/count_lines.py
+        import sys
+        === tools/word_count.py
+        import sys
+    """),
     tree(_RUN.format(file="memory.yaml")),
     tree("""
         === deploy/jobs.toml
