@@ -24,6 +24,11 @@ _SETS = re.compile(
 )
 _GENERAL = re.compile(r"((API|BASE|SERVER|BACKEND|SERVICE|DEFAULT|LOCAL)_?)+(URL|URI|ENDPOINT|ADDR(ESS)?|HOST)")
 """A variable that anything may have."""
+_SHORTEST = 5
+_OTHERS = re.compile(
+    r"CORS|ORIGIN|REDIRECT|CALLBACK|FRONT|_UI_|WEB|DASHBOARD|LLM|MODEL|REDIS|DATABASE|DB_|OTEL|WEBHOOK|PROXY"
+)
+"""Words in the names of variables for others than the server."""
 _ROUTE = re.compile(r"/(?!v\d)[\w.-]{2,}/[\w./-]*\w")
 
 
@@ -35,7 +40,10 @@ def check(context: Context) -> Iterable[Finding]:
             for key in _keys(each):
                 asked.setdefault(key, []).append(each)
     asked = {key: askers for key, askers in asked.items() if len({each.port for each in askers}) > 1}
-    known = defaults(context) if asked else {}
+    named = _named(context, numbers)
+    known = defaults(context) if asked or named else {}
+    if len(known) == 1:
+        yield from _own(numbers, named, known)
     told: set[Place] = set()
     for key, askers in asked.items():
         right = [each for each in askers if each.port in known]
@@ -54,6 +62,37 @@ def check(context: Context) -> Iterable[Finding]:
                     confidence=Confidence.LIKELY,
                     blocks=f"what `{each.place.path}` asks for",
                 )
+
+
+def _named(context: Context, numbers: Numbers) -> dict[tuple[str, str], list[Place]]:
+    """Where sources in Python ask a port that a variable of the project's own name may change, by both."""
+    names = {each.name for each in context.modules.projects.by_directory.values() if each.name}
+    words = {part.upper() for name in names for part in (re.split(r"[-_.]", name)[0], re.sub(r"[-.]", "_", name))}
+    begins = tuple(f"{word}_" for word in words if len(word) >= _SHORTEST)
+    found: dict[tuple[str, str], list[Place]] = {}
+    for each in numbers.asked() if begins else ():
+        if each.place.path.endswith(".py") and standing(each.place.path) is Standing.PRODUCT:
+            for match in _SETS.finditer(each.before):
+                if match[1].startswith(begins) and not _OTHERS.search(match[1]):
+                    found.setdefault((match[1], each.port), []).append(each.place)
+    return found
+
+
+def _own(numbers: Numbers, named: dict[tuple[str, str], list[Place]], known: dict[str, Place]) -> Iterator[Finding]:
+    """Ports that clients take by default and that are not the one to which the only server listens then."""
+    for (name, port), places in named.items():
+        if port not in known and not numbers.is_heard(port):
+            ((there, default),) = known.items()
+            yield RULE.found(
+                f"`{name}` is port `{port}` of this machine by default, and the server of this repository listens to "
+                f"`{there}`",
+                *(Involved(place, "call") for place in places),
+                Involved(default, "default"),
+                anchor=f"{name} {port}",
+                severity=limited(RULE.severity, places[0].path),
+                confidence=Confidence.LIKELY,
+                blocks=f"what `{places[0].path}` asks for",
+            )
 
 
 def _keys(each: Asked) -> Iterator[str]:
@@ -94,11 +133,20 @@ _ASKS = """
     #!/bin/sh
     curl localhost:8070/api/prices
 """
+_ALONE = """
+    === src/shopping/client.py
+    import os
+    BASE = os.environ.get("%s", "http://localhost:%s")
+    FALLBACK = os.environ.get("%s") or "http://localhost:%s"
+"""
 BAD = [
+    tree(_SERVER + _ALONE % ("SHOPPING_URL", 8000, "SHOPPING_API_URL", 8000)),
     tree(_SERVER + _CLIENTS % 8000),
     tree(_SERVER + _ASKS % 8001),
 ]
 GOOD = [
+    tree(_SERVER + _ALONE % ("SHOPPING_URL", 8070, "SHOPPING_LLM_URL", 8000)),
+    tree(_SERVER + _ALONE % ("STORE_URL", 8000, "SHOPPING_URL", 8070)),
     tree(_SERVER + _CLIENTS % 8070),
     tree(_SERVER + _ASKS % 8070),
     tree(_SERVER + (_ASKS % 8001).replace("8070/api/prices", "8070/api/goods")),
