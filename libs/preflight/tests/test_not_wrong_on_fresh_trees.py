@@ -210,7 +210,23 @@ _CLOSURE = """
         \tpython shop.py count
         \tpython shop.py %s --all
         """
+_PROMPT = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop:main"
+        === shop.py
+        import argparse
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--all", action="store_true")
+            parser.parse_args()
+        === steps.yaml2
+        prompt: "If in doubt:\\n- shop --all%s pylint --output-format=text"
+        """
 PAIRS = {
+    "what a text says lines below a command": (_PROMPT % "\\n-", _PROMPT % ""),
     "commands that a function within adds": (_CLOSURE % "sell", _CLOSURE % "buy"),
     "a user that is made by the one who is set up": (_STORE % "shop", _STORE % "tills"),
     "a file that a program made before it is moved": (

@@ -79,7 +79,7 @@ _REMARKED = re.compile(r"\s*[\"']_\w*[\"']\s*:")
 _SPACED = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}")
 _ALONE = re.compile(r"[\"'`][\w.@${}()/\\-]*$")
 """What stands before a program that alone is in quotes."""
-_ENDS = re.compile(r"(?<!\\)[;|&<>`]|\s#\s|(?<!\S)[)\]}]")
+_ENDS = re.compile(r"(?<!\\)[;|&<>`]|\\n(?![A-Za-z0-9_.])|\s#\s|(?<!\S)[)\]}]")
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*(=.*)?", re.DOTALL)
 _WITHIN_PATH = re.compile(r"[\w.${}@-]*/[\w./${}@-]*$|-[\w-]+=$")
 _INSTALLED = re.compile(r"(^|/|\}|\w)(bin|Scripts)/$|^\$\{?\w+\}?/$|^\./$|@/$")

@@ -63,6 +63,8 @@ class GivenOptions:
                 continue
             tokens = self._tokens(key)
             known = {name for name in names if _is_spoken_of(name, tokens)}
+            if self.context.python(key) is not None:  # whose parsers take the beginning of a name as well
+                known |= {name for name in names if any(each.startswith(_plain(name)) for each in tokens)}
             strange = names - known
             if not strange or len(strange) > max(1, len(known) // 8):
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from sophia_preflight.calls.documents import is_page
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -29,6 +30,7 @@ _OTHERS = re.compile(
     r"CORS|ORIGIN|REDIRECT|CALLBACK|FRONT|_UI_|WEB|DASHBOARD|LLM|MODEL|REDIS|DATABASE|DB_|OTEL|WEBHOOK|PROXY"
 )
 """Words in the names of variables for others than the server."""
+_ANOTHER = re.compile(r"\b(different|another|other|custom|override|your own)\b", re.IGNORECASE)
 _ROUTE = re.compile(r"/(?!v\d)[\w.-]{2,}/[\w./-]*\w")
 
 
@@ -47,7 +49,11 @@ def check(context: Context) -> Iterable[Finding]:
     told: set[Place] = set()
     for key, askers in asked.items():
         right = [each for each in askers if each.port in known]
-        wrong = [each for each in askers if each.port not in known and each.place not in told]
+        wrong = [
+            each
+            for each in askers
+            if each.port not in known and each.place not in told and not _is_for_others(context, each)
+        ]
         for each in wrong if right else ():
             if not numbers.is_heard(each.port):
                 told.add(each.place)
@@ -93,6 +99,12 @@ def _own(numbers: Numbers, named: dict[tuple[str, str], list[Place]], known: dic
                 confidence=Confidence.LIKELY,
                 blocks=f"what `{places[0].path}` asks for",
             )
+
+
+def _is_for_others(context: Context, each: Asked) -> bool:
+    """Whether a page shows how another than the usual address is asked."""
+    above = context.repository.text(each.place.path).split("\n")[max(each.place.line - 5, 0) : each.place.line]
+    return is_page(each.place.path) and any(map(_ANOTHER.search, above))
 
 
 def _keys(each: Asked) -> Iterator[str]:
@@ -153,4 +165,10 @@ GOOD = [
     tree(_SERVER + _CLIENTS % 8000 + "    === README.md\n    It listens to 8000 in containers.\n"),
     tree(_SERVER + _CLIENTS % 8000 + "    === README.md\n    It may be started by uvicorn shopping.app:app too.\n"),
     tree(_SERVER + (_CLIENTS % 8000).replace('get("SHOPPING_URL", "http://l', 'get("SHOPPING_LLM_URL", "http://l')),
+    tree(
+        _SERVER
+        + _CLIENTS % 8070
+        + "    === README.md\n    To use a different one:\n    ```bash\n"
+        + "    SHOPPING_URL=http://localhost:8000 start\n    ```\n"
+    ),
 ]
