@@ -49,6 +49,10 @@ _IMAGE = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
 _LEGAL = re.compile(
     r"(^|/)(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$|\.(c|cc|cpp|cxx|h|hpp|el|swift|dart|json5?|jsonl)$"
 )
+_LINTING = re.compile(
+    r"(^|/)\.?(golangci|flake8|pylintrc|eslintrc|yamllint|codespellrc|coveragerc|codecov|sonar|mypy|ruff|semgrep|licenserc)[^/]*$"
+)
+"""Settings of what looks at files, which it need not find."""
 _EDITED = re.compile(r"\s*(\$ )?(vim?|nano|code|emacs|open|cat|less|ls|cd|git)\s")
 """Commands of pages that only look at a file, or open it to be written."""
 _OTHERS = re.compile(r"(^|/)(SKILL\.md|\.?(agents?|claude|cursor|gemini|codex)/|prompts?/|skills?/)")
@@ -80,7 +84,7 @@ def check(context: Context) -> Iterable[Finding]:
     for use in context.mentions.matching(_PATH, lambda name: posixpath.basename(posixpath.dirname(name)) in folders):
         if standing(use.path) is not Standing.PRODUCT or _IMAGE.search(use.path) or _LEGAL.search(use.path):
             continue
-        if _INVENTED.search(use.name) or _is_one_of_a_series(context, use.path):
+        if _LINTING.search(use.path) or _INVENTED.search(use.name) or _is_one_of_a_series(context, use.path):
             continue
         if target := _unmet(context, use):
             found.setdefault(use.path, {}).setdefault(target, []).append(use)
@@ -205,6 +209,8 @@ def _words(stem: str) -> set[str]:
 def _heads(context: Context, use: Mention) -> Iterator[str]:
     """The lines above that a line is indented below, from the nearest on."""
     lines = context.mentions.orders[use.path].split("\n")
+    if use.path.endswith((".toml", ".cfg", ".ini")):
+        yield next((f"{line.strip('[] ')}:" for line in reversed(lines[: use.line]) if line.startswith("[")), "")
     width, item = _width(use.text), use.text.lstrip().startswith("- ")
     for line in reversed(lines[: use.line - 1]):
         own = _width(line)
