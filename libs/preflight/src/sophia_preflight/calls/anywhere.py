@@ -158,6 +158,8 @@ class _Reader:
                 or not acts(path, lines[index], column)
             ):
                 continue
+            if not file and lines[index][:column].endswith("./") and self.repository.is_file(name):
+                continue  # a script that is called like the program
             if (
                 not file
                 and (outside := _WITHIN_PATH.search(lines[index][:column]))
