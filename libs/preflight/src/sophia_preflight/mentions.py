@@ -133,19 +133,33 @@ class Mentions:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
+        self._texts: dict[str, str] = {}
+        self._lines: dict[str, list[str]] = {}
 
     @cached_property
     def texts(self) -> dict[str, str]:
         """What is looked at: the text of each file that does something."""
-        return {path: text for path in self.repository.entries if (text := self._text(path))}
+        return {path: text for path in self.repository.entries if (text := self.text(path))}
 
     @cached_property
     def orders(self) -> dict[str, str]:
         """Those of them that are no programs: scripts, settings, manifests, pages."""
         paths = (path for path in self.repository.entries if not _QUOTING.search(path))
-        return {path: text for path in paths if (text := self._text(path))}
+        return {path: text for path in paths if (text := self.text(path))}
 
-    def _text(self, path: str) -> str:
+    def text(self, path: str) -> str:
+        """What is looked at of a file: empty if it does nothing."""
+        if path not in self._texts:
+            self._texts[path] = self._read(path)
+        return self._texts[path]
+
+    def lines(self, path: str) -> list[str]:
+        """The lines of it."""
+        if path not in self._lines:
+            self._lines[path] = self.text(path).split("\n")
+        return self._lines[path]
+
+    def _read(self, path: str) -> str:
         entry = self.repository.entries[path]
         told = TOLD.search(path) or standing(path) is Standing.VENDORED
         if entry.size > _MOST_BYTES or entry.target or told:
@@ -180,13 +194,19 @@ class Mentions:
     ) -> Iterator[Mention]:
         """Where the first group of a pattern matches what is wanted: in all texts but programs, or with `hints`, which
         are parts of what matches, in those too."""
-        for path, text in (self.texts if hints else self.orders).items():
-            if not hints or any(hint in text for hint in hints):
-                found = [(match.start(1), match[1]) for match in pattern.finditer(text) if wanted(match[1])]
-                if found:
-                    file = _File(path, text)
-                    for at, name in found:
-                        yield from file.at(at, name)
+        for path in self._having(hints) if hints else self.orders:
+            text = self.text(path)
+            found = [(match.start(1), match[1]) for match in pattern.finditer(text) if wanted(match[1])]
+            if found:
+                file = _File(path, text)
+                for at, name in found:
+                    yield from file.at(at, name)
+
+    def _having(self, hints: tuple[str, ...]) -> Iterator[str]:
+        """Files that hold one of some words, which is quicker told than what is looked at of them."""
+        for path, entry in self.repository.entries.items():
+            if entry.size <= _MOST_BYTES and any(hint in self.repository.glimpse(path) for hint in hints):
+                yield path
 
 
 def _is_told(path: str) -> bool:

@@ -83,7 +83,7 @@ class Packed:
         """Whether files of its ending are in its directory, which then was taken in with all of them."""
         directory, name = posixpath.split(path)
         ending = posixpath.splitext(name)[1]
-        beside = [each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory]
+        beside = self.repository.beside(directory)
         if not name.startswith("test") and all(map(_TEST.fullmatch, beside)):
             return False
         return bool(directory and ending) and any(each.endswith(ending) for each in beside)

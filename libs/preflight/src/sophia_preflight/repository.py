@@ -262,6 +262,17 @@ class Repository:
         named = self.by_name.get(posixpath.basename(path), [])
         return [each for each in named if each == path or each.endswith("/" + path)]
 
+    @cached_property
+    def _by_folder(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.entries:
+            found.setdefault(posixpath.dirname(path), []).append(path)
+        return found
+
+    def beside(self, directory: str) -> list[str]:
+        """Files that lie in a directory itself; those of the top in `""`."""
+        return self._by_folder.get(directory, [])
+
     def inside(self, directory: str) -> Iterator[str]:
         """Files below a directory, at any depth."""
         prefix = "" if directory in ("", ".") else directory.rstrip("/") + "/"

@@ -119,20 +119,27 @@ class _Reader:
         return sorted(each for each in {*self.context.entries.names, *self.context.built.names} if len(each) > 1)
 
     def found(self) -> Iterator[Told]:
-        for path, text in self.context.mentions.texts.items():
-            tested = _SOURCE.search(path) and standing(path) is Standing.TEST
-            if ("--" in text or " -" in text) and not tested and not is_page(path):
+        for path in self.repository.entries:
+            source = _SOURCE.search(path) is not None
+            if is_page(path) or (source and (standing(path) is Standing.TEST or self.is_known(path))):
+                continue
+            text = self.context.mentions.text(path)
+            if "--" in text or " -" in text:
                 yield from self.of(path, text)
 
+    def is_known(self, path: str) -> bool:
+        """Whether the grammar of a file is read elsewhere, with all that decides whose programs it starts."""
+        facts = self.context.facts.get(path)
+        return facts is not None and isinstance(
+            facts.data, (ShellFacts, PythonFacts, ComposeFile, Dockerfile, Makefile, Pipeline)
+        )
+
     def is_read(self, path: str, text: str) -> bool:
-        """Whether the grammar of a text is read elsewhere, with all that decides whose programs it starts."""
+        """Whether what a text starts is told by a grammar that is known, or lies in images."""
         facts = self.context.facts.get(path)
         if facts is not None and isinstance(facts.data, Workflow):
             return False
-        kept = facts is not None and isinstance(
-            facts.data, (ShellFacts, PythonFacts, ComposeFile, Dockerfile, Makefile, Pipeline)
-        )
-        return kept or _MANIFEST.search(text) is not None
+        return self.is_known(path) or _MANIFEST.search(text) is not None
 
     def of(self, path: str, text: str) -> Iterator[Told]:
         if "<!--" in text:

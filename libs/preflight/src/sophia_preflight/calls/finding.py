@@ -273,7 +273,7 @@ class Finder:
             if path == tree or path.startswith(tree + "/"):
                 directory = posixpath.dirname(path)
                 written = path.endswith((".sh", ".bash")) and self.repository.is_directory(directory)
-                if written and any(each.endswith((".sh", ".bash")) for each in self._beside(directory)):
+                if written and any(each.endswith((".sh", ".bash")) for each in self.repository.beside(directory)):
                     return False
                 return not _WRITTEN.search(path) or not self._has_namesake(path)
         return False
@@ -282,7 +282,7 @@ class Finder:
         """Whether a file of its ending and nearly of its name, which git has, lies beside where it would be."""
         directory, name = posixpath.split(path)
         tracked = self.repository.tracked
-        beside = (each for each in self._beside(directory) if not tracked or each in tracked)
+        beside = (each for each in self.repository.beside(directory) if not tracked or each in tracked)
         ending = posixpath.splitext(name)[1]
         alike = [posixpath.basename(each) for each in beside if each.endswith(ending)]
         return bool(get_close_matches(name, alike, n=1, cutoff=0.75))
@@ -292,7 +292,7 @@ class Finder:
         or, if it may have been moved, whether there is a file of its name elsewhere."""
         directory, name = posixpath.split(path)
         ending = posixpath.splitext(name)[1]
-        beside = [posixpath.basename(each) for each in self._beside(directory)]
+        beside = [posixpath.basename(each) for each in self.repository.beside(directory)]
         alike = [each for each in beside if posixpath.splitext(each)[1] == ending]
         if not ending:
             folders = (each for each in self.repository.directories if posixpath.dirname(each) == directory)
@@ -307,9 +307,6 @@ class Finder:
         homes = (posixpath.dirname(each) for each in self.repository.by_name.get(name, ()))
         there = self.repository.is_directory(directory)
         return moved and any(there or posixpath.basename(each) == folder for each in homes)
-
-    def _beside(self, directory: str) -> Iterator[str]:
-        return (each for each in self.repository.inside(directory) if posixpath.dirname(each) == directory)
 
     def _is_configured(self, path: str, find: Callable[[str], object] | None = None) -> bool:
         """Whether a step of configuration makes it: from a template beside it, or as makefiles of such projects are.

@@ -118,7 +118,7 @@ class GivenOptions:
             if self.context.python(key) is not None:
                 return self.spoken.files(key)
             directory, ending = posixpath.dirname(key), posixpath.splitext(key)[1]
-            beside = (each for each in repository.entries if posixpath.dirname(each) == directory)
+            beside = repository.beside(directory)
             return [key, *(each for each in beside if each != key and ending and each.endswith(ending))]
         files = [each for each in repository.entries if _COMPILED.search(each)]
         return [each for each in files if standing(each) is not Standing.TEST]

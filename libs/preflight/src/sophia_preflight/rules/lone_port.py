@@ -81,7 +81,7 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _asked(context: Context) -> Iterator[_Asked]:
     for use in context.mentions.matching(_ASKED, hints=_HINTS):
-        around = "\n".join(context.mentions.texts[use.path].split("\n")[max(use.line - 4, 0) : use.line])
+        around = "\n".join(context.mentions.lines(use.path)[max(use.line - 4, 0) : use.line])
         if _SHOWN.search(around) or len(_ASKED.findall(use.text)) > 1:
             continue
         if use.name not in _USUAL and standing(use.path) in (Standing.PRODUCT, Standing.TEMPLATE):

@@ -134,8 +134,7 @@ def _has_neighbour(context: Context, path: str) -> bool:
     """Whether another file of its ending is beside it."""
     directory, name = posixpath.split(path)
     ending = posixpath.splitext(name)[1]
-    beside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
-    return bool(ending) and any(each.endswith(ending) for each in beside)
+    return bool(ending) and any(each.endswith(ending) for each in context.repository.beside(directory))
 
 
 def _is_nearly_there(context: Context, target: Needed, path: str) -> bool:

@@ -124,7 +124,7 @@ def _is_plain(each: Lost) -> bool:
 def _is_named_beside(context: Context, use: Mention, source: _Source) -> bool:
     """Whether the file that speaks of an option starts the program elsewhere: it keeps what it gives it."""
     started = re.search(rf"^\s*(?:- )?[\"']?{re.escape(use.name)}\b|[=(\[]\s*[\"']? *{re.escape(use.name)}\b", use.text)
-    return bool(started) and source.pattern.search(context.mentions.texts[use.path]) is not None
+    return bool(started) and source.pattern.search(context.mentions.text(use.path)) is not None
 
 
 def _said_to(use: Mention, source: _Source) -> str | None:

@@ -153,13 +153,13 @@ def _kind(use: Mention) -> str:
 
 def _is_kept(context: Context, use: Mention) -> bool:
     """Whether what is said above a use tells that it is there for those who have not changed yet."""
-    lines = context.mentions.texts[use.path].split("\n")[max(use.line - 4, 0) : use.line]
+    lines = context.mentions.lines(use.path)[max(use.line - 4, 0) : use.line]
     return "migrat" in use.path.lower() or any(map(_FOR_BEFORE.search, lines))
 
 
 def _refers(context: Context, use: Mention) -> bool:
     """Whether `name:` stands below a key that refers to an object of another manifest."""
-    lines = context.mentions.texts[use.path].split("\n")
+    lines = context.mentions.lines(use.path)
     line = lines[use.line - 1]
     width = len(line) - len(line.lstrip())
     above = next(
@@ -214,7 +214,7 @@ def _variables(context: Context) -> Iterator[Finding]:
         if not near or any(_CODE.search(use.path) and standing(use.path) is Standing.PRODUCT for use in uses):
             continue
         for use in uses:
-            text = context.mentions.texts[use.path]
+            text = context.mentions.text(use.path)
             if use.page or near[0] in text or not _gives(use) or not context.changes.is_old(use):
                 continue
             severity, blocks = consequence(use.site)

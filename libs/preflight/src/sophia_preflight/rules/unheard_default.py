@@ -37,12 +37,12 @@ _ROUTE = re.compile(r"/(?!v\d)[\w.-]{2,}/[\w./-]*\w")
 def check(context: Context) -> Iterable[Finding]:
     numbers = Numbers(context)
     asked: dict[str, list[Asked]] = {}
-    for each in numbers.asked():
-        if standing(each.place.path) is Standing.PRODUCT:
-            for key in _keys(each):
-                asked.setdefault(key, []).append(each)
+    asking = [each for each in numbers.asked() if standing(each.place.path) is Standing.PRODUCT]
+    for each in asking:
+        for key in _keys(each):
+            asked.setdefault(key, []).append(each)
     asked = {key: askers for key, askers in asked.items() if len({each.port for each in askers}) > 1}
-    named = _named(context, numbers)
+    named = _named(context, asking)
     known = defaults(context) if asked or named else {}
     if len(known) == 1:
         yield from _own(numbers, named, known)
@@ -70,14 +70,14 @@ def check(context: Context) -> Iterable[Finding]:
                 )
 
 
-def _named(context: Context, numbers: Numbers) -> dict[tuple[str, str], list[Place]]:
+def _named(context: Context, asking: list[Asked]) -> dict[tuple[str, str], list[Place]]:
     """Where sources in Python ask a port that a variable of the project's own name may change, by both."""
     names = {each.name for each in context.modules.projects.by_directory.values() if each.name}
     words = {part.upper() for name in names for part in (re.split(r"[-_.]", name)[0], re.sub(r"[-.]", "_", name))}
     begins = tuple(f"{word}_" for word in words if len(word) >= _SHORTEST)
     found: dict[tuple[str, str], list[Place]] = {}
-    for each in numbers.asked() if begins else ():
-        if each.place.path.endswith(".py") and standing(each.place.path) is Standing.PRODUCT:
+    for each in asking if begins else ():
+        if each.place.path.endswith(".py"):
             for match in _SETS.finditer(each.before):
                 if match[1].startswith(begins) and not _OTHERS.search(match[1]):
                     found.setdefault((match[1], each.port), []).append(each.place)

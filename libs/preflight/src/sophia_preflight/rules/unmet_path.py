@@ -140,7 +140,7 @@ def _unmet(context: Context, use: Mention) -> str:
 
 def _is_away(context: Context, use: Mention) -> bool:
     """Whether the lines above go to a directory that is none of the repository's."""
-    lines = context.mentions.orders[use.path].split("\n")[: use.line]
+    lines = context.mentions.lines(use.path)[: use.line]
     width = _width(use.text)
     for line in reversed(lines):
         if line.strip() and _width(line) < width:
@@ -158,9 +158,8 @@ def _is_nearly_there(context: Context, path: str) -> bool:
     elsewhere = any(each.endswith(f"/{name}") for each in context.repository.directories)
     if not directory or "." in name or len(name) < _SHORT or elsewhere:
         return False
-    inside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
     folders = (each for each in context.repository.directories if posixpath.dirname(each) == directory)
-    beside = [posixpath.basename(each) for each in (*inside, *folders)]
+    beside = [posixpath.basename(each) for each in (*context.repository.beside(directory), *folders)]
     return bool(get_close_matches(name, [each for each in beside if "." not in each], n=1, cutoff=0.75))
 
 
@@ -168,8 +167,8 @@ def _is_one_of_a_series(context: Context, path: str) -> bool:
     directory, ending = posixpath.dirname(path), posixpath.splitext(path)[1]
     if not _DATA.search(path) or not directory or directory.startswith("."):
         return False
-    inside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
-    return sum(each.endswith(ending) for each in inside) >= _SERIES and not _ACTING.search(directory)
+    beside = context.repository.beside(directory)
+    return sum(each.endswith(ending) for each in beside) >= _SERIES and not _ACTING.search(directory)
 
 
 def _assigned(context: Context) -> Iterator[tuple[Mention, str]]:
@@ -196,8 +195,8 @@ def _has_namesake(context: Context, path: str) -> bool:
     """Whether a file beside it has its ending and nearly its name, or a word of it."""
     directory, name = posixpath.split(path)
     stem, ending = posixpath.splitext(name)
-    inside = (each for each in context.repository.inside(directory) if posixpath.dirname(each) == directory)
-    beside = [posixpath.splitext(posixpath.basename(each))[0] for each in inside if each.endswith(ending)]
+    same = (each for each in context.repository.beside(directory) if each.endswith(ending))
+    beside = [posixpath.splitext(posixpath.basename(each))[0] for each in same]
     words = _words(stem)
     return bool(get_close_matches(stem, beside, n=1, cutoff=0.7)) or any(words & _words(each) for each in beside)
 
@@ -208,7 +207,7 @@ def _words(stem: str) -> set[str]:
 
 def _heads(context: Context, use: Mention) -> Iterator[str]:
     """The lines above that a line is indented below, from the nearest on."""
-    lines = context.mentions.orders[use.path].split("\n")
+    lines = context.mentions.lines(use.path)
     if use.path.endswith((".toml", ".cfg", ".ini")):
         yield next((f"{line.strip('[] ')}:" for line in reversed(lines[: use.line]) if line.startswith("[")), "")
     width, item = _width(use.text), use.text.lstrip().startswith("- ")
