@@ -205,8 +205,10 @@ class Mentions:
     def _having(self, hints: tuple[str, ...]) -> Iterator[str]:
         """Files that hold one of some words, which is quicker told than what is looked at of them."""
         for path, entry in self.repository.entries.items():
-            if entry.size <= _MOST_BYTES and any(hint in self.repository.glimpse(path) for hint in hints):
-                yield path
+            if entry.size <= _MOST_BYTES:
+                text = self.repository.glimpse(path)
+                if any(hint in text for hint in hints):
+                    yield path
 
 
 def _is_told(path: str) -> bool:
