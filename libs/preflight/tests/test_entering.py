@@ -140,6 +140,69 @@ def test_arguments_of_an_image_reach_its_script(caller: str, tmp_path: Path) -> 
     ]
 
 
+HANDED = """
+=== pyproject.toml
+[project]
+name = "till"
+[project.scripts]
+till = "till.__main__:main"
+=== till/__init__.py
+=== till/__main__.py
+import click
+
+
+@click.group()
+def main(): ...
+
+
+@main.command()
+@click.option("--shelf")
+@click.option("--host")
+def serve(shelf, host): ...
+
+
+if __name__ == "__main__":
+    main()
+=== Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+RUN pip install .
+ENTRYPOINT ["/app/docker/entry.sh"]
+=== docker/entry.sh
+#!/bin/sh
+set -e
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'exec python -m till serve "$@"\n',
+        'exec gosu app till serve --host \\\n  0.0.0.0 "$@"\n',
+        'if [ $# -eq 0 ]; then\n  exec till serve\nelif [ "$1" = bash ]; then exec "$@"; fi\nexec till serve "$@"\n',
+        'if [ "${1#-}" != "$1" ]; then\n  set -- till serve "$@"\nfi\nexec "$@"\n',
+    ],
+)
+def test_arguments_of_an_image_reach_the_program_that_its_script_hands_them_to(script: str, tmp_path: Path) -> None:
+    told = HANDED + script + COMPOSE
+    assert said(tmp_path / "right", told.replace("WORDS", "--shelf=3")) == []
+    wrong = said(tmp_path / "wrong", told.replace("WORDS", "--cupboard=3"))
+    assert wrong == [("compose.yaml", "it does not accept `--cupboard`")]
+
+
+def test_what_a_script_itself_gives_wrongly_is_told_of_the_script_alone(tmp_path: Path) -> None:
+    told = HANDED + 'exec till serve --hosts 0.0.0.0 "$@"\n' + COMPOSE.replace("WORDS", "--shelf=3")
+    assert said(tmp_path, told) == [("docker/entry.sh", "it does not accept `--hosts`")]
+
+
+def test_a_script_that_looks_at_what_it_is_given_hands_on_what_it_likes(tmp_path: Path) -> None:
+    looks = 'if [ "$1" = "--cupboard=3" ]; then\n  exec other "$@"\nfi\nexec till serve "$@"\n'
+    assert said(tmp_path / "named", HANDED + looks + COMPOSE.replace("WORDS", "--cupboard=3")) == []
+    shaped = 'if [ "${1#--cup}" != "$1" ]; then\n  exec other "$@"\nfi\nexec till serve "$@"\n'
+    assert said(tmp_path / "shaped", HANDED + shaped + COMPOSE.replace("WORDS", "--cupboard=3")) == []
+
+
 def test_an_image_that_two_builds_name_alike_is_not_known(tmp_path: Path) -> None:
     other = '=== other/Dockerfile\nFROM debian:12\nENTRYPOINT ["x"]\n=== more.sh\ndocker build -t old/till other\n'
     assert said(tmp_path, PROGRAM + RUN.replace("WORDS", "--cupboard=3") + other) == []

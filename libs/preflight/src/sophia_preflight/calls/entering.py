@@ -33,6 +33,7 @@ _EXAMPLE = re.compile(r"(^|/)(examples?|samples?|demos?|tutorials?|docs?)/")
 _STARTS = re.compile(r"""^[^#\n]*\bexec\b[^#\n]*"\$@\"""", re.MULTILINE)
 _GIVEN = re.compile(r"\$[@*]|\$\{@")
 _ENTRYPOINT = re.compile(r"entry-?_?point", re.IGNORECASE)
+_PUTS_BEFORE = re.compile(r"""^[^#\n]*\bset --[ \t]+([\w./-]+(?:[ \t]+[\w./=-]+)*)[ \t]+"\$@\"""", re.MULTILINE)
 _DEEPEST = 6
 _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
 """What Kubernetes puts a variable's value for."""
@@ -169,6 +170,18 @@ def _with(context: Context, entry: Sequence[str], words: Sequence[Word]) -> Iter
             yield command
         if len(command) > 2 and command[1].value in context.entries and _hands_on(context, command):
             yield command[1:]
+    if entry and words[0].value.startswith("-"):
+        for before in _put_before(context, entry[0]):
+            yield [*(replace(words[0], value=each, assumed=False) for each in before), *words]
+
+
+def _put_before(context: Context, entrypoint: str) -> Iterator[list[str]]:
+    """What an entrypoint puts before options that it is given: `set -- shop serve "$@"`, where it then starts that."""
+    for path in context.repository.by_name.get(posixpath.basename(entrypoint), ()):
+        text = context.repository.glimpse(path)
+        found = _PUTS_BEFORE.findall(text)
+        if len(found) == 1 and _STARTS.search(text):
+            yield found[0].split()
 
 
 def _hands_on(context: Context, command: Sequence[Word]) -> bool:

@@ -12,7 +12,7 @@ from sophia_preflight.built import Built
 from sophia_preflight.calls.anywhere import Told, told
 from sophia_preflight.calls.documents import Page
 from sophia_preflight.calls.entering import is_in_our_image, started
-from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, System
+from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, Site, System
 from sophia_preflight.calls.spoken_options import GivenOptions
 from sophia_preflight.calls.spoken_words import FirstWords
 from sophia_preflight.documented import documented
@@ -26,7 +26,7 @@ from sophia_preflight.interfaces.vocabulary import Vocabulary, strange
 from sophia_preflight.mentions import site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, joined, shown
+from sophia_preflight.text import CWD, MANY, UNKNOWN, Word, is_known, joined, shown
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
@@ -40,7 +40,12 @@ _DEEPEST = 3
 _MOST_SAID = 4
 _TELLING = (Problem.CHOICE, Problem.UNKNOWN, Problem.EXTRA, Problem.VALUE, Problem.MISSING)
 """Which of several problems of one call says most."""
-_HANDS_ON = re.compile(r"""(?<=\s)("\$[@*]"|\$[@*]|"\$\{@\}")[ \t]*$""", re.MULTILINE)
+_ALL = r"""(?:"\$[@*]"|\$[@*]|"\$\{@\}")"""
+_HANDS_ON = re.compile(rf"(?<=\s){_ALL}[ \t]*$", re.MULTILINE)
+_AS_GIVEN = re.compile(rf"\bexec[ \t]+{_ALL}(?=[ \t]*(?:;|$))", re.MULTILINE)
+_TEST = re.compile(r"\[\[?[ \t][^\n]*?[ \t]\]\]?")
+_SHAPED = re.compile(r"[*?~%]|\$\{[^}]*(?:[#%/]|:[^-])")
+"""A test of what a word looks like."""
 _SENTENCE = frozenset({"is", "are", "was", "can", "will", "has", "does", "should", "must", "may", "and", "or"})
 """Words after a program's name that make a sentence of it."""
 _BESIDE = re.compile(r"(?:^|/)\.\./[\w-][\w.-]*/([^./][^$]*)$")
@@ -123,6 +128,7 @@ def _misfits(context: Context) -> Iterator[Misfit]:
         if interface is None or interface.is_open:
             first.tell(path, call, tuple(arguments))
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
+        wrong = [each for each in wrong if each.word is None or each.word.line]  # others are told of who gives them
         if interface is not None:
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
         more = interface is not None and interface.parser.takes_anything(arguments)
@@ -133,7 +139,8 @@ def _misfits(context: Context) -> Iterator[Misfit]:
             if known is None:
                 given.give(path, call, arguments)
             for mismatch in strange(known, arguments) if known is not None else ():
-                yield Misfit(call, path, Interface("spoken"), mismatch, True)
+                if mismatch.word is None or mismatch.word.line:
+                    yield Misfit(call, path, Interface("spoken"), mismatch, True)
     for other in told(context):
         yield from _elsewhere_told(context, built, spoken, other, judged)
     for path, call, mismatch in (*first.strange(context, spoken), *given.strange()):
@@ -265,7 +272,7 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
                 return None
             if not path and (match := _INSTALLED.fullmatch(call.target.path.value)):
                 return _entry(context, call, match[1], arguments)
-            return _through(context, path, arguments, 0) if path else None
+            return _through(context, call.site, path, arguments, 0) if path else None
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
             path = (
@@ -283,9 +290,9 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
             plain = match[1] if match else name.value
             same = context.repository.by_name.get(plain, []) if re.search(r"\.(sh|bash|py)$", plain) else []
             if len(same) == 1 and call.site.system is System.IMAGE and not _USUAL.match(plain):
-                return _through(context, same[0], arguments, 0)
+                return _through(context, call.site, same[0], arguments, 0)
             if (script := context.entries.script(plain)) and _is_installed(context, call):
-                return _through(context, script, arguments, 0)
+                return _through(context, call.site, script, arguments, 0)
             return _entry(context, call, plain, arguments)
         case _:
             return None
@@ -303,24 +310,66 @@ def _is_found(context: Context, call: Call) -> bool:
 
 
 def _through(
-    context: Context, path: str, arguments: Sequence[Word], depth: int
+    context: Context, site: Site, path: str, arguments: Sequence[Word], depth: int
 ) -> tuple[str, Sequence[Word], Interface | None]:
-    """A script's interface; or that of the one program to which a shell script only hands on all that it is given."""
+    """A script's interface; or that of the one program to which a shell script only hands on all that it is given.
+
+    Words that the script itself gives that program stand on line 0: what is wrong with them is told of the script."""
     interface = context.interface(path)
     facts = context.facts.get(path)
     if depth > _DEEPEST or facts is None or interface is None or interface.known or path.endswith(".py"):
         return path, arguments, interface
-    text = re.sub(r"^\s*#.*", "", context.repository.text(path), flags=re.MULTILINE)
-    if len(READS.findall(text)) != 1 or not (match := _HANDS_ON.search(text)):
-        return path, arguments, interface
-    line = text.count("\n", 0, match.start()) + 1
-    for call in facts.trace.calls:
-        if isinstance(call.target, Script) and call.place.line == line and call.target.arguments[-1:]:
-            *before, last = call.target.arguments
-            location = context.script(call)
-            if last.value == MANY and location.found and location.path != path:
-                return _through(context, location.path, [*before, *arguments], depth + 1)
+    handing = _handing(context.repository.text(path), arguments)
+    calls = [call for call in facts.trace.calls if _ends_in(call, handing)]
+    if len(calls) == 1 and (found := _handed(context, calls[0], site, path)) is not None:
+        file, inner = found
+        words = [*(replace(each, line=0) for each in calls[0].target.arguments[:-1]), *arguments]  # type: ignore[union-attr]  # as asked
+        return (file, words, inner) if inner is not None else _through(context, site, file, words, depth + 1)
     return path, arguments, interface
+
+
+def _handing(text: str, arguments: Sequence[Word]) -> set[int]:
+    """The lines of a shell script that end in all that it is given, where it reads no more of that than whether there
+    is any, or whether its first word is one of some that these arguments do not begin with."""
+    text = re.sub(r"^\s*#.*", "", text, flags=re.MULTILINE)
+    asked = [each for each in _TEST.findall(text) if READS.search(each)]
+    first = arguments[0].value if arguments else ""
+    rest = _AS_GIVEN.sub("", text) if asked else text
+    if len(READS.findall(_TEST.sub("", rest))) != 1:
+        return set()
+    if asked and (not is_known(first) or any(_SHAPED.search(each) or _says(each, first) for each in asked)):
+        return set()
+    return {text.count("\n", 0, match.start()) + 1 for match in _HANDS_ON.finditer(text)}
+
+
+def _says(test: str, word: str) -> bool:
+    """Whether a test names a word, or asks whether there are none at all."""
+    return not word or re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", test) is not None
+
+
+def _ends_in(call: Call, lines: set[int]) -> bool:
+    """Whether a call of a program ends in all that its script is given, on one of these lines."""
+    if not isinstance(call.target, Script | Module | Program) or not call.target.arguments:
+        return False
+    last = call.target.arguments[-1]
+    return last.value == MANY and last.line in lines
+
+
+def _handed(context: Context, call: Call, site: Site, path: str) -> tuple[str, Interface | None] | None:
+    """The file of the program that a call of a script starts, where the script runs at a site, and what it accepts;
+    without that where it is a script of which that is still to be asked."""
+    if isinstance(call.target, Script):
+        location = context.script(call)
+        return (location.path, None) if location.found and location.path != path else None
+    if site.system is not System.REPOSITORY and call.site.system is System.REPOSITORY:
+        here = site.directory if call.site.directory == CWD else call.site.directory
+        target = call.target
+        if isinstance(target, Module):
+            search = tuple(here if each == call.site.directory else each for each in target.search)
+            target = replace(target, search=search)
+        call = replace(call, target=target, site=replace(site, directory=here))
+    found = _callee(context, call)
+    return (found[0], found[2]) if found is not None and found[2] is not None else None
 
 
 def _entry(
