@@ -1,9 +1,11 @@
 """Scores `sophia check` on the labelled repositories, beside the field's linters. Prints one table.
 
     python -m benchmarks.check [--only NAME] [--linters DIRECTORY] [--missed] [--size]
+    python -m benchmarks.check --mutants DIRECTORY [--each N] [--seed N] [--only NAME] [--missed]
 
 Recall and precision are of blocking findings (critical, high). `--size` measures time and memory on a generated
-repository instead: cold, unchanged, one file changed, and ten times as large.
+repository instead: cold, unchanged, one file changed, and ten times as large. `--mutants` breaks one link at a time of
+the real repositories in a directory, and tells which share is found by kind of link.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.check import linters, size
+from benchmarks.check import linters, mutants, size
 from benchmarks.check.corpus import Planted, corpus
 from benchmarks.check.running import check
 from benchmarks.check.scoring import Score, score, total
@@ -34,7 +36,13 @@ def main() -> int:
     parser.add_argument("--linters", type=Path, help="where the linters are installed, if not beside this Python")
     parser.add_argument("--missed", action="store_true", help="say what lies behind each figure")
     parser.add_argument("--size", action="store_true", help="measure time and memory on a large repository")
+    parser.add_argument("--mutants", type=Path, help="break links of the repositories in this directory, one at a time")
+    parser.add_argument("--each", type=int, default=20, help="how many mutants of each repository (default: 20)")
+    parser.add_argument("--seed", type=int, default=0, help="draw other mutants (default: 0)")
     given = parser.parse_args()
+    if given.mutants:
+        mutants.measure(given.mutants, only=given.only, each=given.each, seed=given.seed, details=given.missed)
+        return 0
     if given.size:
         size.measure()
         return 0

@@ -32,15 +32,20 @@ class Ran:
     megabytes: float
 
 
-def run(command: Sequence[str | Path], cwd: Path, environment: dict[str, str] | None = None) -> Ran:
-    """Run to the end, however it ends; killed after ten minutes."""
+def run(
+    command: Sequence[str | Path],
+    cwd: Path,
+    environment: dict[str, str] | None = None,
+    longest_seconds: float = LONGEST_SECONDS,
+) -> Ran:
+    """Run to the end, however it ends; killed after ten minutes, or what is said."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.monotonic()
         process = subprocess.Popen(
             [str(each) for each in command], cwd=cwd, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
-        status, usage = _wait(process, began)
+        status, usage = _wait(process, began + longest_seconds)
         seconds = time.monotonic() - began
         out.seek(0)
         err.seek(0)
@@ -55,22 +60,24 @@ def run(command: Sequence[str | Path], cwd: Path, environment: dict[str, str] | 
     )
 
 
-def _wait(process: subprocess.Popen[bytes], began: float) -> tuple[int, resource.struct_rusage]:
+def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[int, resource.struct_rusage]:
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return status, usage
-        if time.monotonic() - began > LONGEST_SECONDS:
+        if time.monotonic() > until:
             process.kill()
         time.sleep(0.005)
 
 
-def check(root: Path, *more: str, caches: Path | None = None) -> tuple[list[Found], dict[str, Any], Ran]:
+def check(
+    root: Path, *more: str, caches: Path | None = None, longest_seconds: float = LONGEST_SECONDS
+) -> tuple[list[Found], dict[str, Any], Ran]:
     """`sophia check` on a repository: what it found, its whole report, and what it took. Raises when it crashed."""
     environment = {"XDG_CACHE_HOME": str(caches)} if caches else {}
     command = [sys.executable, "-m", "sophia_preflight", str(root), "-o", "json", *more]
-    ran = run(command, root, environment)
+    ran = run(command, root, environment, longest_seconds)
     if ran.code not in (0, 1, 7):
         raise RuntimeError(f"the check of {root} ended with {ran.code}: {ran.err}")
     report = json.loads(ran.out)
