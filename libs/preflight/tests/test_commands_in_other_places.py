@@ -84,7 +84,7 @@ _NEWER = (
 
         @app.command()
         def wiki(name: str) -> None:
-            print(f"{'a' if name else f"{name!r:>{len("x")}}"}")
+            print(t"{name}")
 """
 )
 _NEWER_CLICK = (
@@ -114,8 +114,8 @@ _NEWER_CLICK = (
         import click
 
 
-        def shared[T](function: T) -> T:
-            return click.option("--place")(function)
+        def shared(function):
+            return click.option("--place", help=t"{function}")(function)
 
 
         @click.command()

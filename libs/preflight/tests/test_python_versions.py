@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from sophia_preflight import cache, engine
+from sophia_preflight.examples import tree
+from sophia_preflight.readers.imports import outline_of
+from sophia_preflight.readers.later_grammar import older
 from sophia_preflight.readers.python_version import newer_need
 
 TEMPLATE_STRING = "name = 'a'\nquery = t'select {name}'\n"
@@ -54,6 +59,58 @@ def test_a_file_that_this_python_is_too_old_for_is_not_assessed(tmp_path: Path) 
     assert missing.what == "Python files: `other.py` and 1 more"
     assert "grammar of Python 3.14" in missing.because
     assert report.exit == 0
+
+
+LATER = """
+type Pair[K] = tuple[int, K]
+def first[
+    T: (int, str),
+](items: list[T]) -> T: ...
+class Box[T](Base[T]): ...
+print(f"{x["a"]} {{x}} {y!r:>{w}} {', '.join(["b"])}", "it's")
+text = f"{
+    name
+}"
+lines = f'{'\\n'.join(names)}'; pattern = r'\\d{2}'; mark = 'a#b' # don't
+both = f\"\"\"{d["a"]} {'""'} {
+  f"{g["h"]}"} \"\"\"
+try: pass
+except A, b.C: pass
+last = 1
+"""
+
+
+def test_a_later_grammar_is_put_in_the_words_of_an_older_one_line_by_line() -> None:
+    made = ast.parse(older(LATER))
+    lines = LATER.split("\n")
+    assert {"Pair", "first", "Box", "text", "lines", "last"} <= outline_of(made, LATER).names
+    for node in made.body:
+        name = getattr(node, "name", "") or ast.unparse(node).partition(" ")[0]
+        assert re.match(r"print|try", name) or name in lines[node.lineno - 1]
+
+
+def test_what_a_file_of_a_later_grammar_imports_and_calls_is_judged(tmp_path: Path) -> None:
+    files = """
+    === pyproject.toml
+    [project]
+    name = "shop"
+    requires-python = ">=3.12"
+    [project.scripts]
+    shop = "shop.cli:start"
+    === shop/__init__.py
+    === shop/cli.py
+    from shop.core import prize
+    type Names = list[str]
+    def main[T](one: T) -> T: ...
+    === shop/core.py
+    def price[T](one: T) -> T: ...
+    """
+    for path, content in tree(files).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    report = engine.check(tmp_path)
+    assert sorted(each.rule for each in report.blocking) == ["missing-entry-point", "missing-imported-name"]
+    assert not [each for each in report.not_assessed if "Python" in each.what]
 
 
 def test_what_another_python_read_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from sophia_preflight.readers import compose, dockerfile, javascript, json, make
 from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
 from sophia_preflight.readers.imports import Outline, outline_of
+from sophia_preflight.readers.later_grammar import parsed
 from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.python import nodes_of
@@ -77,7 +78,7 @@ class PythonFacts:
     is_program: bool = False
     outline: Outline = field(default_factory=Outline)
     need: Need | None = None
-    """Where its grammar is younger than Python 3.9; with a `fault`, younger than the Python that checks it."""
+    """Where its grammar is younger than Python 3.9; with a `fault`, younger than any that is read here."""
     is_python_2: bool = False
     speaks: bool = False
     """Its text speaks of arguments."""
@@ -224,7 +225,7 @@ def _python(path: str, text: str) -> Facts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text, path)
+            tree, later = parsed(text, path)
     except SyntaxError as error:
         fault = Fault("syntax", error.msg or "invalid syntax", error.lineno or 1, max(1, error.offset or 1))
         line = text.split("\n")[fault.line - 1] if fault.line <= text.count("\n") + 1 else ""
@@ -251,7 +252,10 @@ def _python(path: str, text: str) -> Facts:
     except RecursionError:
         return Facts("python", data=PythonFacts(open=True, outline=Outline(opaque=True, spreads=True)))
     is_open = outline.opaque or bool(outline.stars)
-    made = PythonFacts(None, outline.names, is_open, interface, is_program, outline, outline.need)
+    need = max(
+        (each for each in (later, outline.need) if each is not None), key=lambda each: each.version, default=None
+    )
+    made = PythonFacts(None, outline.names, is_open, interface, is_program, outline, need)
     made.speaks, made.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
     return Facts("python", trace, made)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sophia_preflight.readers import justfile, toml, yaml
+from sophia_preflight.readers.later_grammar import parsed
 from sophia_preflight.text import upward
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Recipes:
     def _nox(self, path: str) -> Offer:
         text = self.repository.text(path)
         try:
-            tree = ast.parse(text)
+            tree, _ = parsed(text)
         except (SyntaxError, ValueError, RecursionError):
             return _ANY
         names: set[str] = set()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sophia_preflight.interfaces.model import Interface, Parser
 from sophia_preflight.interfaces.python import entry_interface, interface_of
+from sophia_preflight.readers.later_grammar import parsed
 from sophia_preflight.readers.python import nodes_of
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Programs:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tree = ast.parse(self.context.repository.text(path), path)
+                tree, _ = parsed(self.context.repository.text(path), path)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         unit = _Unit(path, tree, set(_defined(tree.body)))
