@@ -91,6 +91,17 @@ def test_what_another_rule_tells_is_not_told_twice(shop: Path) -> None:
     assert sorted(places) == [("missing-script", "run.sh"), ("stale-path", "jobs.toml")]
 
 
+def test_a_change_in_one_place_is_told_by_the_rule_that_knows_more(shop: Path) -> None:
+    def told(**files: str) -> list[str]:
+        commit(shop, **files)
+        return [each.rule for each in engine.check(shop).findings if each.blocking]
+
+    told(**{"run.sh": "python tools.d/words.py\n", "a.hcl": 'name = "word-store"\n', "b.hcl": 'to = "word-store"\n'})
+    assert told(**{"run.sh": "python tools.d/wordy.py\n"}) == ["missing-script"]
+    assert told(**{"run.sh": "true\n", "jobs.toml": 'start = ["tools.d/wordy.py"]\n'}) == ["unmet-path"]
+    assert told(**{"jobs.toml": 'start = ["tools.d/words.py"]\n', "b.hcl": 'to = "words-store"\n'}) == ["lone-change"]
+
+
 def test_what_came_back_is_not_gone(shop: Path) -> None:
     git(shop, "mv", "tools.d/words.py", "tools.d/count.py")
     commit(shop)

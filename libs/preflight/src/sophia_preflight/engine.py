@@ -143,20 +143,24 @@ def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotA
 
 def _once(found: list[Finding]) -> Iterator[Finding]:
     """Findings without those of rules of last resort where another rule tells of the same place."""
-    last = {each.rule.id for each in all_checks().values() if each.rule.fallback}
-    told = {
-        (involved.place.path, involved.place.line)
-        for each in found
-        if each.blocking and each.rule not in last
-        for involved in each.places
-    }
+    rules = {each.rule.id: each.rule for each in all_checks().values()}
+    told = {at for each in found if each.blocking and not rules[each.rule].fallback for at in _lines(each)}
     for each in found:
-        if each.rule in last:
+        if rules[each.rule].last:
+            continue
+        if rules[each.rule].fallback:
             calls = [one for one in each.places if one.role != "call" or (one.place.path, one.place.line) not in told]
             if any(one.role == "call" for one in calls):
                 yield replace(each, places=tuple(calls))
         else:
             yield each
+    told |= {at for each in found if each.blocking and not rules[each.rule].last for at in _lines(each)}
+    yield from (each for each in found if rules[each.rule].last and told.isdisjoint(_lines(each)))
+
+
+def _lines(found: Finding) -> set[tuple[str, int]]:
+    """The lines that a finding tells of."""
+    return {(each.place.path, each.place.line) for each in found.places}
 
 
 def _failed(what: str, error: Exception) -> NotAssessed:

@@ -26,7 +26,7 @@ _MANY = 12
 """Files that speak of a name; where there are more of them it is no name of one thing."""
 _PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
 TOLD = re.compile(
-    r"(^|/)(_next|releasenotes|changelog\.d|newsfragments|changes\.d|[^/]*\.(egg|dist)-info)/|(^|/)(PKG-INFO|[^/]*(change-?log|changes|history|news|release-?notes)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
+    r"(^|/)(_next|releasenotes|changelog\.d|newsfragments|changes\.d|[^/]*\.(egg|dist)-info)/|(^|/)(PKG-INFO|[^/]*(change-?log|changes|history|news|release-?notes)[^/]*|(LICEN[SC]E|COPYING|NOTICE|AUTHORS)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
     r"eslint|prettier|gcloud|vercel)ignore|\.gitattributes|MANIFEST\.in|[^/]*(baseline|snapshot)[^/]*|[^/]*[.-]lock"
     r"(\.\w+)?|package-lock\.json|go\.sum|\.secrets\.\w+)$|\.(lock|log|sum|map|svg|csv|tsv|ipynb|po|pot|html?|css|scss|patch|"
     r"diff|snap|golden|xml|sql|proto|pem|crt|min\.js|d\.ts)$",

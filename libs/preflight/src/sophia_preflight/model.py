@@ -130,6 +130,8 @@ class Rule:
     family: str
     fallback: bool = False
     """Whether its findings are for what no other rule tells of the same place."""
+    last: bool = False
+    """Whether even other fallbacks go before it, and it has nothing to say of either end that another tells of."""
 
     def found(
         self,

@@ -13,6 +13,7 @@ from sophia_preflight.grouping import by_file
 from sophia_preflight.mentions import Mention
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import place_of
+from sophia_preflight.naming import kind_of, names_of
 from sophia_preflight.standing import Standing, consequence, standing
 
 RULE = Rule(
@@ -24,17 +25,6 @@ RULE = Rule(
     family="contradictions",
     fallback=True,
 )
-_DEFINES = re.compile(
-    r"^\s*[\"']?(?:name|id|hostname|container_name|secretName|claimName)[\"']?\s*[:=]\s*[\"']?"
-    r"(?P<name>[A-Za-z_][\w.-]*)"
-    r"|^\s*(?:-\s+)?[\"']?(?P<key>[A-Za-z_][\w.:-]*)[\"']?\s*(?:\?|\+|:)?[:=](?!=)"
-    r"(?!\s*(?:[\"'](?:[\^~<>=*]|v?\d+\.|latest\b|workspace:)|\{\s*[\"']?(?:version|git|path|workspace|extras|python|url)\b))"
-    r"|\b[Aa][Ss]\s+(?P<stage>[\w.-]+)\s*$|^\s*(?:ARG|ENV)\s+(?P<argument>\w+)"
-    r"|\bdefine\s+\"(?P<template>[\w.-]+)\""
-    r"|[\"'](?P<script>[\w-]+)\s*=\s*[\w.]+:\w+",
-    re.MULTILINE,
-)
-"""What gives a name to something; what is given a version is somebody else's."""
 _STAGED = re.compile(r"[Dd]ockerfile|Containerfile|compose|bake|\bFROM\b|--target|\btarget\b|--from")
 """Where a name may be that of a stage."""
 _FILE = re.compile(
@@ -73,7 +63,7 @@ def check(context: Context) -> Iterable[Finding]:
         if _VARIABLE.fullmatch(name):
             continue
         path, kind = lost[name]
-        kinds = ["" if _refers(context, use) else _kind(use) for use in uses]
+        kinds = ["" if _refers(context, use) else kind_of(use) for use in uses]
         if kind in kinds or (kind != "script" and any(kinds)):
             continue
         free = [
@@ -94,7 +84,7 @@ def _of_name(
     """Uses of a name that `source` lost; what is `optional` there may be gone for good, while code looks for it."""
     now = context.changes.gone.get(source) or source
     text = context.repository.glimpse(now)
-    near = get_close_matches(name, sorted(_defined(text)), n=1, cutoff=0.5)
+    near = get_close_matches(name, sorted(names_of(text)), n=1, cutoff=0.5)
     if optional and not near:
         uses = [use for use in uses if not _CODE.search(use.path)]
     for file, here in by_file(use for use in uses if context.changes.is_old(use)).items():
@@ -117,13 +107,13 @@ def _lost(context: Context) -> dict[str, tuple[str, str]]:
     given: set[tuple[str, str]] = set()
     for path, (before, now) in context.changes.changed.items():
         if _FILE.search(path) and standing(path) is not Standing.TEST and _names_things(path, now):
-            names = _defined(now)
+            names = names_of(now)
             given |= names.items()
             for text in before:
-                found |= {name: (path, kind) for name, kind in _defined(text).items() if name not in names}
+                found |= {name: (path, kind) for name, kind in names_of(text).items() if name not in names}
     for path in context.repository.entries:
         if path not in context.changes.past.paths and _FILE.search(path):
-            given |= _defined(context.repository.glimpse(path)).items()
+            given |= names_of(context.repository.glimpse(path)).items()
     named = {name for name, _ in given}
     return {
         name: (path, kind)
@@ -135,20 +125,6 @@ def _lost(context: Context) -> dict[str, tuple[str, str]]:
 def _names_things(path: str, text: str) -> bool:
     """Whether a `setup.py` is what packs a project, rather than a part of a program."""
     return not path.endswith("setup.py") or re.search(r"\bsetup\(", text) is not None
-
-
-def _defined(text: str) -> dict[str, str]:
-    """Name that a text gives something -> what kind of thing."""
-    return {match[kind]: kind for match in _DEFINES.finditer(text) if (kind := match.lastgroup)}
-
-
-def _kind(use: Mention) -> str:
-    """What kind of thing a use gives the name; empty where it is used only."""
-    at = use.column - 1
-    for match in _DEFINES.finditer(use.text):
-        if (kind := match.lastgroup) and match.start(kind) <= at < match.end(kind):
-            return kind
-    return ""
 
 
 def _is_kept(context: Context, use: Mention) -> bool:

@@ -14,7 +14,7 @@ from sophia_preflight.grouping import by_file
 from sophia_preflight.interfaces.defining import SOURCE
 from sophia_preflight.mentions import Mention, acts, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.ports.speaking import SERVED
+from sophia_preflight.ports.speaking import SERVED, is_outside
 from sophia_preflight.standing import Standing, consequence, standing
 from sophia_preflight.text import named
 
@@ -32,7 +32,6 @@ _SERVES = re.compile(r"port|listen|bind|expose|addr|publish|serve|uvicorn|gunico
 _OF_ANOTHER = re.compile(r"//(?!localhost|127\.|0\.0\.0\.0|\[|:)[\w.${}-]+:\d|\w@[\w.-]+:\d")
 """An address of another service."""
 _DEFAULT = re.compile(r"default|=|port", re.IGNORECASE)
-_MAPPING = re.compile(r"[\"'\s-](?:[\d.]+:)?(\d{2,5}):(\d{2,5})(?:/\w+)?[\"'\s]*$")
 _CLUSTER = re.compile(r"^apiVersion:", re.MULTILINE)
 _DOCKER = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
 
@@ -119,14 +118,8 @@ def _differing(context: Context, path: str, before: str, now: str) -> Iterator[_
             pairs = {pair for pair in zip(old, numbers, strict=True) if pair[0] != pair[1]}
             if len(pairs) == 1:
                 ((one, other),) = pairs
-                if not _is_outside(line, other) and all(80 <= int(each) < 65536 for each in (one, other)):
+                if not is_outside(line, other) and all(80 <= int(each) < 65536 for each in (one, other)):
                     yield _Changed(place, number, line, one, other)
-
-
-def _is_outside(line: str, new: str) -> bool:
-    """Whether the number is that by which the machine is reached, while the container keeps its own."""
-    mapping = _MAPPING.search(line)
-    return mapping is not None and mapping[1] == new and mapping[2] != new
 
 
 def _in_blocks(context: Context, changes: list[_Changed]) -> dict[_Changed, list[_Use]]:

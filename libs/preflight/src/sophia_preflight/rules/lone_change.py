@@ -1,0 +1,265 @@
+"""A name or a number that the last commits changed in one place, while others go on to say what it was.
+
+What two places have to agree on is changed in both or breaks. Nothing has to be understood of either: a word became
+another, nothing else in the repository says the new one, and something that is run still says the old one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.interfaces.defining import SOURCE
+from sophia_preflight.mentions import TOLD, Mention, acts, site_of
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.naming import kind_of, line_of
+from sophia_preflight.ports.speaking import SERVED, is_outside
+from sophia_preflight.standing import Standing, consequence, standing
+
+RULE = Rule(
+    id="lone-change",
+    title="a name was changed in one place, and another still says what it was",
+    severity=Severity.HIGH,
+    why="one of the two means something that is not there",
+    fix="say the same in both",
+    family="contradictions",
+    fallback=True,
+    last=True,
+)
+_WORD = re.compile(r"-{0,2}[A-Za-z0-9_][\w-]*(?:\.[\w-]+)*")
+_VERSION = re.compile(r"v?\d+(\.\w+)+[\w.-]*|[0-9a-f]{7,}|\d{4}-\d\d-\d\d|.*\d+\.\d+.*")
+_PORT = re.compile(r"\d{4,5}")
+_PORTS = re.compile(r"port|listen|bind|expose|addr|publish|serve|host|url|curl|:\d{4,5}", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
+_NAME = re.compile(r"(?=.*[a-z])(?:.*[\w][-_.][A-Za-z].*|--?[a-z].*)", re.IGNORECASE)
+"""What nobody writes who does not mean one thing: words that are joined."""
+_FOREIGN = re.compile(
+    r"^\s*(- )?(runs-on|uses|os|runner|FROM|from|RUN (apk|apt)|ubuntu|license|locale|lang(uage)?|charset|encoding|"
+    r"color|theme|model|level|log\w*)\b[\s:=\"']|\b(install|add|get|upgrade)\s|[~^><=]=|python_requires|\bimage:"
+    r"|[\"']:\s*[\"'][~^v]?\d",
+    re.IGNORECASE,
+)
+"""Lines whose names somebody else gave: those of packages, images, runners, models."""
+_EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
+_MOST_PAIRS = 150
+_MOST_FILES = 40
+_FEWEST = 4
+_MOST_SHOWN = 6
+_MOST_WIDE = 500
+_MOST_WORDS = 8
+"""What a line has more of is a sentence, where a single word is but a word."""
+_ALIKE = 0.6
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A line of which one word became another."""
+
+    path: str
+    line: int
+    column: int
+    text: str
+    old: str
+    new: str
+
+
+def check(context: Context) -> Iterable[Finding]:
+    pairs: dict[tuple[str, str], list[_Changed]] = {}
+    for path, (versions, now) in context.changes.changed.items():
+        place = context.changes.gone.get(path) or path
+        for before in versions:
+            for each in _differing(place, before, now):
+                here = pairs.setdefault((each.old, each.new), [])
+                if each not in here:
+                    here.append(each)
+    alone = {pair: changed for pair, changed in pairs.items() if len({each.path for each in changed}) == 1}
+    if not alone or len(alone) > _MOST_PAIRS:
+        return
+    said = _lines_saying(context, {new for _, new in alone})
+    alone = {pair: changed for pair, changed in alone.items() if said[pair[1]] <= len(changed)}
+    uses = context.mentions.of({old for old, _ in alone}, _MOST_FILES)
+    for (old, _), (first, *_) in alone.items():
+        others = [use for use in uses.get(old, ()) if _still(context, use, first)]
+        if _PORT.fullmatch(old):
+            given = []
+            meant = bool(others) and not (_is_served(first.text, first.new) and any(map(_serves, others)))
+        else:
+            given = list(_givers(context, old))
+            meant = bool(given) or any(map(_is_definition, others)) or len({use.path for use in others}) > 1
+        if meant:
+            yield _told(context, first, others, given)
+
+
+def _givers(context: Context, name: str) -> Iterator[Place]:
+    """What is called so: files, and things that settings name."""
+    yield from (Place(path) for path in context.repository.entries if path.endswith(f"/{name}") or path == name)
+    for path, text in context.mentions.orders.items():
+        if name in text and (line := line_of(text, name)):
+            yield Place(path, line)
+
+
+def _serves(use: Mention) -> bool:
+    return _is_served(use.text, use.name)
+
+
+def _is_served(line: str, port: str) -> bool:
+    """Whether a line says that something listens on a port, or is published there."""
+    return re.search(SERVED.format(port), line, re.IGNORECASE) is not None
+
+
+def _is_definition(use: Mention) -> bool:
+    """Whether the name that is used elsewhere is given here."""
+    return bool(kind_of(use)) or (use.name.startswith("-") and SOURCE.search(use.path) is not None)
+
+
+def _told(context: Context, each: _Changed, others: list[Mention], given: list[Place]) -> Finding:
+    """A change that stands alone, with who still says what was there, or is called so."""
+    sites = [site_of(each.path), *(use.site for use in others)]
+    severity, blocks = min(map(consequence, sites), key=lambda one: one[0].rank)
+    places = dict.fromkeys([*(Place(use.path, use.line, use.column) for use in others), *given])
+    return RULE.found(
+        f"`{each.new}` is said here alone; it was `{each.old}` before {context.changes.since}, as others still say",
+        Involved(Place(each.path, each.line, each.column), "changed"),
+        *(Involved(place, "other") for place in list(places)[:_MOST_SHOWN]),
+        anchor=f"{each.old} {each.new}",
+        severity=severity.at_most(Severity.HIGH),
+        confidence=Confidence.LIKELY,
+        fix=f"write `{each.old}` here, or `{each.new}` there",
+        blocks=blocks,
+    )
+
+
+def _still(context: Context, use: Mention, each: _Changed) -> bool:
+    return (
+        (use.path, use.line) != (each.path, each.line)
+        and standing(use.path) not in (Standing.ARCHIVED, Standing.VENDORED, Standing.TEST)
+        and not use.optional
+        and (not _PORT.fullmatch(each.old) or _PORTS.search(use.text) is not None)
+        and context.changes.is_old(use)
+    )
+
+
+def _differing(path: str, before: str, now: str) -> Iterator[_Changed]:
+    if TOLD.search(path) or standing(path) in (Standing.ARCHIVED, Standing.VENDORED, Standing.TEST):
+        return
+    was, there = before.split("\n"), now.split("\n")
+    gone, added = Counter(was), Counter(there)
+    masked: dict[str, set[str]] = {}
+    for line in gone.keys() - added.keys():
+        for key, word, _ in _masks(line):
+            masked.setdefault(key, set()).add(word)
+    new = added.keys() - gone.keys()
+    for number, line in enumerate(there, 1):
+        if line not in new:
+            continue
+        for key, word, column in _masks(line):
+            olds = masked.get(key, set())
+            if len(olds) == 1:
+                (old,) = olds
+                changed = _Changed(path, number, column + 1, line, old, word)
+                if _means(old, word, line) and acts(path, line, column) and not _gives(changed):
+                    yield changed
+
+
+def _gives(each: _Changed) -> bool:
+    """Whether the line that changed gives the name to something, so that others lose it, or asks the environment for
+    it, which may have both: other rules tell that."""
+    here = Mention(each.path, each.line, each.column, each.new, (each.text,), 0, page=False)
+    return not _PORT.fullmatch(each.new) and (_is_definition(here) or _VARIABLE.fullmatch(each.new) is not None)
+
+
+def _masks(line: str) -> Iterator[tuple[str, str, int]]:
+    """The line without each of its words, the word, and where it stands."""
+    if len(line) > _MOST_WIDE or _FOREIGN.search(line):
+        return
+    expressions = [match.span() for match in _EXPRESSION.finditer(line)]
+    for match in _WORD.finditer(line):
+        if any(start <= match.start() < end for start, end in expressions):
+            continue
+        yield f"{line[: match.start()].strip()}\0{line[match.end() :].strip()}", match[0], match.start()
+
+
+def _means(old: str, new: str, line: str) -> bool:
+    """Whether a word is one that others may have to say as well."""
+    if old == new or _VERSION.fullmatch(old) or _VERSION.fullmatch(new) or min(len(old), len(new)) < _FEWEST:
+        return False
+    if _PORT.fullmatch(old) and _PORT.fullmatch(new):
+        return _PORTS.search(line) is not None and int(old) < 65536 and not is_outside(line, new)
+    if old.isdigit() or new.isdigit():
+        return False
+    if _NAME.fullmatch(old):
+        return True
+    return len(line.split()) <= _MOST_WORDS and SequenceMatcher(None, old, new).ratio() > _ALIKE
+
+
+def _lines_saying(context: Context, words: set[str]) -> dict[str, int]:
+    """How many lines of the repository say each word."""
+    found = dict.fromkeys(words, 0)
+    patterns = {word: re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])") for word in words}
+    for path, entry in context.repository.entries.items():
+        if entry.size > 1_000_000 or entry.target or TOLD.search(path):
+            continue
+        name = path.rpartition("/")[2]
+        text = context.repository.glimpse(path)
+        for word, pattern in patterns.items():
+            if word in text:
+                found[word] += len({text.count("\n", 0, match.start()) for match in pattern.finditer(text)})
+            if word in name or f"/{word}/" in f"/{path}":
+                found[word] += 1
+    return found
+
+
+_CACHE = """
+    === deploy/stack.conf
+    hostname = "cache-store"
+    === shop/settings.rb
+    CACHE = "redis://{0}:6379"
+    === shop/settings.rb (before)
+    CACHE = "redis://cache-store:6379"
+"""
+_PORT_OF = """
+    === shop/run.hcl
+    targets = ["http://shop:{0}"]
+    === shop/run.hcl (before)
+    targets = ["http://shop:9102"]
+    === deploy/shop.ini
+    metrics_port = {1}
+"""
+_FILE_OF = """
+    === hooks/start.hcl
+    exec = "{0}"
+    === hooks/start.hcl (before)
+    exec = "warm-up"
+    === tools/warm-up
+    puts "warm"
+"""
+BAD = [
+    tree(_CACHE.replace("{0}", "cachestore")),
+    tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9102")),
+    tree(_FILE_OF.replace("{0}", "warm-ups")),
+]
+GOOD = [
+    tree(_CACHE.replace("{0}", "cache-store")),
+    tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9103")),
+    tree("""
+        === ci/build.hcl
+        runs-on: "large-runner"
+        === ci/build.hcl (before)
+        runs-on: "small-runner"
+        === ci/test.hcl
+        runs-on: "small-runner"
+    """),
+    tree("""
+        === deploy/play.yaml
+        - items: "{{ second_pass.results }}"
+        - items: "{{ first_pass.results }}"
+        === deploy/play.yaml (before)
+        - items: "{{ first_pass.results }}"
+        - items: "{{ first_pass.results }}"
+    """),
+]
