@@ -489,3 +489,27 @@ def test_a_synopsis_in_a_block_of_no_language_is_one_of_a_program() -> None:
         "…",
         "--three",
     ]
+
+
+TASKS = """
+=== Makefile
+test:
+\tpytest
+=== package.json
+{"scripts": {"lint": "eslint ."}}
+=== scripts/deploy.sh
+#!/bin/sh
+=== CONTRIBUTING.md
+"""
+
+
+def test_tasks_that_sentences_tell_people_to_run_are_typed(tmp_path: Path) -> None:
+    told = "- Run `make tset` first.\n- `npm run lnit`: styles\n- Then start `./scripts/deploi.sh`.\n"
+    assert sorted(findings(TASKS + told, tmp_path / "wrong")) == [
+        "missing-make-target CONTRIBUTING.md:1:13",
+        "missing-package-script CONTRIBUTING.md:2:12",
+        "missing-script CONTRIBUTING.md:3:15",
+    ]
+    right = told.replace("tset", "test").replace("lnit", "lint").replace("deploi", "deploy")
+    others = "Do not run `make tset`.\nWe had `make tset` once.\n- `scripts/deploi.sh`: how it is deployed\n"
+    assert findings(TASKS + right + others, tmp_path / "right") == []

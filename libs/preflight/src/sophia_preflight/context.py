@@ -109,6 +109,7 @@ class Context:
         found = list(self.calls)
         for path, page in sorted(self.pages.items()):
             found += documented(self, path, self.facts[path].trace, page)
+            found += documented(self, path, page.tasks, page)
         return found
 
     @cached_property

@@ -131,6 +131,12 @@ _THOUGHTS = re.compile(r"(^|/)(research|notes?|designs?|ideas|investigations?|in
 _LISTED_FIRST = re.compile(r"\s*(?:[-*+]|\d+\.|\|)\s+(?:\*\*)?")
 """What stands before a command that an item of a list, or a row of a table, begins with."""
 _WITH_OPTION = re.compile(r"[a-z./][\w./-]*(?:\s+\S+)*?\s--[a-z][\w-]+(?=[\s=]|$)")
+_TASK = re.compile(
+    r"(?:make(?: -C [\w./-]+)?|just|(?:npm|pnpm|yarn|bun|hatch|mise) run|tox -e|nox -s|poe|invoke|inv|task)"
+    r" [a-z][\w:.-]*"
+    r"|(?:(?:bash|sh|python3?) (?:\./)?|\./)[\w-]+/[\w./-]*\w\.(?:sh|py)"
+)
+"""A task by its name, or a script by its path, as sentences tell their readers to run it."""
 _FILE_NAME = re.compile(r"(?<![\w./-])(?:[\w.-]+/)*([\w-]+\.[a-z]{1,5})\b")
 _CONTENT = re.compile(
     r"\b(creat|writ|add|put|mak)\w*\b.*`[\w./-]+\.(txt|toml|ya?ml|cfg|ini|py|json|in)`.*\b(with|like|contain\w*)\b",
@@ -171,6 +177,8 @@ class Page:
     """Whether it leads to another branch, of whose files nothing is known."""
     spoken: Trace = field(default_factory=Trace)
     """Commands with options that its sentences tell people to run; what they name may be told in short."""
+    tasks: Trace = field(default_factory=Trace)
+    """Tasks and scripts that its sentences tell people to run."""
 
 
 def read(path: str, text: str) -> tuple[Trace, Page]:
@@ -195,22 +203,24 @@ def read(path: str, text: str) -> tuple[Trace, Page]:
             clones[name] = bool(re.search(rf"{UNKNOWN}|your|example\.(com|org)", match[1], re.IGNORECASE))
         carried = _follow(path, script, block, carried, found)
     words = frozenset(re.findall(r"[\w.-]+", text))
-    return found, Page(_written(page), words, clones, bool(_ELSEWHERE.search(text)), _spoken(path, page))
+    return found, Page(_written(page), words, clones, bool(_ELSEWHERE.search(text)), *_spoken(path, page))
 
 
-def _spoken(path: str, page: pages.Text) -> Trace:
-    found = Trace()
+def _spoken(path: str, page: pages.Text) -> tuple[Trace, Trace]:
+    """Commands with options, and tasks, that sentences tell people to run."""
+    found, tasks = Trace(), Trace()
     for span in page.spoken if _THOUGHTS.search(path) is None else ():
         text = span.lines[0]
         against = _TOLD_AGAINST.search(span.lead) or _TOLD_AGAINST.search(re.split(r"[.;`]", span.title)[0])
         if span.past or against or not (_TOLD_TO.search(span.lead) or _LISTED_FIRST.fullmatch(span.lead)):
             continue
+        line = _HOLE.sub(_unknown, _PLACE.sub(_unknown, text))
+        snippet = Snippet(path, line, span.line, span.indent + 1, span.indent)
         if _WITH_OPTION.match(text) and not _USAGE.search(text) and not _WINDOWS.search(text):
-            line = _HOLE.sub(_unknown, _PLACE.sub(_unknown, text))
-            follow(
-                Snippet(path, line, span.line, span.indent + 1, span.indent), Site(path, Caller.DOCUMENT, CWD), found
-            )
-    return found
+            follow(snippet, Site(path, Caller.DOCUMENT, CWD), found)
+        elif _TASK.fullmatch(text):
+            follow(snippet, Site(path, Caller.DOCUMENT, CWD), tasks)
+    return found, tasks
 
 
 def _follow(path: str, script: str, block: pages.Block, carried: str, found: Trace) -> str:
