@@ -43,6 +43,7 @@ from sophia_preflight.readers.makefile import Makefile
 from sophia_preflight.readers.pipeline import Pipeline
 from sophia_preflight.readers.python import nodes_of
 from sophia_preflight.readers.python_version import Need, is_python_2, newer_need
+from sophia_preflight.readers.script_names import ScriptNames, names_of
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
 from sophia_preflight.readers.workflow import Workflow
@@ -89,6 +90,7 @@ class PythonFacts:
 @dataclass
 class ShellFacts:
     interface: Interface
+    names: ScriptNames = field(default_factory=ScriptNames)
 
 
 @dataclass
@@ -280,7 +282,7 @@ def _shell(path: str, text: str) -> Facts:
     trace = Trace()
     commands = shell.parse(text)
     follow(Snippet(path, text), script_site(path), trace)
-    return Facts("shell", trace, ShellFacts(shell_interfaces.interface_of(commands, text)))
+    return Facts("shell", trace, ShellFacts(shell_interfaces.interface_of(commands, text), names_of(commands)))
 
 
 def _make(path: str, text: str) -> Facts:

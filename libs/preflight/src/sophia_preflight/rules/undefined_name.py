@@ -1,0 +1,253 @@
+"""A shell script uses a function or a variable by a name that it has not given it, though nearly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Set
+from difflib import SequenceMatcher
+
+from sophia_preflight.calls.shell import script_site
+from sophia_preflight.context import Context
+from sophia_preflight.examples import tree
+from sophia_preflight.facts import ShellFacts
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers import shell
+from sophia_preflight.readers.script_names import Named, ScriptNames, names_of
+from sophia_preflight.spelling import is_slip
+from sophia_preflight.standing import consequence
+
+RULE = Rule(
+    id="undefined-name",
+    title="a script uses a function or a variable that it calls otherwise",
+    severity=Severity.HIGH,
+    why="the shell knows no command of that name, and puts an empty text in the place of such a variable",
+    fix="use the name that the script gives it",
+    family="targets",
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_OF_OTHERS = re.compile(
+    r"_\w*|PATH|HOME|USER|PWD|OLDPWD|SHELL|HOSTNAME|LANG|LC_\w+|UID|EUID|RANDOM|IFS|PPID|OSTYPE|TERM|TMPDIR|BASH\w*|"
+    r"OPTARG|OPTIND|REPLY|SECONDS|LINENO|PIPESTATUS|FUNCNAME|COLUMNS|LINES|COMP_\w+|GITHUB_\w+|CI_\w+|RUNNER_\w+|"
+    r"COMPREPLY|DISPLAY|EDITOR|LOGNAME|MACHTYPE|HOSTTYPE|HISTFILE|PS\d|EPOCH\w*|status|argv|\w{1,2}"
+)
+"""Variables that shells, systems and runners set, and those whose names say little."""
+_COMMANDS = re.compile(
+    r"alias|awk|base64|basename|bash|brew|bzip2|cargo|chgrp|chmod|chown|clang|clear|cmake|cmp|comm|command|"
+    r"continue|createdb|createuser|crontab|curl|date|dirname|disown|docker|dropdb|echo|enable|envsubst|eval|"
+    r"exec|exit|expand|export|expr|fail2ban|false|fetch|find|flock|fold|fuser|getent|getopts|grep|groups|gunzip|"
+    r"gzip|hash|head|helm|history|host|hostname|info|install|ionice|jobs|join|jose|just|kill|killall|last|let|"
+    r"link|local|locate|logger|login|logname|logout|look|mail|make|mapfile|md5sum|mkdir|mkfifo|mktemp|mount|"
+    r"nice|node|nohup|nproc|open|openssl|pack|paste|patch|perl|pgrep|php|pidof|ping|pip|pkill|popd|print|"
+    r"printenv|printf|pushd|python|python3|rake|readarray|readlink|readonly|realpath|reboot|rename|renice|reset|"
+    r"resize|restore|return|rsync|ruby|runuser|screen|script|seq|serve|service|set|setsid|sha256sum|shift|shopt|"
+    r"shred|shuf|shutdown|sleep|sort|source|split|ssh|stat|stop|strings|strip|sudo|suspend|sync|systemctl|tail|"
+    r"tar|tee|test|time|timeout|top|touch|trap|true|trust|type|typeset|ulimit|umask|umount|uname|unlink|unset|"
+    r"unzip|update|uptime|users|vercel|wait|watch|wget|whereis|which|who|whoami|write|xargs|yarn|yes|zcat|zip"
+)
+"""Short words that are programs, and could be taken for functions of nearly that name."""
+_NEAR = 0.75
+
+
+def check(context: Context) -> Iterable[Finding]:
+    scripts = {path: each.data.names for path, each in context.facts.items() if isinstance(each.data, ShellFacts)}
+    functions = {name for names in scripts.values() for name, _ in names.functions}
+    former = {path: _former(context, path) for path in scripts}
+    lost = {name for names in former.values() for name, _ in names.functions} - functions
+    for path, names in scripts.items():
+        text = context.repository.glimpse(path)
+        yield from _functions(context, path, names, functions, lost, text)
+        yield from _variables(context, path, names, former[path], text)
+
+
+def _former(context: Context, path: str) -> ScriptNames:
+    """The names that a script had before the last commits."""
+    texts, _ = context.changes.changed.get(path, ((), ""))
+    return names_of(shell.parse(texts[-1])) if texts else ScriptNames()
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+def _functions(
+    context: Context, path: str, names: ScriptNames, functions: Set[str], lost: Set[str], text: str
+) -> Iterator[Finding]:
+    own = dict(names.functions)
+    for each in _once(names.called):
+        name = each.name
+        if name in functions or not _NAME.fullmatch(name) or _COMMANDS.fullmatch(name) or _is_program(context, name):
+            continue
+        if re.search(rf"(?m)\balias\s+{re.escape(name)}=|\b(command -v|which|type|hash)\s+{re.escape(name)}\b", text):
+            continue
+        if name in lost:
+            since = f", and since {context.changes.since} no script here defines such a function"
+            yield _found(path, each, f"`{name}` is called here{since}", _near(name, own, text), own)
+        elif len(name) > 3 and (near := _near(name, own, text)):
+            yield _found(path, each, f"`{name}` is called here, and the function is called `{near}`", near, own)
+
+
+def _is_program(context: Context, name: str) -> bool:
+    by_name = context.repository.by_name
+    return name in by_name or f"{name}.sh" in by_name or f"{name}.py" in by_name or name in context.entries
+
+
+def _near(name: str, known: Collection[str], text: str) -> str:
+    """The one that is meant: a slip away from it, or one that nothing else uses and that has nearly the same words."""
+    known = [each for each in known if each.strip("_") != name.strip("_")]
+    for each in known:
+        if is_slip(name, each) and len(each) > 3:
+            return each
+    for each in known:
+        if _is_alike(name, each) and len(re.findall(rf"(?<![\w-]){re.escape(each)}(?![\w-])", text)) == 1:
+            return each
+    return ""
+
+
+def _is_alike(name: str, other: str) -> bool:
+    """Whether names have the same words in another order, or one has all those of the other, or nearly its letters."""
+    words, others = (set(re.split(r"[_-]", each)) for each in (name, other))
+    whole = len(words & others) > 1 or (min(len(name), len(other)) > 3 and (name in other or other in name))
+    return (whole and (words <= others or others <= words)) or (
+        len(name) > 4 and SequenceMatcher(None, name, other).ratio() >= _NEAR
+    )
+
+
+# --- variables --------------------------------------------------------------------------------------------------------
+
+
+def _variables(context: Context, path: str, names: ScriptNames, former: ScriptNames, text: str) -> Iterator[Finding]:
+    if names.opaque:
+        return
+    lines = {name: number for number, line in enumerate(text.split("\n"), 1) for name in _ASSIGNED.findall(line)}
+    for each in _once(names.read):
+        name = each.name
+        if name in names.given or not _NAME.fullmatch(name) or _OF_OTHERS.fullmatch(name):
+            continue
+        near = _near_variable(name, names, text)
+        lost = name in former.given
+        if not (near or lost) or _is_given_elsewhere(context, name, path):
+            continue
+        ends = ", which ends the script (`set -u`)" if names.strict else ""
+        since = f": since {context.changes.since} it is set no more" if lost else ""
+        said = f": what is set is `{near}`" if near else since
+        yield _found(path, each, f"`{name}` is set nowhere in this script{ends}{said}", near, lines)
+
+
+_ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)\+?=")
+
+
+def _near_variable(name: str, names: ScriptNames, text: str) -> str:
+    read = {each.name for each in names.read}
+    for each in sorted(names.given):
+        unused = each not in read and len(re.findall(rf"(?<!\w){re.escape(each)}(?!\w)", text)) == 1
+        turned = "_" in name and sorted(name.split("_")) == sorted(each.split("_"))
+        if turned or (is_slip(name, each) and len(each) > 3 and (unused or not name.isupper() or len(each) > 5)):
+            return each
+        if unused and _NAME.fullmatch(each) and _is_alike(name, each):
+            return each
+    return ""
+
+
+def _is_given_elsewhere(context: Context, name: str, script: str) -> bool:
+    """Whether another file speaks of the variable: it may come with the environment."""
+    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    texts = (context.repository.glimpse(path) for path in context.facts if path != script)
+    return any(name in text and pattern.search(text) for text in texts)
+
+
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
+def _once(uses: Iterable[Named]) -> list[Named]:
+    """The first use of each name."""
+    return list({each.name: each for each in reversed(list(uses))}.values())
+
+
+def _found(path: str, use: Named, said: str, near: str, known: dict[str, int]) -> Finding:
+    severity, blocks = consequence(script_site(path))
+    there = (Involved(Place(path, known[near]), "declaration"),) if near in known else ()
+    return RULE.found(
+        said,
+        Involved(Place(path, use.line, use.column), "call"),
+        *there,
+        anchor=use.name,
+        severity=severity.at_most(Severity.HIGH),
+        confidence=Confidence.LIKELY,
+        fix=RULE.fix + (f": `{near}`" if near else ""),
+        blocks=blocks,
+    )
+
+
+BAD = [
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        check_host() { ping -c 1 "$1"; }
+        chek_host example.com && check_host example.org
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        host_check() {
+          ping -c 1 example.com
+        }
+        if check_host; then echo up; fi
+    """),
+    tree("""
+        === lib.sh
+        say_more() { echo "$1"; }
+        === lib.sh (before)
+        say_hello() { echo "$1"; }
+        === deploy.sh
+        . ./lib.sh
+        say_hello world
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        set -eu
+        target_folder=/srv/shop
+        mkdir -p "$target_floder"
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        set -euo pipefail
+        NEW_RELEASE=$(date +%s)
+        ln -sfn "/srv/$RELEASE_NEW" /srv/current
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        release=$(date +%s)
+        ln -sfn "/srv/$tag" /srv/current
+        === deploy.sh (before)
+        #!/bin/bash
+        tag=$(date +%s)
+        ln -sfn "/srv/$tag" /srv/current
+    """),
+]
+GOOD = [
+    tree("""
+        === lib.sh
+        check_hosts() { ping -c 1 "$1"; }
+        === deploy.sh
+        #!/bin/bash
+        . ./lib.sh
+        fail() { exit 1; }
+        begin() { exit 0; }
+        _begin
+        check_host() { ping -c 1 "$1"; }
+        check_hosts example.com && check_host example.org | tail -n 3 || fail
+        command -v chec_host && chec_host
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        set -eu
+        DB_HOST=db
+        for each in a b; do read -r each_line; echo "$each $each_line"; done
+        psql -h "$DB_HOST" -p "$DB_PORT" -U "${DB_USERS:-shop}" "$HOME" "$DB_HOSTS"
+        === compose.yaml
+        services: {shop: {image: "shop:1", environment: {DB_HOSTS: a}}}
+    """),
+]
