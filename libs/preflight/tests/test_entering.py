@@ -203,6 +203,74 @@ def test_a_script_that_looks_at_what_it_is_given_hands_on_what_it_likes(tmp_path
     assert said(tmp_path / "shaped", HANDED + shaped + COMPOSE.replace("WORDS", "--cupboard=3")) == []
 
 
+BUILT_BY_WORKFLOW = """
+=== .github/workflows/build.yml
+on: push
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - {id: meta, uses: docker/metadata-action@v5, with: {images: ghcr.io/shop/till}}
+      - uses: docker/build-push-action@v6
+        with:
+          context: .
+          tags: ${{ steps.meta.outputs.tags }}
+=== compose.yaml
+services:
+  desk:
+    image: ghcr.io/shop/till:latest
+    command: WORDS
+"""
+NAMED_ONLY = """
+=== README.md
+```bash
+docker run --rm ghcr.io/shop/till:latest WORDS
+```
+"""
+MOUNTED = """
+=== deploy/till.yaml
+apiVersion: v1
+kind: Pod
+metadata: {name: till}
+spec:
+  containers:
+    - name: till
+      image: ghcr.io/shop/till
+      args: [WORDS]
+      volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, emptyDir: {}}]
+"""
+RUN_BY_PATH = """
+=== pyproject.toml
+[project]
+name = "till"
+=== main.py
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--shelf")
+parser.parse_args()
+=== Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY main.py .
+ENTRYPOINT ["python", "main.py"]
+"""
+
+
+@pytest.mark.parametrize("caller", [BUILT_BY_WORKFLOW, NAMED_ONLY, MOUNTED])
+def test_an_image_is_known_by_the_name_of_the_project_or_of_what_makes_its_tags(caller: str, tmp_path: Path) -> None:
+    assert said(tmp_path / "right", RUN_BY_PATH + caller.replace("WORDS", "--shelf=3")) == []
+    wrong = said(tmp_path / "wrong", RUN_BY_PATH + caller.replace("WORDS", "--cupboard=3"))
+    assert [each for _, each in wrong] == ["it does not accept `--cupboard`"]
+
+
+def test_a_release_of_an_image_and_what_is_mounted_over_its_program_are_not_known(tmp_path: Path) -> None:
+    told = RUN_BY_PATH + (NAMED_ONLY + MOUNTED).replace("WORDS", "--cupboard=3")
+    assert said(tmp_path, told.replace("till:latest", "till:1.4").replace("/data}", "/app}")) == []
+
+
 def test_an_image_that_two_builds_name_alike_is_not_known(tmp_path: Path) -> None:
     other = '=== other/Dockerfile\nFROM debian:12\nENTRYPOINT ["x"]\n=== more.sh\ndocker build -t old/till other\n'
     assert said(tmp_path, PROGRAM + RUN.replace("WORDS", "--cupboard=3") + other) == []

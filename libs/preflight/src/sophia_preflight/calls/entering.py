@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sophia_preflight.calls.compose import service_key
@@ -23,6 +24,7 @@ from sophia_preflight.readers import yaml
 from sophia_preflight.readers.compose import Project, Service, command_words
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.readers.tree import Node
+from sophia_preflight.standing import Standing, is_development, standing
 from sophia_preflight.text import CWD, UNKNOWN, Word, is_known, joined
 
 if TYPE_CHECKING:
@@ -98,13 +100,27 @@ class NamedImages:
         return made, made.stages[index], directory
 
     def find(self, image: str) -> tuple[Dockerfile, Stage] | None:
-        """The Dockerfile and the stage of an image; None where several go by its name."""
+        """The Dockerfile and the stage of an image; None where several go by its name. Where no build says which is
+        of the name of a project that is here, the one Dockerfile that there is for it."""
         found = self._named.get(_name(image), set())
+        if not self._named and (name := _current(image)) and _is_ours(self.context, name):
+            return self._only
         if len(found) != 1:
             return None
         path, index = next(iter(found))
         made = self.context.dockerfiles[path]
         return made, made.stages[index]
+
+    @cached_property
+    def _only(self) -> tuple[Dockerfile, Stage] | None:
+        """The one Dockerfile of the repository that is not for development or tests, with its last stage."""
+        usual = [
+            made
+            for path, made in self.context.dockerfiles.items()
+            if standing(path) is Standing.PRODUCT and not is_development(path)
+        ]
+        final = usual[0].final if len(usual) == 1 else None
+        return (usual[0], final) if final is not None else None
 
 
 def _name(image: str) -> str:
@@ -278,6 +294,8 @@ def _services(context: Context, images: NamedImages) -> Iterator[Call]:
             directory = service.get("working_dir")
             base = joined(CWD, directory.text) if directory is not None else working_directory(made, stage)
             site = Site(path, Caller.COMPOSE, base, System.IMAGE, service_key(path, name), owner=name)
+            if not service.has("volumes") and not any(context.filesystems(site)):  # only its name says what it is
+                site = replace(site, image=image_key(made.path, stage.index, len(stage.instructions)))
             for each in _with(context, _entry(made, stage), words):
                 yield from _calls(each, site)
 
@@ -333,9 +351,9 @@ def _container(context: Context, path: str, item: Item, node: Node, images: Name
     command, words = _words(node["command"]), _words(node["args"])
     site = Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name)
     found = images.find(node["image"].text)
-    if found is not None and not node["volumeMounts"].elements():
+    directory = node["workingDir"].text or (working_directory(*found) if found is not None else "")
+    if found is not None and not _is_mounted(node, directory, [each.value for each in command] or _entry(*found)):
         made, stage = found
-        directory = node["workingDir"].text or working_directory(made, stage)
         key = image_key(made.path, stage.index, len(stage.instructions))
         site = replace(site, directory=directory, system=System.IMAGE, image=key)
     if command:
@@ -345,6 +363,15 @@ def _container(context: Context, path: str, item: Item, node: Node, images: Name
             yield from _calls(each, site)
     elif words and (name := _current(node["image"].text)) and _is_for(context, name, words, sure=True):
         yield from _calls([replace(words[0], value=name), *words], site)
+
+
+def _is_mounted(node: Node, directory: str, words: Sequence[str]) -> bool:
+    """Whether something is mounted over a container's working directory, or where a word of its command leads."""
+    for mount in node["volumeMounts"].elements():
+        path = mount["mountPath"].text.rstrip("/")
+        if not is_known(path) or f"{directory}/".startswith(f"{path}/") or any(path in each for each in words):
+            return True
+    return False
 
 
 def _words(node: Node) -> list[Word]:
