@@ -44,6 +44,17 @@ def _only_minds(call: ast.Call | None, kind: str) -> bool:
     return minds and not any(isinstance(each, str) and each[:1] == "-" for each in given)
 
 
+def _width(kind: ast.expr) -> int:
+    """How many values a type is of that is written as a tuple: `(int, str)`, `(float,) * 4`; zero for another."""
+    match kind:
+        case ast.Tuple(elts=elements):
+            return len(elements)
+        case ast.BinOp(left=ast.Tuple(elts=elements), op=ast.Mult(), right=ast.Constant(value=int(times))):
+            return len(elements) * times
+        case _:
+            return 0
+
+
 class Click:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
@@ -248,7 +259,7 @@ class Click:
         flag = flag or (isinstance(literal(keyword_of(call, "default")), bool) and keyword_of(call, "type") is None)
         nargs = literal(keyword_of(call, "nargs"))
         kind = keyword_of(call, "type")
-        nargs = len(kind.elts) if isinstance(kind, ast.Tuple) else nargs
+        nargs = width if kind is not None and (width := _width(kind)) else nargs
         count = 0 if flag else nargs if isinstance(nargs, int) else 1
         required = self.says(call, "required") and keyword_of(call, "envvar") is None
         required = required and not self.says(call, "prompt") and keyword_of(call, "default") is None

@@ -36,6 +36,11 @@ def _open_options(parser: Parser) -> None:
         _open_options(each)
 
 
+def _is_marker(call: ast.Call) -> bool:
+    """Whether a call says of a parameter how it is given: `typer.Option(...)`, `typer.Argument(...)`."""
+    return name_of(call.func).endswith(("Option", "Argument"))
+
+
 class Typer:
     def __init__(self, nodes: Sequence[ast.AST], start: Sequence[ast.stmt]) -> None:
         self.nodes, self.start = nodes, start
@@ -241,25 +246,30 @@ class Typer:
             annotation = self.constants.values[annotation.id]
         return annotation
 
+    def kept(self, default: ast.expr | None) -> ast.expr | None:
+        """A default, or the option or argument that it is another name for: `PORT = typer.Option(80, "--port")`."""
+        value = self.constants.values.get(name_of(default)) if default is not None else None
+        return value if isinstance(value, ast.Call) and _is_marker(value) else default
+
     def is_type(self, name: str) -> bool:
         """Whether a name is that of a type for certain; another may stand for a type with an option or argument."""
         return name in _TYPES or name in self.classes
 
     def parameter(self, made: Parser, argument: ast.arg, default: ast.expr | None) -> None:
-        annotation = self.spelled(argument.annotation)
+        annotation, default = self.spelled(argument.annotation), self.kept(default)
         marker: ast.Call | None = None
         if isinstance(annotation, ast.Subscript) and name_of(annotation.value).endswith("Annotated"):
             inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
             annotation = inner[0]
             marker = next(
-                (e for e in inner[1:] if isinstance(e, ast.Call) and name_of(e.func).endswith(("Option", "Argument"))),
+                (e for each in inner[1:] if isinstance(e := self.kept(each), ast.Call) and _is_marker(e)),
                 None,
             )
         said = ast.unparse(annotation) if annotation is not None else ""
         if said.endswith("Context"):
             return
         required = default is None
-        if marker is None and isinstance(default, ast.Call) and name_of(default.func).endswith(("Option", "Argument")):
+        if marker is None and isinstance(default, ast.Call) and _is_marker(default):
             marker = default
             first = default.args[0] if default.args else keyword_of(default, "default")
             required = first is None or (isinstance(first, ast.Constant) and first.value is ...)
