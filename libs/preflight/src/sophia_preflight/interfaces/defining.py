@@ -34,6 +34,12 @@ _COMMANDS = re.compile(
     re.IGNORECASE,
 )
 """What a source that takes commands or choices from its caller speaks of."""
+_SCRIPTING = re.compile(r"\.[cm]?[jt]s$")
+_READS_WORDS = re.compile(
+    r"^#!|process\.argv|Deno\.args|Bun\.argv|\bparseArgs\b|\b(yargs|commander|minimist|oclif|meow|cac|citty|caporal|clipanion|"
+    r"sade|vorpal|command-line-args)\b|\.(option|command|requiredOption)\("
+)
+"""What a program for Node does with what it is given."""
 _CLASS = re.compile(r"^\s*(?:pub )?(?:struct|enum) |^[ \t]*(?:pub(?:\([\w:]+\))? )?(\w+)[ \t]*[:,({]", re.MULTILINE)
 _TRAIT = re.compile(
     r"^[ \t]+(\w+)[ \t]*=[ \t]*(?:Unicode|Bool|Integer|Int|Float|List|Dict|Enum|Type|Instance)\(", re.MULTILINE
@@ -62,6 +68,8 @@ class Lost:
 
 def lost(path: str, before: str, now: str) -> Iterator[Lost]:
     """What a source defined, and does not define any more."""
+    if _SCRIPTING.search(path) and not _READS_WORDS.search(before):
+        return  # what a browser loads is told nothing
     then, there = defined(path, before), defined(path, now)
     words = then.words - there.words if _COMMANDS.search(before) else frozenset[str]()
     for option, names in ((True, then.options - there.options), (False, words)):

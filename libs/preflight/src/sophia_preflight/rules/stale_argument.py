@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import takewhile
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -32,6 +33,12 @@ _PLAIN = named(
 """Names of directories and files that say nothing of a program."""
 _WORD = re.compile(r"[^\s\"',\[\]()`]+")
 _END = re.compile(r"\s[|;&]{1,2}\s|[;|]\s|\$\(|(?<!\\)\n\s*(?:-\s*)?(?:name|run|uses):")
+_FILE = re.compile(r"(?<![\w-])[\w./-]+\.(?:py|sh|bash|[cm]?[jt]s|rb)(?![\w-])")
+_LOGGED = re.compile(
+    r"\s*(STEP \d|Step \d+/\d+|#\d+ |\[\d+/\d+\]|--->|===>|\+ \S|Running command|COMMIT |\d{4}-\d\d-\d\d[T ]\d\d:|"
+    r"Successfully |Collecting |\[?(INFO|DEBUG|WARN(ING)?|ERROR)\b)"
+)
+"""How what programs print begins."""
 _PROGRAM = {
     "go.mod": re.compile(r"^module\s+(\S+?)(?:/v\d+)?\s*$", re.MULTILINE),
     "Cargo.toml": re.compile(r"^name\s*=\s*\"([\w-]+)\"", re.MULTILINE),
@@ -87,6 +94,8 @@ def _of_use(context: Context, use: Mention, source: _Source, each: Lost) -> Find
     said = _said_to(use, source)
     if said is None and _is_plain(each) and _is_named_beside(context, use, source):
         said = ""
+    if said is not None and _is_told_to_another(context, use, source, name):
+        return None
     if said is None or not re.match(r"$|[\s\"',=\])`:;]", use.after):
         return None
     option = use.name.startswith("-")
@@ -114,6 +123,23 @@ def _of_use(context: Context, use: Mention, source: _Source, each: Lost) -> Find
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=blocks,
     )
+
+
+def _is_told_to_another(context: Context, use: Mention, source: _Source, name: str) -> bool:
+    """Whether the command names a file of ours that defines the argument; or a page only shows what was printed."""
+    for word in _FILE.findall(use.before):
+        for path in context.repository.ending_with(re.sub(r"^(\.{0,2}/)+", "", word)):
+            there = _defined(context, path)
+            if path != source.path and name in there.options | there.words:
+                return True
+    return use.page and _is_printed(context.mentions.lines(use.path), use.line)
+
+
+def _is_printed(lines: Sequence[str], line: int) -> bool:
+    """Whether a line of a page is of a log: one of those around it, up to an empty one, is what only a program says."""
+    above = takewhile(str.strip, reversed(lines[: line - 1]))
+    below = takewhile(str.strip, lines[line - 1 :])
+    return any(_LOGGED.match(each) for each in (*above, *below))
 
 
 def _is_plain(each: Lost) -> bool:
@@ -350,5 +376,37 @@ GOOD = [
         commands = ["refill"]
         === shop/commands.py (before)
         commands = ["working"]
+    """),
+    tree("""
+        === docs/use.md
+        ```sh
+        $ celery shop --columns='name,args'
+        ```
+        === shop/static/shop.js
+        $.ajax("command", {tasks: "name"});
+        === shop/static/shop.js (before)
+        $.ajax("command", {args: "args"});
+    """),
+    tree("""
+        === run.sh
+        python shop/training/train.py --run-name x
+        === shop/training/train.py
+        parser.add_argument("--run-name")
+        === shop/training/settings.py
+        parser.add_argument("--name")
+        === shop/training/settings.py (before)
+        parser.add_argument("--run-name")
+    """),
+    tree("""
+        === docs/use.md
+        ```
+        $ shoptool build
+        Running command:
+          shoptool pack --shelf 3
+        ```
+        === shoptool/cli.rb
+        option "--row"
+        === shoptool/cli.rb (before)
+        option "--shelf"
     """),
 ]

@@ -50,6 +50,11 @@ _STARTS = (
 )
 _SERVICES = r"(?:docker[ -]compose)(?:\s+-\S+(?:[ =]\S+)?)*\s+(?:exec|run|logs|up|restart|stop|build)(?:\s+-\S+)*\s+"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9]")
+_REQUIRED = re.compile(r"(\[[\w, -]+\])?\s*(===?|[<>~!]=|>\s*\d|<\s*\d|@\s*(git|https?|file)|\^)")
+_INSTALLS = re.compile(
+    r"\b(pip3?|uv|poetry|pdm|conda|mamba|pipx|npm|pnpm|yarn|brew|apt|apt-get|apk|dnf|cargo|go|gem)\s+([\w-]+\s+){0,2}"
+    r"(install|add|get)\s[^|;&]*$|\b(uvx|npx)\s+(-\S+\s+)*$"
+)
 _TOP_LEVEL = re.compile(r"^(?:async def |def |class )?([A-Za-z_]\w*)(?=\s*(?:[(:=]|$))", re.MULTILINE)
 _CODE = re.compile(r"\.(py|pyw|[cm]?[jt]sx?|go|rs|rb|java|kt|php|cs|sh|bash|ex|exs)$")
 _MOST_LOST = 400
@@ -154,7 +159,14 @@ def _is_use(use: Mention) -> bool:
         return True
     if re.search(rf"(?:{_STARTS}|{_SERVICES}){name}$", before + use.name):
         return True
-    return _PLAIN.fullmatch(use.name) is None and re.search(r"[-_.:]", use.name) is not None
+    return _PLAIN.fullmatch(use.name) is None and re.search(r"[-_.:]", use.name) is not None and not _is_another(use)
+
+
+def _is_another(use: Mention) -> bool:
+    """Whether what is called by a name is a folder or file by its path, or a package that is installed or required."""
+    before, after = use.text[: use.column - 1], use.after
+    path = re.match(r"/[\w.*{$-]", after) or re.search(r"(?<!/)/$|\.\./$", before)
+    return bool(path or _REQUIRED.match(after) or _INSTALLS.search(before))
 
 
 def _attributes(context: Context) -> Iterator[Finding]:
@@ -366,5 +378,17 @@ GOOD = [
         shop-tools = {}
         === shop/tools.toml (before)
         shop-tool = {}
+    """),
+    tree("""
+        === build.toml
+        folder = "build-pages/html"
+        packages = ["till-core>=1.2"]
+        === ci.toml
+        [jobs]
+        name = "pages"
+        === ci.toml (before)
+        [jobs]
+        build-pages = {}
+        till-core = {}
     """),
 ]

@@ -149,8 +149,16 @@ def _names_module(context: Context, use: Mention, path: str) -> bool:
     before = re.search(r"[\w.]*$", use.text[: use.column - 1])
     whole = (before[0] if before else "") + use.name
     file = whole.replace(".", "/")
+    if "/" in file and _is_in_an_image(context, posixpath.dirname(file)):
+        return False  # an image has a folder of that name
     there = context.repository.ending_with(f"{file}.py") or context.repository.ending_with(f"{file}/__init__.py")
     return f"/{_program(path)}".endswith(f"/{file}") and not there
+
+
+def _is_in_an_image(context: Context, folder: str) -> bool:
+    """Whether a Dockerfile puts something into a folder of that path, or below it."""
+    put = re.compile(rf"^\s*(?:COPY|ADD)\s.*[\s/]{re.escape(folder)}(?:/|[\"\]\s]|$)", re.MULTILINE | re.IGNORECASE)
+    return any(put.search(context.repository.glimpse(path)) for path in context.dockerfiles)
 
 
 _WORDS = """
@@ -217,6 +225,18 @@ GOOD = [
         x
         === ui/_next/static/chunks/app.js (before)
         x
+    """),
+    tree("""
+        === Dockerfile
+        FROM example.org/base:1
+        COPY jobs/count.py /app/tools/words.py
+        CMD ["python", "-m", "tools.words"]
+        === jobs/count.py
+        print(1)
+        === tools/word_count.py
+        print(2)
+        === tools/words.py (before)
+        print(2)
     """),
     tree(_WORDS.format(file='=== lib/start.py\n    module = sys.modules.get("tools.words")')),
 ]

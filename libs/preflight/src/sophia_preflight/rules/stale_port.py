@@ -309,4 +309,22 @@ GOOD = [
               test: shop-probe http://localhost:8080/health
     """),
     tree(_SERVICE.format(listen=8181, health=8181, was=8080) + "    === proxy.conf\n    to other:8080\n"),
+    tree("""
+        === compose.yaml
+        services:
+          shop:
+            image: example/shop:1
+            ports:
+              - "127.0.0.1:${SHOP_PORT:-9090}:8080"  # for people
+            healthcheck:
+              test: shop-probe http://localhost:8080/health
+        === compose.yaml (before)
+        services:
+          shop:
+            image: example/shop:1
+            ports:
+              - "127.0.0.1:${SHOP_PORT:-8080}:8080"  # for people
+            healthcheck:
+              test: shop-probe http://localhost:8080/health
+    """),
 ]
