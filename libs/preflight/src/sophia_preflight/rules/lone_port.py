@@ -7,7 +7,7 @@ A rule of last resort: it knows neither the program nor the language that the li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sophia_preflight.context import Context
@@ -43,6 +43,8 @@ _SHOWN = re.compile(r"cors|origin|allow|redirect|callback", re.IGNORECASE)
 """Lists of who may ask, rather than who is asked."""
 _THOUGHTS = re.compile(r"(^|/)(adrs?|rfcs?|designs?|proposals?|decisions|plans|notes)/", re.IGNORECASE)
 """Pages of what was thought at some time."""
+_OFF = re.compile(r"\s*[\"']?enabled?[\"']?\s*[:=]\s*[\"']?(false|no|off|0)\b", re.IGNORECASE)
+_SECTION = re.compile(r"\[|\S+:\s*$")
 _FEWEST = 3
 _NEAR = 10
 _MOST = 3
@@ -81,24 +83,37 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _asked(context: Context) -> Iterator[_Asked]:
     for use in context.mentions.matching(_ASKED, hints=_HINTS):
-        around = "\n".join(context.mentions.lines(use.path)[max(use.line - 4, 0) : use.line])
-        if _SHOWN.search(around) or len(_ASKED.findall(use.text)) > 1:
+        lines = context.mentions.lines(use.path)
+        shown = _SHOWN.search("\n".join(lines[max(use.line - 4, 0) : use.line]))
+        if shown or _is_off(lines, use.line) or len(_ASKED.findall(use.text)) > 1:
             continue
         if use.name not in _USUAL and standing(use.path) in (Standing.PRODUCT, Standing.TEMPLATE):
             yield _Asked(use.name, use.path, use.line, use.column)
+
+
+def _is_off(lines: Sequence[str], line: int) -> bool:
+    """Whether a line is of a section of settings that says of itself that it is not in use."""
+    for each in reversed(lines[:line]):
+        if _OFF.match(each):
+            return True
+        if _SECTION.match(each):
+            return False
+    return False
 
 
 class _Spoken:
     """The numbers that the texts of a repository speak of."""
 
     def __init__(self, context: Context) -> None:
-        self._texts = [
-            context.repository.glimpse(path)
+        texts = {
+            path: context.repository.glimpse(path)
             for path, entry in context.repository.entries.items()
             if entry.size < 1_000_000
             and standing(path) is not Standing.VENDORED
             and not (TOLD.search(path) or _THOUGHTS.search(path))
-        ]
+        }
+        self._texts = list(texts.values())
+        self._own = [text for path, text in texts.items() if standing(path) in (Standing.PRODUCT, Standing.TEMPLATE)]
         self._numbers: dict[str, int] | None = None
 
     def lines(self, port: str) -> int:
@@ -122,7 +137,7 @@ class _Spoken:
 
     def _is_served(self, port: str) -> bool:
         pattern = re.compile(SERVED.format(port), re.IGNORECASE)
-        return any(port in text and pattern.search(text) for text in self._texts)
+        return any(port in text and pattern.search(text) for text in self._own)
 
 
 def _is_near(one: str, other: str) -> bool:
