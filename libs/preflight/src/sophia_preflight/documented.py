@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
 _STAND_IN = re.compile(
-    r"(^|[/_.-])(your|my|path|some|foo|bar|baz|xxx?|dummy)s?([/_.-]|$)"
+    r"(^|[/_.-])(your|my|path|some|foo|bar|baz|xxx?|dummy)s?([/_.-]|$)|(^|/)(the[_-][\w-]+\.\w+|(?-i:[NXYZ]))(/|$)"
     r"|(^|/)(example|name|file|script|hello|hello_world|the_test|test_(file|example|something|module|feature|name|new|flake|case|specific\w*))"
     r"\.\w+$",
     re.IGNORECASE,

@@ -68,7 +68,11 @@ _PAGES = re.compile(
 )
 """Folders of pages, and of those that show how it is done: what lies there is read and typed, though it is no part of
 the product."""
-_DRAFTS = re.compile(r"(^|/)docs?/([\w-]+/){0,2}(designs?|proposals?|rfcs?|adrs?|enhancements)/")
+_DRAFTS = re.compile(
+    r"(^|/)docs?/([\w-]+/){0,2}(designs?|proposals?|rfcs?|adrs?|enhancements|plans?|roadmaps?)/"
+    r"|(^|[/_-])(plan|proposal|roadmap|rfc)([_-][\w-]*)?\.\w+$",
+    re.IGNORECASE,
+)
 """Pages of what is to be, or was thought of."""
 _TOLD = re.compile(
     r"(?<![^/])(tests?|e2e|integration)/(?=(README|CONTRIBUTING)\.\w+$)"

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
-from sophia_preflight.calls.model import Call, Needed, Program
+from sophia_preflight.calls.model import Call, Caller, Needed, Program
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.programs.python import PROJECT
 from sophia_preflight.context import Context
@@ -16,7 +17,7 @@ from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, S
 from sophia_preflight.packaging import normal_name
 from sophia_preflight.readers import toml
 from sophia_preflight.standing import consequence
-from sophia_preflight.text import Word, named
+from sophia_preflight.text import Word, named, upward
 
 RULE = Rule(
     id="missing-extra",
@@ -77,18 +78,15 @@ def _missing(
     root = toml.parse(context.repository.text(path))
     if not root:
         return
-    project, poetry = toml.table(root, "project"), toml.table(root, "tool", "poetry")
+    project, poetry, known_of = toml.table(root, "project"), toml.table(root, "tool", "poetry"), _known(root)
     if "optional-dependencies" in (project.get("dynamic") or ()) or (lenient and not (project or poetry)):
         return
-    kinds = (
-        ("extra", extras, [*toml.table(project, "optional-dependencies"), *toml.table(poetry, "extras")]),
-        ("group", groups, [*toml.table(root, "dependency-groups"), *toml.table(poetry, "group"), "dev", "main"]),
-    )
-    for kind, asked, known in kinds:
+    for kind, asked in (("extra", extras), ("group", groups)):
+        known = known_of[kind]
         names = {normal_name(each) for each in known}
         for word in asked:
             for name in word.value.replace(",", " ").split():
-                if word.known and normal_name(name) not in names:
+                if word.known and normal_name(name) not in names and not _is_above(context, call, path, kind, name):
                     near = get_close_matches(name, known, n=1)
                     severity, blocks = consequence(call.site)
                     if lenient and (not near or name in toml.table(root, "dependency-groups")):
@@ -103,6 +101,26 @@ def _missing(
                         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
                         blocks=blocks,
                     )
+
+
+def _known(root: dict[str, Any]) -> dict[str, list[str]]:
+    """The extras and the groups that a `pyproject.toml` defines."""
+    project, poetry = toml.table(root, "project"), toml.table(root, "tool", "poetry")
+    return {
+        "extra": [*toml.table(project, "optional-dependencies"), *toml.table(poetry, "extras")],
+        "group": [*toml.table(root, "dependency-groups"), *toml.table(poetry, "group"), "dev", "main"],
+    }
+
+
+def _is_above(context: Context, call: Call, path: str, kind: str, name: str) -> bool:
+    """Whether a page may mean a project around the one that it lies in, which has an extra or group of the name."""
+    if call.site.caller is not Caller.DOCUMENT:
+        return False
+    for directory in (*upward(posixpath.dirname(path)), "")[1:]:
+        root = toml.parse(context.repository.text(posixpath.join(directory, "pyproject.toml").lstrip("/")))
+        if any(normal_name(each) == normal_name(name) for each in _known(root)[kind]):
+            return True
+    return False
 
 
 BAD = [

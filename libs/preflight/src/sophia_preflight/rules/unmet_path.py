@@ -209,7 +209,10 @@ def _heads(context: Context, use: Mention) -> Iterator[str]:
     """The lines above that a line is indented below, from the nearest on."""
     lines = context.mentions.lines(use.path)
     if use.path.endswith((".toml", ".cfg", ".ini")):
-        yield next((f"{line.strip('[] ')}:" for line in reversed(lines[: use.line]) if line.startswith("[")), "")
+        table = next((line for line in reversed(lines[: use.line]) if line.startswith("[")), "").strip("[] ")
+        yield f"{table.rpartition('.')[2]}:"
+        if table == "tool.uv.workspace":
+            yield "paths:"  # members that are not there are none
     width, item = _width(use.text), use.text.lstrip().startswith("- ")
     for line in reversed(lines[: use.line - 1]):
         own = _width(line)
