@@ -58,12 +58,20 @@ _KEPT_HIDDEN = re.compile(r"\.(github|gitlab|circleci|ci|docker|devcontainer|vsc
 """Hidden directories that people write files into; others are made by tools."""
 
 
+_RECIPES = re.compile(r"\.(sh|bash|mk)$|(^|/)(GNUm|m|M)akefile$")
+_COPIES = re.compile(r"\bcp +-[a-zA-Z]*[rRa]|\brsync\b")
 _FILLS_BIN = ("go.mod", "Cargo.toml", "CMakeLists.txt", "Gemfile", "composer.json")
 
 _TOOLS = named(
     "mypy pytest pip ruff black isort flake8 coverage build twine tox nox venv unittest pylint pyright sphinx"
 )
 """Modules of others that a file of ours may be called as well: far from the caller it is not what is run."""
+
+
+def _copies(folder: str, text: str) -> bool:
+    """Whether a text copies all that is in a folder, which it may call by the end of its path."""
+    end = re.escape("/".join(folder.split("/")[-2:]))
+    return re.search(rf"(?:{_COPIES.pattern})[^\n]*[\s/\"']{end}(?:/(?:\*|\.)?)?[\"']?(?=\s|$)", text) is not None
 
 
 class Finder:
@@ -229,6 +237,8 @@ class Finder:
             return True
         if self._is_vendored(path) or self._is_installed(path) or self.repository.is_left_out(path):
             return True
+        if self._is_put_together(path):
+            return True
         ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)
         return ignored or self.repository.is_foreign(path)
 
@@ -238,6 +248,22 @@ class Finder:
         module = before.lstrip("/")
         here = self.repository.is_directory(posixpath.join(module, "vendor"))
         return bool(mark) and not here and self.repository.is_file(posixpath.join(module, "go.mod"))
+
+    def _is_put_together(self, path: str) -> bool:
+        """Whether what lies in another folder, by the same name in a folder of the same name, is copied with all that
+        it lies in: folders of several things are put together somewhere else, and this one is meant to be there."""
+        name = posixpath.basename(path)
+        below = f"{posixpath.basename(posixpath.dirname(path))}/{name}"
+        twins = (each for each in self.repository.by_name.get(name, ()) if each.endswith(f"/{below}"))
+        homes = {each.removesuffix(f"/{below}") for each in twins if each != path}
+        return any("/" in home and any(_copies(home, text) for text in self._copying) for home in homes)
+
+    @cached_property
+    def _copying(self) -> list[str]:
+        """The texts of makefiles and shell scripts that copy folders."""
+        paths = (each for each in self.repository.entries if _RECIPES.search(each))
+        texts = (self.repository.glimpse(each) for each in paths)
+        return [text for text in texts if _COPIES.search(text)]
 
     def _is_installed(self, path: str) -> bool:
         """Whether it is a program in a `bin` that is not there, of a project whose tools put some there."""
