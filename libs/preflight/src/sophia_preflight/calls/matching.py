@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sophia_preflight.built import Built
 from sophia_preflight.calls.anywhere import Told, told
 from sophia_preflight.calls.documents import Page
+from sophia_preflight.calls.doubting import Doubts
 from sophia_preflight.calls.entering import is_in_our_image, started
 from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, Site, System
 from sophia_preflight.calls.spoken_options import GivenOptions
@@ -64,6 +65,8 @@ class Misfit:
     mismatch: Mismatch
     assumed: bool = False
     """Whether only its name says that this is what is called."""
+    doubted: bool = False
+    """Whether the program was more probably misread than called wrongly."""
     rest: tuple[Misfit, ...] = ()
     """What else is wrong with the same call, or with calls of the same file that are wrong in this as well."""
 
@@ -71,9 +74,12 @@ class Misfit:
 def misfits(context: Context) -> Iterator[Misfit]:
     """Every misfit of the repository; those of one cause in one."""
     groups: dict[tuple[str, str], list[list[Misfit]]] = {}
-    for each in _misfits(context):
+    doubts = Doubts(context, Spoken(context))
+    for each in list(_misfits(context, doubts)):
         if _is_explained(context, each):
             continue
+        if doubts.about(each.callee, each.interface, each.mismatch, _called(each.call)):
+            each = replace(each, doubted=True)
         if each.mismatch.problem not in _TELLING:
             yield each
             continue
@@ -99,13 +105,18 @@ def _in_one(group: list[Misfit]) -> Iterator[Misfit]:
         yield from group
         return
     group = sorted(group, key=lambda each: (_place(each).line, _place(each).column))
-    first = min(group, key=lambda each: _TELLING.index(each.mismatch.problem))
+    first = min(group, key=lambda each: (each.doubted, _TELLING.index(each.mismatch.problem)))
     yield replace(first, rest=tuple(each for each in group if each is not first))
 
 
-def _misfits(context: Context) -> Iterator[Misfit]:
+def _called(call: Call) -> str:
+    """The name by which a program is started; empty where it is started by its file or module."""
+    return call.target.name.value if isinstance(call.target, Program) else ""
+
+
+def _misfits(context: Context, doubts: Doubts) -> Iterator[Misfit]:
     """Every misfit by itself."""
-    built, spoken, tasks, flask = context.built, Spoken(context), Tasks(context), FlaskCommands(context)
+    built, spoken, tasks, flask = context.built, doubts.spoken, Tasks(context), FlaskCommands(context)
     testing, first = AddedOptions(context), FirstWords()
     judged: set[tuple[str, int, str]] = set()
     given = GivenOptions(context, spoken)
@@ -130,6 +141,7 @@ def _misfits(context: Context) -> Iterator[Misfit]:
         wrong = list(mismatches(interface, arguments)) if interface is not None else []
         wrong = [each for each in wrong if each.word is None or each.word.line]  # others are told of who gives them
         if interface is not None:
+            doubts.tell(path, interface, call, arguments, wrong)
             yield from (Misfit(call, path, interface, each, assumed) for each in wrong)
         more = interface is not None and interface.parser.takes_anything(arguments)
         if not wrong and not more and (interface is None or interface.is_open):
@@ -471,7 +483,7 @@ def _finding(rule: Rule, each: Misfit) -> Finding:
         *(Involved(other, "also") for other in dict.fromkeys(map(_place, each.rest)) if other != place),
         anchor=f"{callee} {mismatch.subject} from {call.site.owner}",
         severity=severity,
-        confidence=Confidence.LIKELY if assumed else Confidence.CERTAIN,
+        confidence=Confidence.GUESS if each.doubted else Confidence.LIKELY if assumed else Confidence.CERTAIN,
         fix=fix,
         blocks=blocks if severity.rank < Severity.MEDIUM.rank else "",
     )
