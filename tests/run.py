@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -241,9 +241,14 @@ def _renamed(command: Sequence[str], name: str) -> tuple[str, ...]:
 
 def _call(command: Sequence[str], out: int, *, until: float) -> int:
     """Runs one command in a process group of its own; after `until` the group is killed and the answer is 124."""
-    environment = dict(os.environ) | {"PATH": _path(), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=environment(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=out,
+        start_new_session=True,
     ) as process:
         _groups.add(process.pid)
         try:
@@ -256,6 +261,15 @@ def _call(command: Sequence[str], out: int, *, until: float) -> int:
         finally:
             _groups.discard(process.pid)
             _kill(process.pid)
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What steps run in. Where nobody may leave byte code beside sources it goes to `.venv`: the tests start thousands
+    of programs, and each would compile every module of ours anew."""
+    made = dict(given) | {"PATH": _path(), "PYTHONUNBUFFERED": "1"}
+    if made.pop("PYTHONDONTWRITEBYTECODE", ""):
+        made.setdefault("PYTHONPYCACHEPREFIX", str(BIN.parent / "bytecode"))
+    return made
 
 
 _groups: set[int] = set()

@@ -1,3 +1,4 @@
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -178,3 +179,11 @@ def test_a_test_that_failed_once_is_tried_again_and_told(second: str, ok: bool, 
     outcome = run.run(Step("some", (tuple(command),), junit=True, again=True))
     assert (outcome.ok, len(outcome.unstable)) == (ok, unstable)
     assert outcome.counts == (Counter(passed=2) if ok else Counter(passed=1, failed=1))
+
+
+def test_byte_code_is_kept_though_nobody_may_leave_it_beside_sources() -> None:
+    made = run.environment({"PYTHONDONTWRITEBYTECODE": "1"})
+    assert "PYTHONDONTWRITEBYTECODE" not in made
+    assert made["PYTHONPYCACHEPREFIX"].startswith(sys.prefix)
+    assert "PYTHONPYCACHEPREFIX" not in run.environment({})
+    assert run.environment({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/x"})["PYTHONPYCACHEPREFIX"] == "/x"

@@ -43,7 +43,7 @@ def run(
         began = time.monotonic()
         process = subprocess.Popen(
             [str(each) for each in command], cwd=cwd, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**_as_installed(), **(environment or {})},
         )  # fmt: skip
         status, usage = _wait(process, began + longest_seconds)
         seconds = time.monotonic() - began
@@ -58,6 +58,14 @@ def run(
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss / 1024,
     )
+
+
+def _as_installed() -> dict[str, str]:
+    """The environment, but that programs find the byte code that an installation has and a bare checkout has not."""
+    found = dict(os.environ)
+    if found.pop("PYTHONDONTWRITEBYTECODE", ""):
+        found.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "bytecode"))
+    return found
 
 
 def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[int, resource.struct_rusage]:
