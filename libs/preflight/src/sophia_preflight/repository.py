@@ -24,6 +24,8 @@ from sophia_preflight.tracking import tracked
 
 MOST_FILES = 200_000
 MOST_BYTES = 4_000_000
+MOST_KEPT = 40_000_000
+"""Characters of texts that are kept for who asks again."""
 DEEPEST = 60
 SKIPPED = frozenset(
     {
@@ -69,6 +71,8 @@ class Repository:
         self.troubles: list[Trouble] = []
         self._ignores: dict[str, list[tuple[str, GitIgnore]]] = {}
         self._texts: dict[str, str] = {}
+        self._glimpses: dict[str, str] = {}
+        self._kept = 0
         self._raw: dict[str, bytes] = {}
         self.directories: set[str] = set()
         self.linked_directories: dict[str, str] = {}
@@ -287,14 +291,20 @@ class Repository:
         return self._texts[path]
 
     def glimpse(self, path: str) -> str:
-        """The file as text, or nothing: what cannot be read is no `Trouble`, and what is read is not kept."""
+        """The file as text, or nothing: what cannot be read is no `Trouble`. Kept as far as `MOST_KEPT` reaches."""
         if path in self._texts:
             return self._texts[path]
+        if path in self._glimpses:
+            return self._glimpses[path]
         try:
             with (self.root / path).open("rb") as file:
-                return decoded(file.read(MOST_BYTES))
+                text = decoded(file.read(MOST_BYTES))
         except (OSError, ValueError):
-            return ""
+            text = ""
+        if self._kept < MOST_KEPT:
+            self._kept += len(text)
+            self._glimpses[path] = text
+        return text
 
     def raw(self, path: str) -> bytes:
         """At most `MOST_BYTES` of the file, read once."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
+from functools import cache
 
 from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.model import Severity
@@ -106,6 +107,7 @@ _PIPELINES = re.compile(r"\.(buildkite|circleci|github|gitlab|azure-pipelines)/"
 """Where what pipelines run lies: a folder of it is named after the tests that it starts, and is none itself."""
 
 
+@cache
 def standing(path: str) -> Standing:
     """By the directories that a file lies in."""
     if _PIPELINES.match(path):

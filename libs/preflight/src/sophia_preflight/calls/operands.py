@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from functools import cache
 
 from sophia_preflight.calls.model import Needed, Target
 from sophia_preflight.calls.running import Run
@@ -88,12 +89,17 @@ def _roots(words: Sequence[Word]) -> Iterator[str]:
 
 
 def _subjects(target: Target) -> Iterator[Word]:
-    for field in fields(target):
-        value = getattr(target, field.name)
+    for name in _fields(type(target)):
+        value = getattr(target, name)
         if isinstance(value, Word):
             yield value
-        elif isinstance(value, tuple) and field.name != "arguments":
+        elif isinstance(value, tuple):
             yield from (each for each in value if isinstance(each, Word))
+
+
+@cache
+def _fields(kind: type[Target]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.name != "arguments")
 
 
 def _read(words: Sequence[Word], program: str) -> Iterator[Word]:
