@@ -14,12 +14,16 @@ import pickle
 import stat
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sophia_preflight.facts import Facts
+from sophia_preflight.memory import uncollected
 from sophia_preflight.repository import Entry
 
 MOST_BYTES = 400_000_000
@@ -36,10 +40,31 @@ def build() -> str:
 
 
 class _Plain(pickle.Pickler):
-    """Writes what `_Ours` reads: some releases of Python write the word of an enumeration as a call of `getattr`."""
+    """Writes what `_Ours` reads, as calls of classes: some releases of Python write the word of an enumeration as a
+    call of `getattr`, and asking each small value for its state takes longer than all else."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, protocol=5)
+        self._arguments_of: dict[type[Any], Callable[[Any], tuple[Any, ...]] | None] = {}
 
     def reducer_override(self, value: Any) -> Any:
-        return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
+        kind = type(value)
+        if kind not in self._arguments_of:
+            self._arguments_of[kind] = _arguments_of(kind)
+        arguments = self._arguments_of[kind]
+        return NotImplemented if arguments is None else (kind, arguments(value))
+
+
+def _arguments_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]] | None:
+    """What makes the arguments by which a value of a class is made again; None where that is not plain."""
+    if issubclass(kind, Enum):
+        return lambda value: (value.value,)
+    if not is_dataclass(kind) or "__slots__" not in vars(kind) or hasattr(kind, "__post_init__"):
+        return None
+    names = [each.name for each in fields(kind)]
+    if not names or any(not each.init or each.kw_only for each in fields(kind)):
+        return None
+    return attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
 
 
 class _Ours(pickle.Unpickler):
@@ -106,7 +131,7 @@ class Cache:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.path.parent)
             with os.fdopen(descriptor, "wb") as file:
-                _Plain(file, protocol=5).dump((build(), self._now, self._answers))
+                _Plain(file).dump((build(), self._now, self._answers))
             Path(name).replace(self.path)
         except OSError:
             return
@@ -115,7 +140,7 @@ class Cache:
         if self.path is None:
             return {}, {}
         try:
-            with self.path.open("rb") as file:
+            with uncollected(), self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022 or status.st_size > MOST_BYTES:
                     return {}, {}

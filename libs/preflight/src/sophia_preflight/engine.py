@@ -21,6 +21,7 @@ from sophia_preflight.facts import Facts
 from sophia_preflight.history import Past
 from sophia_preflight.ignoring import GitIgnore
 from sophia_preflight.linters import lint, merged
+from sophia_preflight.memory import uncollected
 from sophia_preflight.model import Compared, Finding, Lacking, NotAssessed, Report, settled
 from sophia_preflight.readers.python_version import Version
 from sophia_preflight.repository import Repository, Trouble
@@ -57,13 +58,8 @@ def check(
     of a tree that is no working tree of its own. What the last commits changed is looked at, or what was changed
     `since` a revision; `past` says it where git does not."""
     started = time.monotonic()
-    collecting = gc.isenabled()
-    gc.disable()  # trees of thousands of files are live at once; collecting them over and over doubles the time
-    try:
+    with uncollected():
         return _checked(Repository(root, tracked), rules, cache or Cache.none(), linters, started, since, past)
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _checked(

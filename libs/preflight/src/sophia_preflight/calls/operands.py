@@ -11,8 +11,7 @@ import itertools
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
-from functools import cache
+from dataclasses import replace
 
 from sophia_preflight.calls.model import Needed, Target
 from sophia_preflight.calls.running import Run
@@ -89,17 +88,12 @@ def _roots(words: Sequence[Word]) -> Iterator[str]:
 
 
 def _subjects(target: Target) -> Iterator[Word]:
-    for name in _fields(type(target)):
+    for name in target.__dataclass_fields__:
         value = getattr(target, name)
         if isinstance(value, Word):
             yield value
-        elif isinstance(value, tuple):
+        elif isinstance(value, tuple) and name != "arguments":
             yield from (each for each in value if isinstance(each, Word))
-
-
-@cache
-def _fields(kind: type[Target]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind) if each.name != "arguments")
 
 
 def _read(words: Sequence[Word], program: str) -> Iterator[Word]:
