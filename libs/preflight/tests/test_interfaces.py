@@ -255,6 +255,46 @@ def test_a_program_that_leaves_for_a_count_of_words_needs_that_many() -> None:
     assert problems(of_python(source.format(test="< 2", leave="sys.argv.append('x')")), "") == set()
 
 
+WORDED = """
+    import sys
+    COMMANDS = {{"start": print, "stop": print}}
+    if __name__ == "__main__":
+        {first}
+        {asks}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "asks"),
+    [
+        ("word = sys.argv[1]", 'if word == "start": pass\n        elif word in ("stop", "halt"): pass\n        LEAVES'),
+        ("pass", 'if sys.argv[1] == "start" or sys.argv[1] == "stop": pass\n        LEAVES'),
+        ("words = sys.argv[1:]", "if words[0] not in COMMANDS: sys.exit(1)"),
+        ("word = sys.argv[1].lower()", "if word not in COMMANDS:\n            raise ValueError(word)"),
+        ("pass", 'match sys.argv[1]:\n            case "start" | "stop": pass\n            case _: sys.exit(2)'),
+    ],
+)
+def test_a_program_that_leaves_for_other_first_words_takes_these(first: str, asks: str) -> None:
+    asks = asks.replace("LEAVES", "else: sys.exit('no such command')")
+    worded = of_python(WORDED.format(first=first, asks=asks))
+    assert problems(worded, "stop --now 3") == set()
+    assert problems(worded, "stopp") == {Problem.CHOICE}
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        'if sys.argv[1] == "start": pass\n        else: print(sys.argv[1])',
+        'if sys.argv[1] == "start": pass\n        elif other: pass\n        else: sys.exit(1)',
+        'if sys.argv[1].startswith("s"): pass\n        else: sys.exit(1)',
+        "if sys.argv[1] not in known(): sys.exit(1)",
+        'match sys.argv[1]:\n            case "start": pass\n            case other: print(other)',
+    ],
+)
+def test_a_program_that_goes_on_with_other_first_words_takes_any(asks: str) -> None:
+    assert problems(of_python(WORDED.format(first="pass", asks=asks)), "stopp") == set()
+
+
 def test_programs_that_use_smaller_libraries() -> None:
     letters = of_python("""
         import getopt, sys

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sophia_preflight.interfaces.model import ANY, Interface, Operand, Option, Parser
 
@@ -31,7 +31,8 @@ def interface_of(tree: ast.Module, text: str, nodes: Sequence[ast.AST]) -> Inter
                 return _fire(node, nodes)
     if re.search(r"\b(argparse|click|typer|fire|docopt|optparse|getopt|absl|hydra|tyro|runpy|import_module)\b", text):
         return Interface("unknown")
-    return _counted(tree, text)
+    counted = _counted(tree, text)
+    return _worded(tree, required=bool(counted.parser.operands)) or counted
 
 
 # --- sys.argv -------------------------------------------------------------------------------------------------------
@@ -65,13 +66,18 @@ def _beginning(tree: ast.Module) -> Iterator[ast.stmt]:
     for node in tree.body:
         if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
             for inner in node.body:
-                yield inner
-                call = inner.value if isinstance(inner, ast.Expr) else None
-                for each in ast.walk(call) if call is not None else ():
-                    if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in functions:
-                        yield from functions[each.func.id].body
+                yield from _with_called(inner, functions)
         elif not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            yield node
+            yield from _with_called(node, functions)
+
+
+def _with_called(statement: ast.stmt, functions: Mapping[str, ast.FunctionDef]) -> Iterator[ast.stmt]:
+    """A statement, and those of the functions that it calls for nothing but what they do."""
+    yield statement
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    for each in ast.walk(call) if call is not None else ():
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in functions:
+            yield from functions[each.func.id].body
 
 
 def _leaves(body: list[ast.stmt]) -> bool:
@@ -107,6 +113,121 @@ def _refused(test: ast.expr) -> Iterator[tuple[int, int]]:
             ast.Lt: (0, count - 1), ast.NotEq: (int(count == 0), ANY),
         }  # fmt: skip
         yield bounds[kept]
+
+
+# --- the first word -------------------------------------------------------------------------------------------------
+
+
+def _worded(tree: ast.Module, *, required: bool) -> Interface | None:
+    """`if sys.argv[1] == "start": … elif …: … else: sys.exit("unknown")`, and what is like it: one of these words."""
+    known = _Words(tree)
+    for statement in _beginning(tree):
+        if isinstance(statement, ast.Assign):
+            known.note(statement)
+        words = known.asked(statement)
+        if words:
+            parser = Parser(abbreviations=False, line=statement.lineno, open_options=True, has_commands=True)
+            parser.commands = {word: Parser(open_options=True, open_operands=True) for word in words}
+            parser.command_required = required and not known.optional
+            return Interface("argv", parser, statement.lineno)
+    return None
+
+
+class _Words:
+    """What stands for the first word of a program as it begins, and which words it asks for."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.firsts, self.rests = {"sys.argv[1]", "argv[1]"}, {"sys.argv[1:]"}
+        self.optional = False
+        self.tables = {
+            target.id: words
+            for node in tree.body
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and (words := _listed(node.value))
+        }
+
+    def note(self, statement: ast.Assign) -> None:
+        """A name that is given the first word, or all of them."""
+        value = statement.value
+        if isinstance(value, ast.IfExp):
+            self.optional |= ast.unparse(value.body) in self.firsts
+            value = value.body
+        match value:
+            case ast.Call(func=ast.Attribute(value=inner, attr="lower" | "strip"), args=[]):
+                value = inner
+        names = [each.id for each in statement.targets if isinstance(each, ast.Name)]
+        said = ast.unparse(value)
+        for name in names:
+            self.firsts -= {name, f"{name}[0]"}
+            if said in self.firsts:
+                self.firsts.add(name)
+            elif said in self.rests:
+                self.firsts.add(f"{name}[0]")
+
+    def asked(self, statement: ast.stmt) -> list[str]:
+        """All words that a statement goes on with; nothing where it may go on with others."""
+        if isinstance(statement, ast.Match):
+            return self._matched(statement)
+        words: list[str] = []
+        branch: ast.stmt | None = statement
+        while isinstance(branch, ast.If):
+            if not words and not branch.orelse and _leaves(branch.body) and isinstance(branch.test, ast.Compare):
+                refused = self._compared(branch.test, ast.NotIn)
+                return refused or []
+            found = self._tested(branch.test)
+            if not found:
+                return []
+            words += found
+            if len(branch.orelse) != 1 or not isinstance(branch.orelse[0], ast.If):
+                return words if _leaves(branch.orelse) else []
+            branch = branch.orelse[0]
+        return []
+
+    def _tested(self, test: ast.expr) -> list[str]:
+        """The words that a condition is true for; nothing where it may be for others."""
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+            found = [self._tested(each) for each in test.values]
+            return [word for words in found for word in words] if all(found) else []
+        if not isinstance(test, ast.Compare):
+            return []
+        return self._compared(test, ast.Eq) or self._compared(test, ast.In)
+
+    def _compared(self, test: ast.Compare, sign: type[ast.cmpop]) -> list[str]:
+        if len(test.ops) != 1 or not isinstance(test.ops[0], sign) or ast.unparse(test.left) not in self.firsts:
+            return []
+        right = test.comparators[0]
+        if sign is ast.Eq:
+            return [right.value] if isinstance(right, ast.Constant) and isinstance(right.value, str) else []
+        return self.tables.get(right.id, []) if isinstance(right, ast.Name) else _listed(right)
+
+    def _matched(self, statement: ast.Match) -> list[str]:
+        words: list[str] = []
+        if ast.unparse(statement.subject) not in self.firsts:
+            return []
+        for case in statement.cases:
+            patterns = case.pattern.patterns if isinstance(case.pattern, ast.MatchOr) else [case.pattern]
+            for pattern in patterns:
+                match pattern:
+                    case ast.MatchValue(value=ast.Constant(value=str(word))):
+                        words.append(word)
+                    case ast.MatchAs(pattern=None):
+                        return words if _leaves(case.body) else []
+                    case _:
+                        return []
+        return []
+
+
+def _listed(value: ast.expr) -> list[str]:
+    """The words of a list, or the keys of a table, that holds nothing else."""
+    if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
+        found: list[ast.expr | None] = list(value.elts)
+    elif isinstance(value, ast.Dict):
+        found = list(value.keys)
+    else:
+        return []
+    words = [each.value for each in found if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return words if len(words) == len(found) else []
 
 
 # --- getopt, docopt, fire -------------------------------------------------------------------------------------------
