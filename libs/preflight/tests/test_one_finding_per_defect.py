@@ -110,6 +110,26 @@ TOLD_ONCE = {
         """,
         "it does not accept `--rows`, and it does not accept `--columns`, and it does not accept `--name`",
     ),
+    "what several files give a program alike": (
+        """
+        === Makefile
+        all:
+        \tpython fill.py --row 3
+        === run.sh
+        python fill.py --row 4
+        === README.md
+        ```sh
+        python fill.py --row 5
+        python fill.py --row 6
+        ```
+        === fill.py
+        import argparse
+        p = argparse.ArgumentParser()
+        p.add_argument("--shelf")
+        p.parse_args()
+        """,
+        "it does not accept `--row`, and so for 3 more calls",
+    ),
     "an option that was renamed and is required": (
         """
         === Makefile

@@ -17,6 +17,7 @@ from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, 
 from sophia_preflight.calls.spoken_options import GivenOptions
 from sophia_preflight.calls.spoken_words import FirstWords
 from sophia_preflight.documented import documented
+from sophia_preflight.grouping import together
 from sophia_preflight.interfaces.flask import FlaskCommands
 from sophia_preflight.interfaces.invoke import Tasks
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
@@ -433,10 +434,15 @@ def _is_installed(context: Context, call: Call) -> bool:
 
 
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:
-    """Findings of a rule for misfits of some kinds."""
+    """Findings of a rule for misfits of some kinds; what several files give a program alike has one cause."""
+    alike: dict[tuple[str, Confidence], list[Finding]] = {}
     for each in context.misfits:
         if each.mismatch.problem in problems:
-            yield _finding(rule, each)
+            found = _finding(rule, each)
+            alike.setdefault((found.message, found.confidence), []).append(found)
+    for group in alike.values():
+        files = len({each.place.path for each in group})
+        yield from [together(group, "and so for {} more calls")] if files > 1 else group
 
 
 def _is_explained(context: Context, each: Misfit) -> bool:
