@@ -258,6 +258,15 @@ class Modules:
         above = posixpath.dirname(directory)
         return any(self.repository.is_file(_below(each, "__init__.py")) for each in {directory, above} - {""})
 
+    def is_known(self, top: str) -> bool:
+        """Whether a top name is one of Python's own, of something here, or of what the repository installs."""
+        known = top in sys.stdlib_module_names or top in self._injected or self.is_elsewhere(top)
+        return known or bool(self.context.module_roots(top)) or self._is_needed(top)
+
+    def is_used(self, top: str, root: str) -> bool:
+        """Whether some import finds a module, or a part of it, in this directory."""
+        return self._used(top, root)
+
     def _used(self, top: str, root: str) -> bool:
         """Whether some other import finds a part of `top` in this directory: so that it is on somebody's path."""
         return (top, root or ".") in self._evidence

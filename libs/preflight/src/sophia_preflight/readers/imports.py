@@ -13,19 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from sophia_preflight.readers.python_version import Need, Version
 
-_OPENS = (
-    "globals()",
-    "sys.modules",
-    "vars()",
-    "locals()[",
-    "exec(",
-    "execfile(",
-    "lazy_loader",
-    "LazyModule",
-    "lazy_import",
+_OPENS = re.compile(
+    r"globals\(\)|(?<![\w.])(?:exec|execfile)\(|(?<![\w.])(?:vars\(\)|locals\(\)\[)"
+    r"|(?<!in )sys\.modules(?!\.(?:get|pop|keys|items|values|copy)\()|lazy_loader|LazyModule|lazy_import"
 )
 """Text of a module that may have names which no statement shows."""
-_SPREADS = ("__path__", "declare_namespace", "extend_path", "sys.modules", "sys.meta_path", "sys.path_hooks")
+_SPREADS = re.compile(
+    r"(?<![\w.])__path__|__path__\s*(?:\+?=(?!=)|\.(?:append|extend|insert)\b)|declare_namespace|extend_path"
+    r"|(?<!in )sys\.modules(?!\.(?:get|pop|keys|items|values|copy)\()|sys\.meta_path|sys\.path_hooks"
+)
 """Text of a package whose modules may lie elsewhere."""
 _INJECTS = re.compile(r"sys\.modules(?:\[\s*|\.setdefault\(\s*)[\"']([\w.]+)[\"']")
 _PUTS = frozenset({"public", "private"})
@@ -110,7 +106,7 @@ class _Reading:
 
 def outline_of(tree: ast.Module, text: str) -> Outline:
     """The outline of a parsed module."""
-    reading = _Reading(opaque=any(mark in text for mark in _OPENS), walruses=":=" in text)
+    reading = _Reading(opaque=_OPENS.search(text) is not None, walruses=":=" in text)
     _statements(tree.body, _Under(), reading)
     if "global " in text:
         reading.names.update(name for said in _GLOBAL.findall(text) for name in re.findall(r"\w+", said))
@@ -118,7 +114,7 @@ def outline_of(tree: ast.Module, text: str) -> Outline:
         tuple(reading.imports),
         frozenset(reading.names),
         reading.opaque,
-        any(mark in text for mark in _SPREADS),
+        _SPREADS.search(text) is not None,
         frozenset(_INJECTS.findall(text) if "sys.modules" in text else ()),
         reading.need,
     )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.model import Finding, Involved, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import Lack
+from sophia_preflight.spelling import is_slip
+from sophia_preflight.standing import Standing, standing
 
 RULE = Rule(
     id="missing-import",
@@ -25,6 +29,65 @@ def check(context: Context) -> Iterable[Finding]:
     for lack in context.modules.lacks:
         if lack.name is None:
             yield _finding(context, lack)
+    yield from _whole(context)
+
+
+# --- modules that are imported by their own name, and of which nothing is there ---------------------------------------
+
+
+def _whole(context: Context) -> Iterator[Finding]:
+    modules = context.modules
+    asked = [
+        (path, imported, imported.module.partition(".")[0])
+        for path, facts in modules.python.items()
+        for imported in facts.outline.imports
+        if not imported.level and not imported.guarded and standing(path) not in (Standing.TEMPLATE, Standing.VENDORED)
+    ]
+    often = Counter(top for _, _, top in asked)
+    for path, imported, top in asked:
+        if modules.is_known(top) or not _NAME.fullmatch(top):
+            continue
+        gone = _gone(context, path, top)
+        near = _misspelt(context, path, top) if often[top] == 1 and not gone else ""
+        if not gone and not near:
+            continue
+        severity, blocks = modules.severity(path, imported)
+        since = f" since {context.changes.since}" if gone else ""
+        yield RULE.found(
+            f"`{imported.module}` is imported here, and there is no `{gone or f'{top}.py'}`{since}",
+            Place(path, imported.line, imported.column),
+            anchor=imported.module,
+            severity=severity,
+            confidence=Confidence.LIKELY,
+            fix=RULE.fix + (f": there is `{near}`" if near else ""),
+            blocks=blocks,
+        )
+
+
+_NAME = re.compile(r"[A-Za-z]\w{3,}")
+
+
+def _gone(context: Context, path: str, top: str) -> str:
+    """The module beside a file, or where its project keeps modules, that the last commits took away."""
+    here = posixpath.dirname(path)
+    places = [posixpath.join(directory, top) for directory in (here, "", "src")]
+    files = [f"{place}{ending}" for place in places for ending in (".py", "/__init__.py")]
+    return next((each for each in files if each in context.changes.gone), "")
+
+
+def _misspelt(context: Context, path: str, top: str) -> str:
+    """A module beside the file that others import by its own name, and that is a slip of a key away from the asked."""
+    here = posixpath.dirname(path)
+    for each in context.modules.python:
+        name = posixpath.basename(each)[:-3]
+        beside = posixpath.dirname(each) == here and each.endswith(".py") and each != path
+        plural = name in (f"{top}s", top.removesuffix("s"))
+        if beside and is_slip(top, name) and not plural and context.modules.is_used(name, here):
+            return each
+    return ""
+
+
+# --- modules that their package lacks ---------------------------------------------------------------------------------
 
 
 def _finding(context: Context, lack: Lack) -> Finding:
@@ -60,6 +123,39 @@ def _near(context: Context, path: str) -> str:
 
 BAD = [
     tree("""
+        === app/main.py
+        from library import read
+        from librray import write
+        === app/library.py
+        def read(): pass
+        def write(): pass
+    """),
+    tree("""
+        === app/main.py
+        import titles
+        === app/titles.py
+        from utils import clean
+        === app/helping.py
+        def clean(): pass
+        === app/utils.py (before)
+        def clean(): pass
+    """),
+    tree("""
+        === app/__init__.py
+        === app/tools/__init__.py
+        import sys
+        import app
+        def pause_exec(seconds):
+            return app.__path__[0], "colour" in sys.modules, sys.modules.get("colour")
+        class Lazy:
+            def __getattr__(self, name): return name
+        pause_exec(10)
+        === app/tools/disk.py
+        def read(): pass
+        === app/main.py
+        from app.tools.disc import read
+    """),
+    tree("""
         === app/__init__.py
         === app/main.py
         from app.settings import DEBUG
@@ -90,6 +186,19 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === app/main.py
+        import request
+        import requests
+        import librarx
+        import titlez
+        === app/request.py
+        import titles
+        === app/titles.py
+        === requirements.txt
+        titlez
+        === app/titlez.py (before)
+    """),
     tree("""
         === app/__init__.py
         === app/main.py

@@ -16,6 +16,7 @@ from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, S
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.readers.workflow import EXPRESSION, Job, Step, Workflow, own
+from sophia_preflight.spelling import is_slip
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -30,11 +31,11 @@ _ASKED = re.compile(
     r"(?<![\w.-])(?:(?P<kind>steps|needs)\.(?P<owner>[\w-]+)(?:\.(?P<field>[\w-]+)(?:\.(?P<name>[\w-]+))?)?"
     r"|(?:github\.event\.)?inputs\.(?P<input>[\w-]+)"
     r"|job\.services\.(?P<service>[\w-]+)(?:\.ports(?:\[\s*|\.)(?P<port>\d+))?"
-    r"|matrix\.(?P<matrix>[\w-]+)(?:\.[\w-]+)*)(?![\w-]|\s*\()"
+    r"|env\.(?P<env>[\w-]+)|matrix\.(?P<matrix>[\w-]+)(?:\.[\w-]+)*)(?![\w-]|\s*\()"
 )
 _NAMING = ("name", "if", "key", "restore-keys", "ref")
 """Names of steps, artifacts and caches, conditions, and what is checked out: nothing breaks where they are empty."""
-_WANTED = ("name", "input", "port", "service", "matrix", "owner")
+_WANTED = ("name", "input", "port", "service", "matrix", "env", "owner")
 _WRITTEN = re.compile(r"^\s*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?([A-Za-z_][\w-]*)(?:=|<<)")
 _OTHERS = re.compile(
     r"(^|[\s;&|(])(\./|\.\./|bash|sh|source|\.|python\d?|node|npx|npm|uv|make|pwsh|cat|jq|go|cargo|tee)\s", re.MULTILINE
@@ -109,7 +110,7 @@ def _conditions(workflow: Workflow, node: Node, owner: str) -> Iterator[_Asked]:
     for clause in text.split("&&"):
         never = _NEVER.fullmatch(re.sub(r"\[\s*'([\w-]+)'\s*\]", r".\1", clause.strip()))
         match = _ASKED.fullmatch(never["asked"]) if never is not None else None
-        if match is None or match["input"] or match["matrix"] or match["service"]:
+        if match is None or match["input"] or match["matrix"] or match["env"] or match["service"]:
             continue
         at = max(node.text.find(match[0]), 0)
         line = node.text.count("\n", 0, at) + 1
@@ -155,6 +156,8 @@ def _wrong(
         return None if workflow.action else _service(workflow, job, match)
     if match["matrix"]:
         return _axis(workflow, job, match["matrix"])
+    if match["env"]:
+        return None if workflow.action else _variable(workflow, job, match["env"])
     if match["kind"] == "needs":
         return _needed(context, workflow, job, match)
     return _step(job, match, actions)
@@ -201,6 +204,36 @@ def _axis(workflow: Workflow, job: Job, name: str) -> _Wrong | None:
         sorted(known),
         place,
     )
+
+
+def _variable(workflow: Workflow, job: Job, name: str) -> _Wrong | None:
+    """A variable that nothing sets, though one of nearly that name is set: steps may set others for the next."""
+    owners = (workflow.env, job.env, *(step.env for step in job.steps))
+    known = {key for owner in owners for key, _ in owner.items()}
+    ran = "\n".join(step.run.text for step in job.steps)
+    known |= set(_SET_FOR_OTHERS.findall(ran)) if "GITHUB_ENV" in ran else set()
+    said = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", ran) is not None
+    if said or any(owner.text for owner in owners) or name.lower() in (each.lower() for each in known):
+        return None
+    words = sorted(name.split("_"))
+    near = [each for each in sorted(known) if is_slip(name, each) or sorted(each.split("_")) == words]
+    near += get_close_matches(name, known, n=1, cutoff=0.85)
+    asked = "\n".join(each.text for each in scalars(workflow.root))
+    near += [
+        each
+        for each in sorted(known)
+        if _is_longer(name, each) and not re.search(rf"(?<!\w){re.escape(each)}(?!\w)", asked)
+    ]
+    return (f"no `env` that is in force here sets `{name}`", near[:1], None) if near else None
+
+
+_SET_FOR_OTHERS = re.compile(r"(?<![\w$])([A-Za-z_]\w*)(?==|<<)")
+
+
+def _is_longer(one: str, other: str) -> bool:
+    """Whether a name is another with words before or after it."""
+    shorter, longer = sorted((one.lower(), other.lower()), key=len)
+    return len(shorter) > 2 and (longer.startswith(shorter) or longer.endswith(shorter))
 
 
 def _needed(context: Context, workflow: Workflow, job: Job, match: re.Match[str]) -> _Wrong | None:
@@ -270,6 +303,39 @@ def _is_asked(job: Job, owner: str, name: str) -> bool:
 
 
 BAD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        env: {IMAGE_NAME: shop}
+        jobs:
+          image:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: docker/build-push-action@v6
+                with: {tags: "registry.example.com/${{ env.IMAGE_NMAE }}:latest"}
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          image:
+            runs-on: ubuntu-24.04
+            steps:
+              - run: echo "RELEASE_TAG=$(date +%s)" >> "$GITHUB_ENV"
+              - uses: docker/build-push-action@v6
+                with: {tags: "registry.example.com/shop:${{ env.TAG_RELEASE }}"}
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        env: {NEW_REGISTRY: registry.example.com}
+        jobs:
+          image:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: docker/build-push-action@v6
+                with: {tags: "${{ env.REGISTRY }}/shop:latest"}
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push
@@ -429,6 +495,20 @@ BAD += [
     """),
 ]
 GOOD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        env: {IMAGE_NAME: shop, IMAGE: "shop:1"}
+        jobs:
+          image:
+            runs-on: ubuntu-24.04
+            steps:
+              - run: echo "TAG=$(date +%s)" >> "$GITHUB_ENV"
+              - uses: example/sets-variables@v1
+              - uses: docker/build-push-action@v6
+                with: {tags: "${{ env.IMAGE_NAME }}:${{ env.TAG }}", labels: "${{ env.LABELS }}"}
+              - run: docker push ${{ env.IMAGE }} ${{ env.image_name }} ${{ env.IMAGE_TAG }}
+    """),
     tree("""
         === .github/workflows/either.yml
         on: {workflow_call: {}, push: {}}
