@@ -35,6 +35,9 @@ _FILE = re.compile(r"(?:\./)?[\w.-]+")
 _OUTPUT = re.compile(r"\.(css|js|map|html|wasm|so|a|jar|whl|mo)$")
 _BUILDS = re.compile(r"\b(npm|yarn|pnpm|bun)\b(?! install\s*$)|\b(npx|make|cargo|gradle|mvn|build|compile\w*)\b")
 _MANY = 3
+_SHORTEST = 4
+_OF_SYSTEM = re.compile(r"/(usr/(local/)?)?(s?bin|lib\w*|share|include|etc|var|run|proc|dev)/")
+"""Where packages put files whose names nobody says."""
 _RELEASER = re.compile(r"(^|/)\.?goreleaser[\w.-]*\.ya?ml$")
 
 
@@ -156,6 +159,9 @@ def _copies_of_stage(
     for source in each.arguments()[:-1]:
         if is_known(source) and not any(char in source for char in "*?["):
             failing = [(build, why) for build in builds if (why := _lacks(context, made, origin, build, source))]
+            if not failing and (near := _nearly_named(made, origin, source, each)):
+                why = f"the stage `{origin.name or origin.index}` has `{near}`, and nothing there speaks of `{source}`"
+                failing = [(build, why) for build in builds]
             yield from _finding(made, each, source, failing, len(builds))
 
 
@@ -194,6 +200,30 @@ def _lacks(context: Context, made: Dockerfile, stage: Stage, build: BuildContext
     if not place or not _KEPT.search(place) or context.finder.is_made(place) or posixpath.dirname(place) == "":
         return ""
     return f"there is no `{place}`, which the stage would get it from"
+
+
+def _nearly_named(made: Dockerfile, stage: Stage, source: str, copied: Instruction) -> str:
+    """A path that a stage speaks of, or that a copy from it goes to, and of which the source is surely a misspelling:
+    beside it, of nearly its name, and spoken of nowhere else. Empty where there is none."""
+    path = source.rstrip("/")
+    directory, name = posixpath.split(path)
+    if not path.startswith("/") or len(name) < _SHORTEST or _OF_SYSTEM.match(path):
+        return ""
+    others = [each for one in made.stages for each in one.instructions if each is not copied]
+    if any(name in each.flat for each in others):
+        return ""
+    inside = rf"{re.escape(directory.rstrip('/'))}/([\w.@+-]+)"
+    told = [each.flat for each in stage.instructions if each is not copied] + copied.arguments()[-1:]
+    beside = {found for text in told for found in re.findall(rf"(?<![\w./$}}-]){inside}", text)}
+    near = get_close_matches(name, sorted(beside - {name}), n=1, cutoff=0.75)
+    return f"{directory.rstrip('/')}/{near[0]}" if near and not _is_longer(name, near[0]) else ""
+
+
+def _is_longer(one: str, other: str) -> bool:
+    """Whether one name is the other with something put behind it, or differs in its numbers: another thing."""
+    short, long = sorted((one, other), key=len)
+    more = long[len(short) :] if long.startswith(short) else ""
+    return bool(re.match(r"[-_.\d]", more)) or re.sub(r"\d+", "0", one) == re.sub(r"\d+", "0", other)
 
 
 def _is_built(stage: Stage, path: str) -> bool:
@@ -440,6 +470,22 @@ BAD = [
         COPY --from=build /src/etc/shop.toml /etc/
         === etc/sample.toml
     """),
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim AS build
+        RUN python -m venv /opt/venv && /opt/venv/bin/pip install requests
+        FROM python:3.13-slim
+        COPY --from=build /opt/vnev /opt/venv
+    """),
+    tree("""
+        === Dockerfile
+        FROM ghcr.io/astral-sh/uv:0.9-python3.13 AS build
+        WORKDIR /app
+        COPY . .
+        RUN uv sync
+        FROM python:3.13-slim
+        COPY --from=build /app/.vnv /app/.venv
+    """),
 ]
 GOOD = [
     tree("""
@@ -553,5 +599,19 @@ GOOD = [
         ARG program=set-me
         COPY ${program} /usr/bin/service
         === shop.sh
+    """),
+    tree("""
+        === Dockerfile
+        FROM node:24 AS build
+        WORKDIR /app
+        COPY . .
+        RUN build /app/server /opt/tools && install -D uv /srv/bin/tool1
+        FROM debian:13
+        COPY --from=build /app/server-linux /app/server
+        COPY --from=build /srv/bin/tool2 /srv/bin/tool
+        COPY --from=build /app/dist /usr/share/nginx/html
+        COPY --from=build /usr/local/bin/uvxx /usr/local/bin/uvx
+        COPY --from=build /opt/toolz /opt/
+        RUN ls /opt/toolz
     """),
 ]
