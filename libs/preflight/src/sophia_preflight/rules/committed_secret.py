@@ -178,9 +178,11 @@ def _is_exported(context: Context, path: str, suspect: Suspect) -> bool:
 
 
 def _is_pair(path: str, suspect: Suspect) -> bool:
-    """Whether a program of examples or pages holds both halves of an access key: whoever runs it uses them."""
+    """Whether a program of examples, or a page of the project, holds both halves of an access key: whoever runs it, or
+    does what the page says, uses them."""
     is_whole = suspect.kind == "an AWS access key" and suspect.confidence == Confidence.CERTAIN
-    return is_whole and _PROGRAM.search(path) is not None and standing(path) is Standing.EXAMPLE
+    page = _DOCUMENTS.search(path) is not None and not _MATERIAL.search(path)
+    return is_whole and (page or (_PROGRAM.search(path) is not None and standing(path) is Standing.EXAMPLE))
 
 
 def _is_program(path: str) -> bool:
@@ -291,6 +293,15 @@ BAD = [
         #!/bin/sh
         export GH_TOKEN={_FINE_GRAINED}
         gh release list
+    """),
+    tree(f"""
+        === docs/backups.md
+        ```json
+        {{
+          "accessKeyId": "{_joined("AK", "IAY3FDZ7QW2KXL5MTB")}",
+          "secretAccessKey": "{_joined("wQ7x/Zp9rT3vLk2", "NfGh8JdSa5KcVbXyEuMi6OqRt")}"
+        }}
+        ```
     """),
     tree(f"""
         === docker/example_run.sh
