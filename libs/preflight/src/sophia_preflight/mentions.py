@@ -49,13 +49,19 @@ _SAYS = re.compile(
 )
 _STRING = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\\n]|\\.)*)`")
 _LONG = re.compile(r"\"{3}[^\"]*(?:\"(?!\"\")[^\"]*)*\"{3}|'{3}[^']*(?:'(?!'')[^']*)*'{3}")
+_SHOWN = re.compile(
+    r"^[ \t]*(?::|cat)[ \t]+(?:1?>&2[ \t]*)?<<-?[ \t]*([\"']?)(\w+)\1[ \t]*(?:1?>&2)?[ \t]*\n(?:.*\n)*?[ \t]*\2[ \t]*$",
+    re.MULTILINE,
+)
+"""A heredoc that is printed for people, or that stands for a comment."""
 _SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+ [a-z]+|[.!?:] [A-Z]|[.!]$|\bsee\b|\bplease\b", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(- |[\"'\[\]()]|--)")
 """How a line begins that may be one of a list."""
 _TREE = re.compile(r"[├└│]|^\s*[\w.-]+/\s*$")
 
 _UNNEEDED = re.compile(
-    r"(?<![\w-])(sys\.modules|rm|unlink|rmtree|exists|is_?file|is_?dir|ignor\w*|exclud\w*|omit|skip\w*|git mv|git rm|"
+    r"^Exec\w+=[@+!:]*-"
+    r"|(?<![\w-])(sys\.modules|rm|unlink|rmtree|exists|is_?file|is_?dir|ignor\w*|exclud\w*|omit|skip\w*|git mv|git rm|"
     r"test -[a-z]|"
     r"renamed|moved|deprecated|legacy|obsolete|formerly|previously|old|removed?)(?![\w-])|\[\[? !? ?-[a-z] "
     r"|\|\| *(true|:)",
@@ -222,8 +228,10 @@ def _before(name: str) -> str:
 
 
 def _without_documentation(path: str, text: str) -> str:
-    """The text with blanks in the place of texts of several lines, which in Python document."""
-    return _LONG.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text) if path.endswith(".py") else text
+    """The text with blanks in the place of texts of several lines, which in Python document, and in scripts of shells
+    are printed, or nothing is done with them."""
+    told = _LONG if path.endswith(".py") else _SHOWN if "<<" in text and not is_page(path) else None
+    return told.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text) if told else text
 
 
 class _File:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sophia_preflight.calls.model import Call, Caller, Guard, Needed, Produced, Site, System, Trace
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.model import Place
@@ -13,6 +15,7 @@ def trace_of(path: str, made: makefile.Makefile) -> Trace:
     """What one file does of those that make reads together."""
     found = Trace()
     directory = made.here
+    phony = {need for target in made.targets if target.name == ".PHONY" for need in target.needs}
     for target in made.targets:
         if target.path != path or target.name.startswith("."):
             continue
@@ -21,8 +24,9 @@ def trace_of(path: str, made: makefile.Makefile) -> Trace:
                 path, Caller.MAKE, directory, System.REPOSITORY, owner=target.rule, guard=Guard(recipe.tolerated)
             )
             follow(recipe.snippet, site, found)
-        if target.recipes and "%" not in target.name and is_known(target.name):
-            found.produced.append(Produced(joined(directory, target.name)))
+        if target.recipes and "%" not in target.name and is_known(target.name) and target.name not in phony:
+            task = re.fullmatch(r"[\w-]+", target.name) is not None  # a word, which makes nothing elsewhere
+            found.produced.append(Produced(joined(directory, target.name), copied=task))
     for owner, snippet in made.asked:
         if snippet.path == path:
             follow(snippet, Site(path, Caller.MAKE, directory, owner=owner), found)

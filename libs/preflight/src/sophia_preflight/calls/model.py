@@ -274,7 +274,7 @@ class Produced:
     empty: bool = False
     """A directory that is only made, for whatever is then put into it; without `tree`, on the way to such a one."""
     copied: bool = False
-    """A copy of a file of the same name, which is there if that file is."""
+    """A copy of a file of the same name, which is there if that file is; what has its name says nothing of others."""
 
 
 @dataclass

@@ -11,6 +11,7 @@ from sophia_preflight.calls.expanding import braces, line, stripped
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.states import Held, State
 from sophia_preflight.calls.words import INTERPRETER, TEMPLATED
+from sophia_preflight.readers.expansion import PREFIX
 from sophia_preflight.readers.script import Command, Opaque, Part, ShellWord, Substitution, Text, Variable
 from sophia_preflight.readers.shell import is_placeholder
 from sophia_preflight.readers.snippet import Snippet
@@ -50,7 +51,7 @@ class Values(ABC):
         if value in (UNKNOWN, MANY) and (held := _variable(word)) is not None and not held.operator:
             if INTERPRETER.fullmatch(held.name):
                 return [replace(made, value="python", assumed=True)]
-            if held.name in ("SUDO", "sudo", "SUDO_CMD"):
+            if PREFIX.fullmatch(held.name):
                 return []
         if re.search(r"[ \t\n]", value) and isinstance(only, Variable) and not only.quoted:
             return [
@@ -128,7 +129,7 @@ class Values(ABC):
             case ":?" | "?":
                 return held or unknown
             case ":+" | "+" if part.argument and not (held and not held.value):
-                return Held(argument, True)
+                return Held("" if argument == "echo" else argument, True)  # only said, where nothing shall be done
             case "#" | "##" | "%" | "%%" if held is not None and is_known(argument):
                 return Held(stripped(held.value, part.operator, argument), held.assumed)
             case "/" | "//" if (

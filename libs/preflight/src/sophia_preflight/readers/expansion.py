@@ -15,6 +15,8 @@ from sophia_preflight.text import CWD, ROOT, UNKNOWN, is_known, joined
 
 DEEPEST = 12
 LONGEST = 20_000
+PREFIX = re.compile(r"_?(sudo(_?cmd)?|(maybe|as)_(sudo|root)|dry(_?run)?)", re.IGNORECASE)
+"""Variables that are nothing, or what stands before a command and runs it all the same, or only says it."""
 _CLOSING = {"(": ")", "{": "}"}
 
 
@@ -74,7 +76,7 @@ class _Reference:
     def variable(self, name: str) -> str:
         if name in self.variables:
             return self.expand(self.variables[name])
-        return {"MAKE": "make", "CURDIR": self.here}.get(name, UNKNOWN)
+        return "" if PREFIX.fullmatch(name) else {"MAKE": "make", "CURDIR": self.here}.get(name, UNKNOWN)
 
     def function(self, name: str, text: str) -> str:
         if name == "shell":

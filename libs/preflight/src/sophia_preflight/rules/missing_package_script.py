@@ -55,7 +55,7 @@ def _missing(context: Context, call: Call, target: PackageScript) -> Iterator[Fi
     package = context.packages.get(location.path) if location.found else None
     if package is None or not package.documents.documents or name in package.scripts:
         return
-    if target.manager in ("yarn", "bun") and _is_program(context, package.documents.root, name):
+    if target.manager in ("yarn", "bun", "pnpm") and _is_program(context, package.documents.root, name):
         return
     if ":" in name and any(name in each.scripts for each in context.packages.values()):
         return  # yarn looks for such a name in every workspace

@@ -29,6 +29,11 @@ _YARN_OWN = named(
     "workspace workspaces dedupe constraints explain npm patch search ci i start stop restart exec fetch store "
     "env deploy rm ls approve-builds update x build"
 )
+_RUNNING = ("run", "run-script")
+_USUAL_SCRIPTS = named("build check dev e2e fmt format lint preview serve start test typecheck type-check")
+"""Names that scripts have and hardly any program."""
+_ONE = re.compile(r"@?[\w.-]+(/[\w.-]+)*/?|\./[\w./-]*[\w-]/?")
+"""The name or the path of one package."""
 _INSTALLING = {"ci", "install", "i", "clean-install", "install-clean"}
 
 
@@ -39,6 +44,7 @@ def package_manager(words: Sequence[Word], run: Run) -> None:
     rest = list(parted.rest)
     base = before.first("--prefix", "-C", "--dir", "--cwd")
     if manager == "yarn" and len(rest) > 1 and rest[0].value == "workspace":
+        _yarn_workspace(rest[1:], words, run)
         return
     told = before.has("-v", "--version", "-h", "--help")
     verb = rest[0].value if rest else ("install" if manager == "yarn" and not told else "")
@@ -48,9 +54,10 @@ def package_manager(words: Sequence[Word], run: Run) -> None:
     elsewhere = elsewhere or inner.has(
         "-w", "--workspace", "--workspaces", "-ws", "--filter", "-F", "-r", "--recursive"
     )
-    workspaces = [*before.all("-w", "--workspace"), *inner.all("-w", "--workspace")] if manager == "npm" else []
-    if len(workspaces) == 1 and workspaces[0].known and verb in ("run", "run-script", "test"):
-        name = inner.operands[0] if verb != "test" and inner.operands else rest[0]
+    chosen = {"npm": ("-w", "--workspace"), "pnpm": ("-F", "--filter")}.get(manager, ())
+    workspaces = [*before.all(*chosen), *inner.all(*chosen)] if chosen else []
+    if len(workspaces) == 1 and _ONE.fullmatch(workspaces[0].value) and _is_script(manager, verb, inner):
+        name = inner.operands[0] if verb in _RUNNING and inner.operands else rest[0]
         if name.known and not (before.has("--if-present") or inner.has("--if-present")):
             run.call(PackageScript(name, manager, (), workspace=workspaces[0].value), words)
         return
@@ -77,6 +84,24 @@ def package_manager(words: Sequence[Word], run: Run) -> None:
         _package_script(rest[0], manager, rest[1:], words, run, optional=":" not in verb)  # no program has one
     elif manager == "bun" and re.search(r"\.[cm]?[jt]sx?$", verb):
         run.call(Script(rest[0], "node", tuple(rest[1:])), words)
+
+
+def _is_script(manager: str, verb: str, inner: Parted) -> bool:
+    """Whether a verb, given for one package of several, runs a script of it."""
+    if verb in _RUNNING:
+        return bool(inner.operands)
+    return verb == "test" or (manager == "pnpm" and verb in _USUAL_SCRIPTS)
+
+
+def _yarn_workspace(rest: Sequence[Word], words: Sequence[Word], run: Run) -> None:
+    """`yarn workspace NAME [run] SCRIPT`."""
+    workspace, *more = rest
+    if more and more[0].value in _RUNNING:
+        more = part(more[1:], _NPM_VALUED).operands
+    elif not more or more[0].value not in _USUAL_SCRIPTS:
+        return
+    if more and more[0].known and _ONE.fullmatch(workspace.value):
+        run.call(PackageScript(more[0], "yarn", (), workspace=workspace.value), words)
 
 
 def _script_arguments(rest: Sequence[Word], name: Word, manager: str) -> Sequence[Word]:
