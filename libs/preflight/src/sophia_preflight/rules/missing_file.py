@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import Any
 
 from sophia_preflight.built import GO
 from sophia_preflight.calls.model import Call, Caller, Needed, Program, System
@@ -17,7 +18,8 @@ from sophia_preflight.calls.programs.python import PROJECT
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.grouping import by_cause
-from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.readers import toml
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import CWD, Word, shown
 
@@ -42,6 +44,11 @@ _FRAGILE = (*_PUT, "the tests that pytest runs")
 """Purposes whose failure somebody may have meant to live with."""
 _CONTENT = ("the package that yarn installs", "the package that npm installs")
 """What an image does without that nothing was put into, as it is given its files by a mount: nothing is installed."""
+_BUILDS_PROJECT = (PROJECT, "the project that uv installs", "the project that poetry installs")
+_BUILDS_NONE = re.compile(
+    r"--(no-install-(project|workspace|package)|no-root|only\b|only-[\w-]+|no-directory|package\b|group\b)"
+)
+"""Options with which what a project needs is installed, and not the project."""
 _PAGES_OF = re.compile(r"(^|/)\.?readthedocs\.ya?ml$")
 """Read the Docs builds the pages of a repository by the file at its top."""
 
@@ -57,6 +64,54 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _package(context, call, call.target.arguments)
     yield from by_cause(told, "nor are {} others that the command lists", least=_MANY)
     yield from _of_documentation(context)
+    yield from _readmes(context)
+
+
+def _readmes(context: Context) -> Iterator[Finding]:
+    """Readmes that a project's build asks for in an image, and that are here but not brought there."""
+    seen: set[tuple[str, str]] = set()
+    for call in context.calls:
+        target = call.target
+        if not isinstance(target, Needed) or target.purpose not in _BUILDS_PROJECT or call.site.system != System.IMAGE:
+            continue
+        project = context.path_of(target.path, call)
+        if not project.found or _BUILDS_NONE.search(call.text):
+            continue
+        name = _readme(toml.parse(context.repository.text(project.path)))
+        key = (call.site.path, project.path)
+        if not name or key in seen or not context.repository.is_file(_beside(project.path, name)):
+            continue
+        location = context.path_of(replace(target.path, value=_beside(target.path.value, name)), call)
+        if location.missing:
+            seen.add(key)
+            severity, blocks = consequence(call.site)
+            yield RULE.found(
+                f"the readme that `{project.path}` names does not exist: `{name}` is not in {location.where}",
+                call.place,
+                Involved(Place(project.path), "project"),
+                anchor=f"{name} of {project.path} from {call.site.owner}",
+                severity=severity,
+                confidence=Confidence.LIKELY,
+                why="the build of the project ends with an error, since its readme is part of it",
+                fix="copy the readme before the project is installed, and keep it out of .dockerignore",
+                blocks=blocks,
+            )
+
+
+def _readme(root: dict[str, Any]) -> str:
+    """The readme that a project cannot be built without; setuptools goes on without it."""
+    backend = toml.at(root, "build-system", "build-backend")
+    if not isinstance(backend, str) or backend.startswith("setuptools"):
+        return ""
+    project, poetry = toml.at(root, "project"), toml.at(root, "tool", "poetry")
+    for said in (toml.at(project, "readme"), toml.at(project, "readme", "file"), toml.at(poetry, "readme")):
+        if isinstance(said, str):
+            return said
+    return ""
+
+
+def _beside(path: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
 
 
 def _package(context: Context, call: Call, words: Sequence[Word]) -> Iterator[Finding]:
@@ -547,6 +602,24 @@ BAD = [
         package main
         func main() {}
     """),
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY . .
+        RUN pip install .
+        === .dockerignore
+        *.md
+        === pyproject.toml
+        [project]
+        name = "shop"
+        readme = "README.md"
+        [build-system]
+        requires = ["hatchling"]
+        build-backend = "hatchling.build"
+        === README.md
+        === shop/__init__.py
+    """),
 ]
 GOOD = [
     tree("""
@@ -809,5 +882,34 @@ GOOD = [
         === cmd/till/main.go
         package main
         func main() {}
+    """),
+    tree("""
+        === Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY pyproject.toml ./
+        RUN uv sync --no-install-project
+        COPY shop shop
+        COPY README.* ./
+        RUN uv sync
+        === pyproject.toml
+        [project]
+        name = "shop"
+        readme = "README.md"
+        [build-system]
+        requires = ["hatchling"]
+        build-backend = "hatchling.build"
+        === README.md
+        === shop/__init__.py
+        === old/Dockerfile
+        FROM python:3.13-slim
+        WORKDIR /app
+        COPY pyproject.toml ./
+        RUN pip install .
+        === old/pyproject.toml
+        [project]
+        name = "old"
+        readme = "README.md"
+        === old/README.md
     """),
 ]
