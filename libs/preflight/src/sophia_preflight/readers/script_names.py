@@ -20,7 +20,7 @@ _SETS = frozenset(
     {"read", "export", "declare", "typeset", "local", "readonly", "mapfile", "readarray", "getopts", "printf", "unset"}
 )
 """Commands whose plain words may be names of variables that they set."""
-_READS_IN = frozenset({".", "source", "eval"})
+_READS_IN = frozenset({".", "source", "eval", "load"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class ScriptNames:
     given: frozenset[str] = frozenset()
     read: tuple[Named, ...] = ()
     opaque: bool = False
+    evaluates: bool = False
+    """Texts are run as commands."""
     strict: bool = False
     """A variable that is not set ends it: `set -u`."""
 
@@ -53,7 +55,7 @@ def names_of(commands: list[Command]) -> ScriptNames:
     called: list[Named] = []
     given: set[str] = set()
     read: list[Named] = []
-    opaque = strict = False
+    opaque = evaluates = strict = False
     for each, word in _walk(commands, None):
         match each:
             case Function():
@@ -69,12 +71,13 @@ def names_of(commands: list[Command]) -> ScriptNames:
                 called.append(Named(first, each.words[0].line, each.words[0].column))
                 plain = [text for word in each.words[1:] if (text := _plain(word))]
                 opaque |= first in _READS_IN
+                evaluates |= first == "eval"
                 if first in _SETS:
                     given |= {text.partition("=")[0] for text in plain}
                 strict |= first == "set" and any(_is_strict(text) for text in plain)
             case _:
                 pass
-    return ScriptNames(tuple(functions), tuple(called), frozenset(given), tuple(read), opaque, strict)
+    return ScriptNames(tuple(functions), tuple(called), frozenset(given), tuple(read), opaque, evaluates, strict)
 
 
 def _plain(word: ShellWord) -> str:

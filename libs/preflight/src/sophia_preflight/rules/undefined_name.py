@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Set
 from difflib import SequenceMatcher
@@ -80,8 +81,8 @@ def _functions(
             continue
         if name in lost:
             since = f", and since {context.changes.since} no script here defines such a function"
-            yield _found(path, each, f"`{name}` is called here{since}", _near(name, own, text), own)
-        elif len(name) > 3 and (near := _near(name, own, text)):
+            yield _found(path, each, f"`{name}` is called here{since}", _near(name, own, text, names), own)
+        elif len(name) > 3 and (near := _near(name, own, text, names)):
             yield _found(path, each, f"`{name}` is called here, and the function is called `{near}`", near, own)
 
 
@@ -90,11 +91,13 @@ def _is_program(context: Context, name: str) -> bool:
     return name in by_name or f"{name}.sh" in by_name or f"{name}.py" in by_name or name in context.entries
 
 
-def _near(name: str, known: Collection[str], text: str) -> str:
+def _near(name: str, known: Collection[str], text: str, names: ScriptNames) -> str:
     """The one that is meant: a slip away from it, or one that nothing else uses and that has nearly the same words."""
     known = [each for each in known if each.strip("_") != name.strip("_")]
+    words = set(name.split("_"))
     for each in known:
-        if is_slip(name, each) and len(each) > 3:
+        more = "_" in each and not names.opaque and set(each.split("_")) <= words
+        if more or (is_slip(name, each) and len(each) > 3):
             return each
     for each in known:
         if _is_alike(name, each) and len(re.findall(rf"(?<![\w-]){re.escape(each)}(?![\w-])", text)) == 1:
@@ -103,19 +106,21 @@ def _near(name: str, known: Collection[str], text: str) -> str:
 
 
 def _is_alike(name: str, other: str) -> bool:
-    """Whether names have the same words in another order, or one has all those of the other, or nearly its letters."""
+    """Whether names have the same words in another order, or one has all those of the other, or nearly its letters. A
+    lone word may be a program whose functions are called after it."""
     words, others = (set(re.split(r"[_-]", each)) for each in (name, other))
-    whole = len(words & others) > 1 or (min(len(name), len(other)) > 3 and (name in other or other in name))
-    return (whole and (words <= others or others <= words)) or (
-        len(name) > 4 and SequenceMatcher(None, name, other).ratio() >= _NEAR
-    )
+    lone = len(words) == 1 < len(others)
+    contained = min(len(name), len(other)) > 3 and (name in other or other in name)
+    whole = len(words & others) > 1 or (contained and not lone)
+    near = len(name) > 4 and not name.isupper() and SequenceMatcher(None, name, other).ratio() >= _NEAR
+    return near or (whole and (words <= others or others <= words or len(words) == len(others) == 1))
 
 
 # --- variables --------------------------------------------------------------------------------------------------------
 
 
 def _variables(context: Context, path: str, names: ScriptNames, former: ScriptNames, text: str) -> Iterator[Finding]:
-    if names.opaque:
+    if names.evaluates:
         return
     lines = {name: number for number, line in enumerate(text.split("\n"), 1) for name in _ASSIGNED.findall(line)}
     for each in _once(names.read):
@@ -124,9 +129,10 @@ def _variables(context: Context, path: str, names: ScriptNames, former: ScriptNa
             continue
         near = _near_variable(name, names, text)
         lost = name in former.given
-        if not (near or lost) or _is_given_elsewhere(context, name, path):
+        alone = names.strict and not names.opaque and name.islower() and not name.endswith("_proxy")
+        if not (near or lost or alone) or _is_given_elsewhere(context, name, path, text):
             continue
-        ends = ", which ends the script (`set -u`)" if names.strict else ""
+        ends = ", which ends it (`set -u`)" if names.strict else ""
         since = f": since {context.changes.since} it is set no more" if lost else ""
         said = f": what is set is `{near}`" if near else since
         yield _found(path, each, f"`{name}` is set nowhere in this script{ends}{said}", near, lines)
@@ -147,11 +153,20 @@ def _near_variable(name: str, names: ScriptNames, text: str) -> str:
     return ""
 
 
-def _is_given_elsewhere(context: Context, name: str, script: str) -> bool:
-    """Whether another file speaks of the variable: it may come with the environment."""
+def _is_given_elsewhere(context: Context, name: str, script: str, text: str) -> bool:
+    """Whether another file speaks of the variable, so that it may come with the environment; a script that neither
+    exports it nor has to do with this one keeps it to itself."""
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-    texts = (context.repository.glimpse(path) for path in context.facts if path != script)
-    return any(name in text and pattern.search(text) for text in texts)
+    for path, facts in context.facts.items():
+        other = context.repository.glimpse(path) if path != script else ""
+        if name in other and pattern.search(other):
+            meets = posixpath.basename(script) in other or posixpath.basename(path) in text
+            handed_on = re.search(
+                rf"\b(export|declare -x|typeset -x)\s[^\n]*(?<!\w){re.escape(name)}|\bset -a\b", other
+            )
+            if not isinstance(facts.data, ShellFacts) or (name in facts.data.names.given and (meets or handed_on)):
+                return True
+    return False
 
 
 # --- both -------------------------------------------------------------------------------------------------------------
@@ -225,8 +240,48 @@ BAD = [
         tag=$(date +%s)
         ln -sfn "/srv/$tag" /srv/current
     """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        set -eu
+        for release in a b; do
+          ln -sfn "/srv/$releases" /srv/current
+        done
+        === other.sh
+        releases=3
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        PARENT=$(dirname "$0")
+        source "$PARNET/functions.sh"
+        === functions.sh
+        ask_host() { ping -c 1 "$1"; }
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        check_host() { ping -c 1 "$1"; }
+        check_host a && run_check_host b
+    """),
 ]
 GOOD = [
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        set -eu
+        . ./settings.sh
+        export target=/srv; export TRACK=a
+        echo "$folder $http_proxy"
+        PERL5LIB=$GITPERLLIB perl -v
+        bash ./lay.sh
+        === settings.sh
+        folder=/srv
+        === lay.sh
+        #!/bin/bash
+        set -eu
+        mkdir -p "$target" "$TRACKS"
+    """),
     tree("""
         === lib.sh
         check_hosts() { ping -c 1 "$1"; }
@@ -246,6 +301,7 @@ GOOD = [
         set -eu
         DB_HOST=db
         for each in a b; do read -r each_line; echo "$each $each_line"; done
+        perf_report() { perf record; }
         psql -h "$DB_HOST" -p "$DB_PORT" -U "${DB_USERS:-shop}" "$HOME" "$DB_HOSTS"
         === compose.yaml
         services: {shop: {image: "shop:1", environment: {DB_HOSTS: a}}}
