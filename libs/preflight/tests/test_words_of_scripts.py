@@ -157,3 +157,12 @@ def test_words_that_a_script_takes_are_not_told(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", CALLS)
 def test_words_that_a_script_refuses_are_told(name: str, tmp_path: Path) -> None:
     assert refused(CALLS[name][0] + CALLS[name][2], tmp_path)
+
+
+@pytest.mark.parametrize("begins", ["main()", "sys.exit(main())", "raise SystemExit(main())"])
+def test_a_script_that_begins_without_asking_whether_it_is_run_counts_its_words(tmp_path: Path, begins: str) -> None:
+    (tmp_path / "run.sh").write_text("python job.py one\npython job.py one two\n")
+    leaves = "    if len(sys.argv) != 2:\n        sys.exit('one word, please')\n"
+    (tmp_path / "job.py").write_text(f"import sys\ndef main():\n{leaves}    print(sys.argv[1])\n{begins}\n")
+    (found,) = [each for each in engine.check(tmp_path).findings if each.blocking]
+    assert (found.rule, found.place.line) == ("unknown-argument", 2)

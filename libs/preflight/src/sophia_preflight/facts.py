@@ -264,11 +264,17 @@ def _python(path: str, text: str) -> Facts:
 
 _COUNTS_WORDS = re.compile(r"^if .*\blen\((?:sys\.)?argv\)|^(?:\w+\s*=\s*)?docopt(?:\.docopt)?\(__doc__", re.MULTILINE)
 """A module that reads its words where it begins."""
+_BEGINS = re.compile(
+    r"^(?:raise SystemExit\(|(?:sys\.)?exit\(|asyncio\.run\(|typer\.run\(|fire\.Fire\()*(?:main|cli|app)\b"
+    r"(?![.:=\w]|\s*[=:,])",
+    re.MULTILINE,
+)
+"""A module that starts what it defines, without asking whether it is run."""
 
 
 def _parses(tree: ast.Module, text: str) -> bool:
     """Whether the module parses its arguments as soon as it is run or imported."""
-    if _COUNTS_WORDS.search(text):
+    if _COUNTS_WORDS.search(text) or _BEGINS.search(text):
         return True
     if "parse_args" not in text:
         return False

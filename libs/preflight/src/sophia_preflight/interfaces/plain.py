@@ -75,6 +75,7 @@ def _with_called(statement: ast.stmt, functions: Mapping[str, ast.FunctionDef]) 
     """A statement, and those of the functions that it calls for nothing but what they do."""
     yield statement
     call = statement.value if isinstance(statement, ast.Expr) else None
+    call = statement.exc if isinstance(statement, ast.Raise) else call
     for each in ast.walk(call) if call is not None else ():
         if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in functions:
             yield from functions[each.func.id].body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -31,6 +31,7 @@ _KEYS = named(
     "publish release resource_group retry rules run script secrets services stage start_in tags timeout trigger "
     "variables when inputs"
 )
+_SLIP = 0.9
 _RUNNING = ("script", "trigger", "run")
 
 
@@ -72,17 +73,20 @@ def _found(whole: Whole, job: str, wrong: _Wrong) -> Finding:
 
 
 def _wrong(whole: Whole, name: str) -> Iterator[_Wrong]:
-    if not whole.open:
-        for path, job in whole.definitions(name):
-            for each in job["extends"].some():
-                if _is_plain(each) and each.text not in whole.names:
-                    said = f"`{name}` extends `{each.text}`, which does not exist"
-                    yield _Wrong(path, each, said, _near(each.text, whole.names))
+    for path, job in whole.definitions(name):
+        for each in job["extends"].some():
+            if _is_plain(each) and each.text not in whole.names and _is_told(whole, each.text, whole.names):
+                said = f"`{name}` extends `{each.text}`, which does not exist"
+                yield _Wrong(path, each, said, _near(each.text, whole.names))
     if name in whole.running:
         yield from _wrong_keys(whole, name)
         yield from _wrong_stage(whole, name)
-        if not whole.open:
-            yield from _wrong_needs(whole, name)
+        yield from _wrong_needs(whole, name)
+
+
+def _is_told(whole: Whole, name: str, there: Collection[str]) -> bool:
+    """Whether it can be told that a name is wrong: nothing is included that cannot be read, or it is a slip."""
+    return not whole.open or bool(get_close_matches(name, there, n=1, cutoff=_SLIP))
 
 
 def _wrong_keys(whole: Whole, name: str) -> Iterator[_Wrong]:
@@ -113,6 +117,8 @@ def _wrong_stage(whole: Whole, name: str) -> Iterator[_Wrong]:
 def _wrong_needs(whole: Whole, name: str) -> Iterator[_Wrong]:
     stages, running = _stages(whole), whole.running
     for path, each, key in _needed(whole, name):
+        if each.text not in running and not _is_told(whole, each.text, running):
+            continue
         if each.text not in running:
             said = f"`{name}` needs `{each.text}`, which is no job of this pipeline"
             yield _Wrong(path, each, said, _near(each.text, running))
@@ -181,7 +187,17 @@ def _near(name: str, names: set[str]) -> str:
     return f": there is `{near[0]}`" if near else ""
 
 
+_OPEN = """
+    === .gitlab-ci.yml
+    include: [{remote: "https://example.com/scans.yml"}]
+    images:
+      script: "true"
+    smoke:
+      needs: [WORD]
+      script: "true"
+"""
 BAD = [
+    tree(_OPEN.replace("WORD", "image")),
     tree("""
         === .gitlab-ci.yml
         stages: [build, deploy]
@@ -248,6 +264,7 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_OPEN.replace("WORD", "scan")),
     tree("""
         === .gitlab-ci.yml
         include:
