@@ -150,6 +150,29 @@ PAIRS = {
         ```
         """,
     ),
+    "a part of a larger repository": (
+        """
+        === pyproject.toml
+        [project]
+        name = "shop-till"
+        === deploy/Dockerfile
+        FROM debian:13
+        === deploy/fly.toml
+        [build]
+        dockerfile = "deploy/Dockerfile"
+        === deploy/railway.json
+        {"build": {"dockerfilePath": "packages/shop-till/deploy/Dockerfile"}}
+        """,
+        """
+        === pyproject.toml
+        [project]
+        name = "shop-till"
+        === deploy/Dockerfile
+        FROM debian:13
+        === deploy/railway.json
+        {"build": {"dockerfilePath": "packages/shop-box/deploy/Dockerfile"}}
+        """,
+    ),
     "what settings leave out by a table, and members that uv passes over": (
         """
         === pyproject.toml

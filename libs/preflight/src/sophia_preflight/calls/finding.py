@@ -237,7 +237,7 @@ class Finder:
             return True
         if self._is_vendored(path) or self._is_installed(path) or self.repository.is_left_out(path):
             return True
-        if self._is_put_together(path):
+        if self._is_put_together(path) or self._is_of_a_whole(path):
             return True
         ignored = self.repository.is_ignored(path) and not self._is_kept_elsewhere(path)
         return ignored or self.repository.is_foreign(path)
@@ -248,6 +248,18 @@ class Finder:
         module = before.lstrip("/")
         here = self.repository.is_directory(posixpath.join(module, "vendor"))
         return bool(mark) and not here and self.repository.is_file(posixpath.join(module, "go.mod"))
+
+    def _is_of_a_whole(self, path: str) -> bool:
+        """Whether the path leads through a folder that is called like this project, and is no folder of it, to what is
+        here: it begins in a larger repository, of which this is a part."""
+        project = self.context.modules.projects.by_directory.get("")
+        name = normal_name(project.name) if project is not None else ""
+        parts = path.split("/")
+        return any(
+            at > 0 and normal_name(part) == name and self.repository.exists("/".join(parts[at + 1 :]))
+            for at, part in enumerate(parts[:-1])
+            if name and not self.repository.is_directory("/".join(parts[: at + 1]))
+        )
 
     def _is_put_together(self, path: str) -> bool:
         """Whether what lies in another folder, by the same name in a folder of the same name, is copied with all that

@@ -45,7 +45,7 @@ class _System:
     """A key beside a file that says from which directory its path goes."""
 
 
-_DOCKERFILE = "the Dockerfile that is built"
+DOCKERFILE = "the Dockerfile that is built"
 _SYSTEMS = (
     _System(re.compile(r"^\.circleci/config\.ya?ml$"), ("run", "command")),
     _System(
@@ -70,13 +70,13 @@ _SYSTEMS = (
     ),
     _System(
         re.compile(r"(^|/)skaffold[\w.-]*\.ya?ml$"),
-        files=(("dockerfile", _DOCKERFILE), ("rawYaml", "the manifest that is applied"), ("valuesFiles", "the values")),
+        files=(("dockerfile", DOCKERFILE), ("rawYaml", "the manifest that is applied"), ("valuesFiles", "the values")),
         beside=True,
     ),
     _System(
         re.compile(r"^\.?goreleaser[\w.-]*\.ya?ml$"),
         ("hooks",),
-        (("dockerfile", _DOCKERFILE), ("main", "the program")),
+        (("dockerfile", DOCKERFILE), ("main", "the program")),
         base="dir",
     ),
     _System(re.compile(r"(^|/)cloudbuild[\w.-]*\.ya?ml$"), ("script",)),
@@ -84,9 +84,9 @@ _SYSTEMS = (
     _System(re.compile(r"^\.gitpod\.ya?ml$"), ("init", "command", "before")),
     _System(re.compile(r"^\.?lefthook\.ya?ml$"), ("run",), caller=Caller.TASK),
     _System(re.compile(r"(^|/)railway\.json$"), ("startCommand", "buildCommand", "preDeployCommand"),
-            (("dockerfilePath", _DOCKERFILE),), beside=True),
-    _System(re.compile(r"^render\.ya?ml$"), ("buildCommand", "preDeployCommand"), (("dockerfilePath", _DOCKERFILE),)),
-    _System(re.compile(r"(^|/)\.?devcontainer\.json$"), files=(("dockerfile", _DOCKERFILE), ("dockerFile", _DOCKERFILE),
+            (("dockerfilePath", DOCKERFILE),), beside=True),
+    _System(re.compile(r"^render\.ya?ml$"), ("buildCommand", "preDeployCommand"), (("dockerfilePath", DOCKERFILE),)),
+    _System(re.compile(r"(^|/)\.?devcontainer\.json$"), files=(("dockerfile", DOCKERFILE), ("dockerFile", DOCKERFILE),
             ("dockerComposeFile", "the compose file of the container")), beside=True),
 )  # fmt: skip
 _PLACED = ("working_dir", "workdir", "device", "mirror_hardwares")
@@ -343,7 +343,7 @@ def _fly(path: str, text: str, found: Trace) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         if match := re.match(r"\s*dockerfile\s*=\s*[\"']([^\"']+)[\"']", line):
             node = Node(match[1], number, match.start(1) + 1)
-            _file(node, _DOCKERFILE, _beside(path, Caller.PLATFORM), found)
+            _file(node, DOCKERFILE, _beside(path, Caller.PLATFORM), found)
 
 
 _SH = re.compile(r"""\bsh\s*\(?\s*(?:script\s*:\s*)?(\'\'\'|\"{3}|['"])(?!\1)(.*?)(?<!\\)\1""", re.DOTALL)

@@ -15,6 +15,7 @@ from sophia_preflight.calls.options import part
 from sophia_preflight.calls.programs.files import EDITED
 from sophia_preflight.calls.programs.node import LOCK
 from sophia_preflight.calls.programs.python import PROJECT
+from sophia_preflight.calls.settings import DOCKERFILE
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.grouping import by_cause
@@ -167,6 +168,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         return  # of a directory that a hook makes
     if target.purpose in _PACKED and _is_named(context, posixpath.basename(location.path)):
         return
+    if target.purpose == DOCKERFILE and context.repository.is_file(posixpath.normpath(target.path.value)):
+        return  # from the root, as whoever deploys chooses
     if target.purpose in _CONTENT and all(view.files.is_untouched() for view in context.filesystems(call.site)):
         return
     severity, blocks = consequence(call.site)
