@@ -241,7 +241,7 @@ class _File:
         self.path, self.text = path, text
         self.lines = text.split("\n")
         self.starts = list(accumulate((len(each) + 1 for each in self.lines), initial=0))
-        self.told = _commands_of(path, text) if is_page(path) else None
+        self.told = commands_of(path, text) if is_page(path) else None
 
     def uses(self, name: str, pattern: re.Pattern[str]) -> Iterator[Mention]:
         at = self.text.find(name)
@@ -259,7 +259,7 @@ class _File:
             yield Mention(self.path, index + 1, column + 1, name, command, index - first, self.told is not None)
 
 
-def _commands_of(path: str, text: str) -> set[int]:
+def commands_of(path: str, text: str) -> set[int]:
     """Numbers of the lines of a page that somebody may type."""
     page = pages.parse(path, text)
     found: set[int] = set()

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from sophia_preflight.calls.documents import is_page
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.interfaces.defining import SOURCE
-from sophia_preflight.mentions import TOLD, Mention, acts, site_of
+from sophia_preflight.mentions import TOLD, Mention, acts, commands_of, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.naming import kind_of, line_of
 from sophia_preflight.ports.speaking import SERVED, is_outside
@@ -46,6 +47,8 @@ _FOREIGN = re.compile(
 )
 """Lines whose names somebody else gave: those of packages, images, runners, models."""
 _EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
+_ABROAD = re.compile(r"https?://[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev|ai|app|cloud|co|eu|de|cn)(?![\w.-])[^\s\"'<>)]*")
+"""An address of what others keep."""
 _MOST_PAIRS = 150
 _MOST_FILES = 40
 _FEWEST = 4
@@ -154,8 +157,9 @@ def _differing(path: str, before: str, now: str) -> Iterator[_Changed]:
         for key, word, _ in _masks(line):
             masked.setdefault(key, set()).add(word)
     new = added.keys() - gone.keys()
+    typed = commands_of(path, now) if is_page(path) else None
     for number, line in enumerate(there, 1):
-        if line not in new:
+        if line not in new or (typed is not None and number not in typed):
             continue
         for key, word, column in _masks(line):
             olds = masked.get(key, set())
@@ -177,7 +181,7 @@ def _masks(line: str) -> Iterator[tuple[str, str, int]]:
     """The line without each of its words, the word, and where it stands."""
     if len(line) > _MOST_WIDE or _FOREIGN.search(line):
         return
-    expressions = [match.span() for match in _EXPRESSION.finditer(line)]
+    expressions = [match.span() for pattern in (_EXPRESSION, _ABROAD) for match in pattern.finditer(line)]
     for match in _WORD.finditer(line):
         if any(start <= match.start() < end for start, end in expressions):
             continue
@@ -261,5 +265,21 @@ GOOD = [
         === deploy/play.yaml (before)
         - items: "{{ first_pass.results }}"
         - items: "{{ first_pass.results }}"
+    """),
+    tree("""
+        === deploy/README.md
+        See [the gateway](https://github.com/old-incubator/gateway), or the pages of old-incubator.
+        ```sh
+        curl https://example.com/old-incubator/gateway
+        ```
+        === deploy/README.md (before)
+        See [the gateway](https://github.com/new-server/gateway), or the pages of new-server.
+        ```sh
+        curl https://example.com/new-server/gateway
+        ```
+        === compose.yaml
+        services: {new-server: {image: "shop"}}
+        === run.conf
+        open new-server
     """),
 ]

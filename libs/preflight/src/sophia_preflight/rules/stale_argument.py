@@ -103,9 +103,13 @@ def _of_use(context: Context, use: Mention, source: _Source, each: Lost) -> Find
     before = words[-1] if words else ""
     kind = "option" if option else "choice" if before.startswith("-") or said.endswith("=") else "command"
     commands = [each for each in words if re.fullmatch(r"[A-Za-z][\w-]*", each)]
-    if kind == "command" and commands[3:]:
-        return None
+    if kind == "command" and (commands[3:] or (words and not any(name in then.commands for then in source.past))):
+        return None  # what comes after another word is a command only if the source calls it one
     if each.commands and not each.commands & {one.replace("_", "-") for one in commands}:
+        return None
+    if each.commands and any(
+        _is_for(context, path, source, commands) for path in _definers(context, source, name, option)
+    ):
         return None
     if not each.commands and any(
         not _is_of_another(context, source, path, commands) for path in _definers(context, source, name, option)
@@ -186,6 +190,15 @@ def _is_of_another(context: Context, source: _Source, path: str, commands: list[
         each for each in commands for then in source.past if each in then.words or _is_about(source.path, then, each)
     ]
     return bool(ours) and not any(_is_about(path, _defined(context, path), each) for each in ours)
+
+
+def _is_for(context: Context, path: str, source: _Source, commands: list[str]) -> bool:
+    """Whether a command that is called is of another source, and of the one that changed it is not."""
+    there = _defined(context, path)
+    return any(
+        _is_about(path, there, each) and not any(_is_about(source.path, then, each) for then in source.past)
+        for each in commands
+    )
 
 
 def _is_about(path: str, there: Defined, command: str) -> bool:
@@ -396,6 +409,29 @@ GOOD = [
         parser.add_argument("--name")
         === shop/training/settings.py (before)
         parser.add_argument("--run-name")
+    """),
+    tree("""
+        === docs/use.md
+        ```sh
+        shop till show --shelf 3
+        shop secrets set KEY value
+        ```
+        === shop/boxes.py
+        @app.command("show")
+        def show(): pass
+        keys = {"command": "x"}
+        === shop/till.py
+        @app.command("show")
+        @option("--shelf")
+        def show(shelf): pass
+        === shop/boxes.py (before)
+        @app.command("show")
+        @option("--shelf")
+        def show(shelf): pass
+        @app.command("list")
+        @option("--shelf")
+        def list(shelf): pass
+        keys = {"command": "value"}
     """),
     tree("""
         === docs/use.md

@@ -123,8 +123,17 @@ def _lost(context: Context) -> dict[str, tuple[str, str]]:
     return {
         name: (path, kind)
         for name, (path, kind) in found.items()
-        if len(name) > 1 and (name, kind) not in given and (kind == "script" or name not in named)
+        if len(name) > 1
+        and not _still_gives(context, path, name)
+        and (name, kind) not in given
+        and (kind == "script" or name not in named)
     }
+
+
+def _still_gives(context: Context, path: str, name: str) -> bool:
+    """Whether a file has the name as a key still, whatever it gives it."""
+    key = re.compile(rf"^\s*(?:-\s+)?[\"']?{re.escape(name)}[\"']?\s*[:=]", re.MULTILINE)
+    return key.search(context.repository.glimpse(context.changes.gone.get(path) or path)) is not None
 
 
 def _names_things(path: str, text: str) -> bool:
@@ -378,6 +387,19 @@ GOOD = [
         shop-tools = {}
         === shop/tools.toml (before)
         shop-tool = {}
+    """),
+    tree("""
+        === updates.yaml
+        one:
+          ignore:
+            - package-name: "*"
+        === updates.yaml (before)
+        one:
+          ignore:
+            - package-name: "*"
+        two:
+          ignore:
+            - package-name: "shop"
     """),
     tree("""
         === build.toml
