@@ -46,6 +46,7 @@ from sophia_preflight.recipes import Recipes
 from sophia_preflight.repository import Repository
 from sophia_preflight.seeing import Seeing
 from sophia_preflight.settings import Settings
+from sophia_preflight.tested import Tested
 from sophia_preflight.text import CWD, ROOT, Word, in_repository, is_known, joined
 
 _T = TypeVar("_T")
@@ -80,6 +81,11 @@ class Context:
     def defined_by(self) -> dict[str, Defined]:
         """What sources define, as far as anybody asked."""
         return {}
+
+    @cached_property
+    def tested(self) -> Tested:
+        """Which tests are run by somebody."""
+        return Tested(self)
 
     # --- files by kind -----------------------------------------------------------------------------------------------
 

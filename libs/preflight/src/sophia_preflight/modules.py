@@ -505,6 +505,9 @@ class Modules:
     def severity(self, path: str, imported: Import | None = None) -> tuple[Severity, str]:
         """How bad it is that a module, or an import in it, fails, and what fails with it."""
         usual = limited(Severity.HIGH, path)
+        lazy = imported is not None and (imported.lazy or imported.conditional)
+        if standing(path) is Standing.TEST and not lazy and (by := self.context.tested.by(path)):
+            return Severity.HIGH, f"the tests that `{by}` runs"
         if self.unused.covers(path):
             return usual.at_most(Severity.MEDIUM), ""
         if imported is not None and imported.conditional:

@@ -123,6 +123,22 @@ def _near(context: Context, path: str) -> str:
 
 BAD = [
     tree("""
+        === shop/__init__.py
+        === shop/stock.py
+        === shop/app.py
+        import shop.stock
+        === tests/test_stock.py
+        from shop.stok import count
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - run: python -m pytest tests -q
+    """),
+    tree("""
         === app/main.py
         from library import read
         from librray import write
