@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from sophia_preflight import engine
 from sophia_preflight.examples import tree
 
@@ -44,6 +43,7 @@ def _blocking(root: Path, more: str) -> list[str]:
     [
         "=== Makefile\ntest:\n\tpython -m pytest --ignore tests/slow\n",
         "=== tox.ini\n[testenv]\ncommands = pytest --ignore=tests/slow {posargs}\n",
+        "=== tox.ini\n[testenv]\ncommands = stestr run --concurrency 2\n=== tests/slow/test_all.py\n",
         "=== run.sh\n#!/bin/sh\npytest tests/test_stock.py tests/helpers.py\n",
     ],
 )

@@ -18,7 +18,7 @@ from sophia_preflight.text import CWD, ROOT
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
 
-_RUNNERS = frozenset({"pytest", "py.test", "unittest"})
+_RUNNERS = frozenset({"pytest", "py.test", "unittest", "stestr", "nose2", "nosetests", "ward"})
 _COLLECTED = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests?|conftest)\.py$")
 _MATERIAL = re.compile(
     r"(^|/)[^/]*(fixture|data|resource|sample|mock|template|case|asset|example|snippet|input|broken|invalid)[^/]*/"
@@ -67,7 +67,11 @@ class Tested:
             if _COLLECTED.search(path)
             for imported in facts.outline.imports
             if not (imported.lazy or imported.guarded or imported.conditional)
-            for file in modules.targets(path, imported)
+            for file in (
+                *modules.targets(path, imported),
+                posixpath.join(posixpath.dirname(path), f"{imported.module}.py"),
+            )
+            if file in python
         )
 
     @cached_property
