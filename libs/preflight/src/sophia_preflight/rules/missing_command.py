@@ -11,7 +11,8 @@ from sophia_preflight.calls.model import Call, Caller, Program
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.packaging import PythonProject, normal_name
+from sophia_preflight.packaging import PROJECT_FILES, PythonProject, normal_name
+from sophia_preflight.spelling import is_slip
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -31,6 +32,61 @@ def check(context: Context) -> Iterable[Finding]:
     for call in context.begun:
         if isinstance(call.target, Program) and call.site.caller in _STARTING and call.site.inside is None:
             yield from _missing(context, call, call.target)
+    yield from _called_otherwise(context)
+
+
+# --- commands that are typed ------------------------------------------------------------------------------------------
+
+
+def _called_otherwise(context: Context) -> Iterator[Finding]:
+    """Calls of a command that the project had under another name before, or has under nearly that name."""
+    if not (lost := _lost(context)) and not context.entries.names:
+        return
+    calls: dict[str, list[Call]] = {}
+    for call in context.typed:
+        if isinstance(call.target, Program) and call.site.inside is None and _NAME.fullmatch(call.target.name.value):
+            calls.setdefault(call.target.name.value, []).append(call)
+    for name, made in calls.items():
+        if name in context.entries or context.entries.script(name) or name in context.repository.by_name:
+            continue
+        if normal_name(name) in context.modules.projects.needs:
+            continue
+        near = next((each for each in sorted(context.entries.names & calls.keys()) if is_slip(name, each)), "")
+        if name not in lost and (len(near) < _SHORTEST or len(made) > 1):
+            continue
+        for call in {each.site.path: each for each in reversed(made)}.values():
+            word = call.target.name if isinstance(call.target, Program) else None
+            severity, blocks = consequence(call.site)
+            since = f"`{lost[name]}` brings no command `{name}` since {context.changes.since}" if name in lost else ""
+            yield RULE.found(
+                since or f"no project here brings a command `{name}`",
+                Involved(Place(call.site.path, word.line, word.column) if word else call.place, "call"),
+                *((Involved(Place(lost[name]), "declaration"),) if name in lost else ()),
+                anchor=f"{name} from {call.site.owner}",
+                severity=severity,
+                confidence=Confidence.LIKELY,
+                fix=RULE.fix + (f": there is `{near}`" if near else ""),
+                blocks=blocks,
+            )
+
+
+_SHORTEST = 5
+"""Shorter names are alike by chance."""
+
+
+def _lost(context: Context) -> dict[str, str]:
+    """Command that a project had before the last commits, and that none has now -> the file that named it."""
+    found: dict[str, str] = {}
+    for path, (texts, _) in context.changes.changed.items():
+        name = posixpath.basename(path)
+        if name in PROJECT_FILES:
+            for text in texts:
+                points = PythonProject(posixpath.dirname(path), {name: text}).entry_points
+                found |= {each.name: path for each in points if each.is_command and each.name not in context.entries}
+    return found
+
+
+# --- commands that images start ---------------------------------------------------------------------------------------
 
 
 def _missing(context: Context, call: Call, target: Program) -> Iterator[Finding]:
@@ -104,7 +160,33 @@ _STAGED = """
     === shop/__init__.py
     def main(): pass
 """
+_TYPED = """
+    === pyproject.toml
+    [project]
+    name = "shopper"
+    [project.scripts]
+    %s = "shopper:main"
+    === shopper/__init__.py
+    def main(): pass
+    === run.sh
+    #!/bin/sh
+    shopper list
+    === more.sh
+    #!/bin/sh
+    %s check
+"""
 BAD = [
+    tree(_TYPED % ("shopper", "shpoper")),
+    tree(
+        _TYPED % ("shopctl", "shopper")
+        + """
+    === pyproject.toml (before)
+    [project]
+    name = "shopper"
+    [project.scripts]
+    shopper = "shopper:main"
+    """
+    ),
     tree(_STAGED % ("shop", "shopd")),
     tree("""
         === compose.yaml
@@ -146,6 +228,8 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_TYPED % ("shopper", "shopping")),
+    tree(_TYPED % ("shopper", "other")),
     tree(_STAGED % ("shop", "shop")),
     tree(_STAGED % ("shop", "other")),
     tree("""
