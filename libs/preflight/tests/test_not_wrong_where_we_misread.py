@@ -173,6 +173,36 @@ PAIRS = {
         {"build": {"dockerfilePath": "packages/shop-box/deploy/Dockerfile"}}
         """,
     ),
+    "a script that the program writes": (
+        _shop("shop serve\n./run-shop.sh", more='=== shop/make.py\n(place / "run-shop.sh").write_text("x")\n=== a.sh'),
+        _shop("shop serve\n./run-shop.sh", more='=== shop/make.py\n(place / "run-till.sh").write_text("x")\n=== a.sh'),
+    ),
+    "an option that whoever starts a program may keep for itself": (
+        _shop("shop clear -- --all"),
+        _shop("shop clear all"),
+    ),
+    "tests of the reader's own program": (
+        """
+        === tests/test_one.py
+        === docs/use.md
+        ```python
+        from myapp.adapters import Till
+        ```
+        ```sh
+        pytest tests/test_till.py
+        ```
+        """,
+        """
+        === tests/test_one.py
+        === docs/use.md
+        ```python
+        from shop.adapters import Till
+        ```
+        ```sh
+        pytest tests/test_till.py
+        ```
+        """,
+    ),
     "what settings leave out by a table, and members that uv passes over": (
         """
         === pyproject.toml

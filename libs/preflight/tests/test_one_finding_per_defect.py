@@ -110,6 +110,18 @@ TOLD_ONCE = {
         """,
         "it does not accept `--rows`, and it does not accept `--columns`, and it does not accept `--name`",
     ),
+    "scripts of a folder that is not there": (
+        """
+        === stage/made/build.sh
+        bash "$(dirname "$0")/../own/stage/first.sh"
+        bash "$(dirname "$0")/../own/stage/second.sh"
+        === stage/made/start.sh
+        bash "$(dirname "$0")/../own/stage/third.sh"
+        === stage/own/first.sh
+        echo
+        """,
+        "nor do 2 more of that folder",
+    ),
     "what several files give a program alike": (
         """
         === Makefile

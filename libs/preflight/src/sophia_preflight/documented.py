@@ -47,6 +47,8 @@ _STAND_IN = re.compile(
     r"\.\w+$",
     re.IGNORECASE,
 )
+_READERS = re.compile(r"^\s*(?:from|import) (?:my|your)_?(?:app|application|package|project|module)\b", re.MULTILINE)
+"""What a page imports that shows how its reader's own program is made."""
 _USUAL = re.compile(r"(app|main|manage|server|run|demo|client|worker|tasks|code|program)\.\w+|(un)?stack\.sh")
 _SAMPLE = re.compile(r"\.(example|sample|template|dist)$|^(example|sample)\.")
 
@@ -194,6 +196,8 @@ class _Placing:
             if self.context.finder.path(word, self._at(call, directory).site, directory=is_directory).found:
                 return self._at(call, directory)
         if re.match(r"(\./)?bin/", value) and _ENVIRONMENT_HERE.search(self.repository.text(self.path)):
+            return None
+        if _READERS.search(self.repository.text(self.path)):
             return None
         others = call.target.either if isinstance(call.target, Needed) else ()
         if any(map(self._is_from_above, (value, *others))):

@@ -62,6 +62,8 @@ class Doubts:
         """Whether a mismatch with a program that is called by a name may be the reader's; `name` may be empty."""
         if name and name in self._written:
             return True
+        if mismatch.problem is Problem.EXTRA and mismatch.subject.startswith("-"):
+            return True  # after `--`, which whoever starts the program may keep for itself
         if not _is_of_reading(mismatch):
             return False
         if mismatch.subject in self._wrong.get(callee, {}) and self._is_mostly_wrong(callee):

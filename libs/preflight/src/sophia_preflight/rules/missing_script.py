@@ -11,9 +11,9 @@ from sophia_preflight.calls.model import Call, Caller, Program, Script
 from sophia_preflight.calls.rooted import below_variable
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.grouping import by_cause
+from sophia_preflight.grouping import by_cause, together
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
-from sophia_preflight.standing import consequence
+from sophia_preflight.standing import Standing, consequence, standing
 from sophia_preflight.text import is_known, shown
 
 RULE = Rule(
@@ -26,18 +26,34 @@ RULE = Rule(
 )
 
 
+_MANY = 3
+"""So many scripts of one folder, which files of one folder call, are missing for one reason."""
+
+
 def check(context: Context) -> Iterable[Finding]:
     told: dict[tuple[object, Place], Finding] = {}
+    folders: dict[tuple[str, str], list[Finding]] = {}
     for call in context.begun:
         if isinstance(call.target, Script):
             found = list(_missing(context, call, call.target))
             if call.site.caller is Caller.DOCUMENT:
                 told |= {(each.message, each.place): each for each in found}
+            elif folder := _missing_folder(context, call):
+                folders.setdefault((folder, posixpath.dirname(call.site.path)), []).extend(found)
             else:
                 yield from found
         elif isinstance(call.target, Program) and call.site.caller in (Caller.START, Caller.COMPOSE):
             yield from _missing_command(context, call, call.target)
     yield from by_cause(((message, each) for (message, _), each in told.items()), "and {} more call it")
+    for group in folders.values():
+        several = len(group) >= _MANY and len({each.place.path for each in group}) > 1
+        yield from [together(group, "nor do {} more of that folder, which is not there")] if several else group
+
+
+def _missing_folder(context: Context, call: Call) -> str:
+    """The folder that a script would be in, where that is not there either."""
+    folder = posixpath.dirname(context.script(call).path)
+    return "" if not folder or context.repository.is_directory(folder) else folder
 
 
 def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
@@ -45,6 +61,8 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
         return
     location = context.script(call)
     location = location if location.found or location.missing else below_variable(context, call)
+    if call.site.caller is Caller.DOCUMENT and _is_written(context, posixpath.basename(location.path)):
+        return
     if not location.missing or _is_told_to_compile(context, call, target) or _is_compiled(context, call, location.path):
         return
     severity, blocks = consequence(call.site)
@@ -97,6 +115,13 @@ def _is_compiled(context: Context, call: Call, path: str) -> bool:
     directory, name = posixpath.split(path)
     started = call.site.caller is Caller.MAKE and isinstance(call.target, Script) and not call.target.interpreter
     return started and "." not in name and directory not in ("", ".") and not context.repository.is_directory(directory)
+
+
+def _is_written(context: Context, name: str) -> bool:
+    """Whether a program of the project names a script that pages speak of by its last name alone: it makes it."""
+    quoted = re.compile(rf"/ *[\"']{re.escape(name)}[\"']")
+    programs = (path for path in context.modules.python if standing(path) is Standing.PRODUCT)
+    return bool(name) and any(quoted.search(context.repository.glimpse(path)) for path in programs)
 
 
 def _is_told_to_compile(context: Context, call: Call, target: Script) -> bool:

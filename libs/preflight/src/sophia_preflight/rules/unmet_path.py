@@ -141,6 +141,8 @@ def _unmet(context: Context, use: Mention) -> str:
 def _is_away(context: Context, use: Mention) -> bool:
     """Whether the lines above go to a directory that is none of the repository's."""
     lines = context.mentions.lines(use.path)[: use.line]
+    if use.path.endswith((".yml", ".yaml")) and (place := _working_directory(lines)):
+        return "$" not in place and not any(f"/{each}".endswith(f"/{place}") for each in context.repository.directories)
     width = _width(use.text)
     for line in reversed(lines):
         if line.strip() and _width(line) < width:
@@ -150,6 +152,16 @@ def _is_away(context: Context, use: Mention) -> bool:
             known = to in ("", ".", "..", "-") or _HOME.search(to) or to.startswith("$(")
             return not known and not any(f"/{each}".endswith(f"/{to}") for each in context.repository.directories)
     return False
+
+
+def _working_directory(lines: list[str]) -> str:
+    """Where the step works whose command the last line is of, as far as it says so above; empty for nothing else."""
+    for line in reversed(lines):
+        if match := re.match(r"\s*(?:- )?working-directory:\s*[\"']?(?:\./)?([^\s\"'#]+)", line):
+            return match[1].strip("/.")
+        if re.match(r"\s*- (name|uses|run|id|if):", line):
+            break
+    return ""
 
 
 def _is_nearly_there(context: Context, path: str) -> bool:
