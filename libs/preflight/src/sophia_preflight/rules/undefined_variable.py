@@ -14,6 +14,7 @@ from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
 from sophia_preflight.readers.dockerfile import PREDEFINED, Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.workflow import Job, Step, Workflow
+from sophia_preflight.spelling import is_slip
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -69,8 +70,7 @@ def _of_dockerfile(path: str, made: Dockerfile) -> Iterator[Finding]:
                     fix=_fix(name, made.arguments),
                     blocks=blocks,
                 )
-        if _is_sure(made, stage):
-            yield from _of_stage(path, made, stage, severity, blocks)
+        yield from _of_stage(path, made, stage, severity, blocks, sure=_is_sure(made, stage))
 
 
 def _is_sure(made: Dockerfile, stage: Stage) -> bool:
@@ -79,7 +79,10 @@ def _is_sure(made: Dockerfile, stage: Stage) -> bool:
     return is_plain(stage.base) if base is None or base is stage else _is_sure(made, base)
 
 
-def _of_stage(path: str, made: Dockerfile, stage: Stage, severity: Severity, blocks: str) -> Iterator[Finding]:
+def _of_stage(
+    path: str, made: Dockerfile, stage: Stage, severity: Severity, blocks: str, *, sure: bool
+) -> Iterator[Finding]:
+    """Variables of a stage that nothing sets; where what it inherits is not `sure`, only those that are misspelt."""
     told: set[str] = set()
     everything = " ".join(each.value for each in stage.instructions)
     for each in stage.instructions:
@@ -93,8 +96,8 @@ def _of_stage(path: str, made: Dockerfile, stage: Stage, severity: Severity, blo
                 continue
             if each.name == "RUN" and _is_set(name, everything):
                 continue
-            near = _near(name, each.variables)
-            outside = name in made.arguments
+            near = _near(name, each.variables) if sure else _misspelt(name, each.variables, everything)
+            outside = sure and name in made.arguments
             if outside or near:
                 told.add(name)
                 said = (
@@ -207,12 +210,26 @@ def _near(name: str, known: Collection[str]) -> str:
     return ""
 
 
+def _misspelt(name: str, known: Collection[str], text: str) -> str:
+    """The one that is meant: a slip of a key away, or with the same words, and nothing speaks of the name again."""
+    if len(name) < 5 or len(re.findall(rf"(?<!\w){name}(?!\w)", text)) > 1:
+        return ""
+    words = sorted(name.split("_"))
+    return next((each for each in sorted(known) if is_slip(name, each) or sorted(each.split("_")) == words), "")
+
+
 def _fix(name: str, known: Collection[str]) -> str:
     near = _near(name, known)
     return RULE.fix + (f": there is `{near}`" if near else "")
 
 
 BAD = [
+    tree("""
+        === Dockerfile
+        FROM example/base:1
+        ARG api_key
+        RUN shop keys add --key "$api_kye"
+    """),
     tree("""
         === Dockerfile
         ARG PYTHON=3.13
@@ -273,7 +290,8 @@ GOOD = [
         FROM build
         RUN echo "$TARGET_DIR"
         FROM example/base:1
-        RUN echo "$RELEASE"
+        ARG SHOP_HOME
+        RUN echo "$RELEASE" "$SHOP_HOMES" "$SHOP_DIR" && ls "$SHOP_HOMES"
     """),
     tree("""
         === .github/workflows/ci.yml
