@@ -513,3 +513,13 @@ def test_tasks_that_sentences_tell_people_to_run_are_typed(tmp_path: Path) -> No
     right = told.replace("tset", "test").replace("lnit", "lint").replace("deploi", "deploy")
     others = "Do not run `make tset`.\nWe had `make tset` once.\n- `scripts/deploi.sh`: how it is deployed\n"
     assert findings(TASKS + right + others, tmp_path / "right") == []
+
+
+def test_tasks_in_sentences_of_restructured_pages_and_of_pages_of_the_forge_are_typed(tmp_path: Path) -> None:
+    told = TASKS.replace("=== CONTRIBUTING.md\n", "")
+    restructured = "=== docs/work.rst\nWork\n====\n\n* Run ``make tset`` first, not `make tests`.\n"
+    forge = "=== .github/CONTRIBUTING.md\nRun `make tset` first.\n"
+    assert findings(told + restructured, tmp_path / "rst") == ["missing-make-target docs/work.rst:4:14"]
+    assert findings(told + forge, tmp_path / "forge") == ["missing-make-target .github/CONTRIBUTING.md:1:11"]
+    issue = "=== .github/ISSUE_TEMPLATE/bug.md\nRun `make tset` first.\n"
+    assert findings(told + issue, tmp_path / "issue") == []

@@ -34,7 +34,11 @@ _PAGES = re.compile(
     r"|cookbook)/.*\.(mdx?|markdown|rst|adoc|asciidoc)$",
     re.IGNORECASE,
 )
-_FOR_AGENTS = re.compile(r"(^|/)\.(claude|agents|cursor|codex|opencode|gemini|windsurf)/.*\.mdc?$")
+_OF_THE_FORGE = re.compile(r"\.github/(?!(CONTRIBUTING|copilot-instructions)\.md$)")
+"""What a forge shows by itself, apart from how one works on the repository."""
+_FOR_AGENTS = re.compile(
+    r"(^|/)\.(claude|agents|cursor|codex|opencode|gemini|windsurf)/.*\.mdc?$|^\.github/copilot-instructions\.md$"
+)
 """What agents are told to do in this repository."""
 _INSTRUCTING = re.compile(r"(^|/)\.\w+/(agents|commands|skills|rules)/(?!.*\b(archived?|deprecated|legacy)\b)")
 """Pages of agents that say what is done, be it about releases, plans or decisions."""
@@ -148,7 +152,7 @@ _CREATED = re.compile(r"\b(creat|writ|sav|add|put|nam|call|past|mak|edit|follow|
 
 def is_page(path: str) -> bool:
     """Whether a file is a page whose commands people type."""
-    if (_PAST.search(path) and not _INSTRUCTING.search(path)) or path.startswith(".github/"):
+    if (_PAST.search(path) and not _INSTRUCTING.search(path)) or _OF_THE_FORGE.match(path):
         return False
     name = posixpath.basename(path)
     told = _PAGES.search(path) or _FOR_AGENTS.search(path)
@@ -216,10 +220,12 @@ def _spoken(path: str, page: pages.Text) -> tuple[Trace, Trace]:
             continue
         line = _HOLE.sub(_unknown, _PLACE.sub(_unknown, text))
         snippet = Snippet(path, line, span.line, span.indent + 1, span.indent)
-        if _WITH_OPTION.match(text) and not _USAGE.search(text) and not _WINDOWS.search(text):
-            follow(snippet, Site(path, Caller.DOCUMENT, CWD), found)
-        elif _TASK.fullmatch(text):
+        if _TASK.fullmatch(text):
             follow(snippet, Site(path, Caller.DOCUMENT, CWD), tasks)
+        elif path.endswith(".rst"):
+            continue
+        elif _WITH_OPTION.match(text) and not _USAGE.search(text) and not _WINDOWS.search(text):
+            follow(snippet, Site(path, Caller.DOCUMENT, CWD), found)
     return found, tasks
 
 

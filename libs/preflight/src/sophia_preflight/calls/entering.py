@@ -103,7 +103,7 @@ class NamedImages:
         """The Dockerfile and the stage of an image; None where several go by its name. Where no build says which is
         of the name of a project that is here, the one Dockerfile that there is for it."""
         found = self._named.get(_name(image), set())
-        if not self._named and (name := _current(image)) and _is_ours(self.context, name):
+        if not found and (name := _current(image)) and _is_ours(self.context, name):
             return self._only
         if len(found) != 1:
             return None
@@ -117,7 +117,7 @@ class NamedImages:
         usual = [
             made
             for path, made in self.context.dockerfiles.items()
-            if standing(path) is Standing.PRODUCT and not is_development(path)
+            if standing(path) is Standing.PRODUCT and not is_development(path) and not path.startswith(".")
         ]
         final = usual[0].final if len(usual) == 1 else None
         return (usual[0], final) if final is not None else None

@@ -58,7 +58,7 @@ class Text:
     blocks: list[Block] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
     spoken: list[Block] = field(default_factory=list)
-    """Code within the sentences of a page in Markdown: what its line says before is its lead, after it its title."""
+    """Code within the sentences of a page: what its line says before is its lead, after it its title."""
 
 
 def parse(path: str, text: str) -> Text:
@@ -73,7 +73,10 @@ def parse(path: str, text: str) -> Text:
     code = {number for each in blocks if each.sure for number in range(each.line, each.line + len(each.lines))}
     lines = text.split("\n")
     prose = [line for number, line in enumerate(lines, 1) if number not in code]
-    return Text(blocks, prose, list(_spoken(lines, code)) if path.endswith((".md", ".mdx", ".markdown")) else [])
+    if path.endswith((".adoc", ".asciidoc")):
+        return Text(blocks, prose)
+    spoken = _spoken(lines, code)
+    return Text(blocks, prose, [each for each in spoken if each.sure or not path.endswith(".rst")])
 
 
 def _spoken(lines: list[str], code: set[int]) -> Iterator[Block]:
@@ -85,7 +88,8 @@ def _spoken(lines: list[str], code: set[int]) -> Iterator[Block]:
             headings.pass_by(len(heading[1]), line)
         for span in _SPAN.finditer(line) if "`" in line else ():
             after = line[span.end() :]
-            yield Block("", after, number, span.start(2), [span[2]], line[: span.start()], headings.past)
+            sure = len(span[1]) > 1  # literal in pages of any language
+            yield Block("", after, number, span.start(2), [span[2]], line[: span.start()], headings.past, sure)
 
 
 class _Headings:
