@@ -30,6 +30,8 @@ from benchmarks.check.trees import Tree
 
 SIDES = ("use", "definition")
 LONGEST_SECONDS = 60
+_MOST_BESIDE = 3
+"""So many other findings of one mutant are shown."""
 _AUTHOR = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -264,7 +266,7 @@ def _row(kind: str, side: str, count: _Count) -> str:
 def _details(answer: Answer) -> Iterator[str]:
     if answer.told not in ("found", "with history"):
         yield f"{_told(answer)}\n"
-    yield from (f"beside   {answer.repository} {said}\n" for said in answer.beside)
+    yield from (f"beside   {answer.repository} {said}\n" for said in answer.beside[:_MOST_BESIDE])
 
 
 def _told(answer: Answer) -> str:

@@ -40,7 +40,8 @@ def _pipeline_values(tree: Tree) -> Iterator[Link]:
     keys = list(named(re.compile(r"^\s+(?:- )?([\w-]+)(?=:)"), lines))
     for kind, pattern in (("matrix value", r"\bmatrix\.([\w-]+)"), ("input", r"\binputs\.([\w-]+)")):
         yield from joined(kind, keys, named(re.compile(pattern), lines), same_file)
-    outputs = [*keys, *named(re.compile(r"([\w-]+)(?==.*GITHUB_OUTPUT)"), lines)]
+    handed_on = named(re.compile(r"^\s+([\w-]+)(?=: *[\"']?\$\{\{ *(?:steps|needs|jobs)\.)"), lines)
+    outputs = [*handed_on, *named(re.compile(r"([\w-]+)(?==.*GITHUB_OUTPUT)"), lines)]
     yield from joined("output", outputs, named(re.compile(r"\.outputs\.([\w-]+)"), lines), same_file)
     shown = [*keys, *named(re.compile(r"(\w+)(?==.*GITHUB_ENV)"), lines)]
     yield from joined("workflow variable", shown, named(re.compile(r"\$\{\{ *env\.(\w+)"), lines), same_file)
