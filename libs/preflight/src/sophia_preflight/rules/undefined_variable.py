@@ -29,13 +29,13 @@ _USE = re.compile(r"(?<![\\$])\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 """Uses that have no default."""
 _QUOTED = re.compile(r"'[^'\n]*'")
 _USED_BY = ("RUN", "COPY", "ADD", "WORKDIR", "USER")
-_OF_IMAGES = re.compile(
+OF_IMAGES = re.compile(
     r"PATH|HOME|USER|PWD|SHELL|HOSTNAME|LANG|LC_\w+|\w+_VERSION|GOPATH|GOROOT|PG_MAJOR|\w+_HOME|UID|EUID|RANDOM|IFS|PPID|"
     r"OSTYPE|TERM|TMPDIR|LD_LIBRARY_PATH|DEBIAN_FRONTEND|BASH\w*|OPTARG|REPLY|SECONDS|LINENO|PIPESTATUS|FUNCNAME|ID|"
     r"VERSION_ID|VERSION_CODENAME|NAME|ARCH"
 )
 """What shells, systems and official images set themselves, or files that are read in."""
-_OF_RUNNERS = re.compile(
+OF_RUNNERS = re.compile(
     r"(GITHUB|RUNNER|ACTIONS|INPUT|STATE|AGENT|ANDROID|JAVA|CONDA|CHROME|EDGE|GECKO|SELENIUM|VCPKG|HOMEBREW|PIPX|SGX|"
     r"SWIFT|NVM|XDG|DOCKER_METADATA|GRAALVM|GOROOT|BOOTSTRAP|PS|GHCUP|LEIN|M2|AZURE|POWERSHELL|STATS)_\w+"
 )
@@ -92,7 +92,7 @@ def _of_stage(
         if each.name == "RUN" and _READS_IN.search(text):
             continue
         for name in _used(text):
-            if name in each.variables or name in PREDEFINED or name in told or _OF_IMAGES.fullmatch(name):
+            if name in each.variables or name in PREDEFINED or name in told or OF_IMAGES.fullmatch(name):
                 continue
             if each.name == "RUN" and _is_set(name, everything):
                 continue
@@ -137,7 +137,7 @@ def _of_job(workflow: Workflow, job: Job) -> Iterator[Finding]:
             continue
         own = wide | {name for name, _ in step.env.items()}
         for name, place in _uses(workflow, step):
-            if name in own or name in told or _OF_IMAGES.fullmatch(name) or _OF_RUNNERS.fullmatch(name):
+            if name in own or name in told or OF_IMAGES.fullmatch(name) or OF_RUNNERS.fullmatch(name):
                 continue
             if _is_set(name, everything) or not name.isupper():
                 continue
