@@ -62,3 +62,10 @@ def test_what_pipelines_run_to_test_something_is_no_test_itself() -> None:
     assert standing(".buildkite/k3_tests/scripts/run.sh") is Standing.PRODUCT
     assert standing(".buildkite/tests/test_one.py") is Standing.TEST
     assert standing("service/k3_tests/scripts/run.sh") is Standing.TEST
+
+
+def test_a_package_for_those_who_test_is_a_part_of_the_product() -> None:
+    assert standing("src/shop/testing/fakes.py") is Standing.PRODUCT
+    assert standing("testing/fakes.py") is Standing.TEST
+    assert standing("shop/testing/tests/fakes.py") is Standing.TEST
+    assert standing("src/shop/testing/test_fakes.py") is Standing.TEST

@@ -51,7 +51,8 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.TEST,
         re.compile(
-            r"(^|/)(x?t|tests?|testing|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
+            r"(^|/)(x?t|tests?|__tests__|testdata|test_data|test_files|fixtures?|mocks?|spec|e2e)/"
+            r"|^(?!src/[^/]+/)(.*/)?testing/"
             r"|(^|/)(integration|[^/]*[_-]tests?)/"
             r"|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|_test\.go$|\.t$|\.(test|spec)\.[jt]sx?$"
         ),
