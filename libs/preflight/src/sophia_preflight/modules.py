@@ -21,7 +21,7 @@ from sophia_preflight.calls.model import Attribute, Call, Module, Script
 from sophia_preflight.facts import PythonFacts
 from sophia_preflight.model import Confidence, Severity
 from sophia_preflight.packaging import PythonProjects, normal_name
-from sophia_preflight.readers.imports import Import, Imported
+from sophia_preflight.readers.imports import Import, Imported, Outline
 from sophia_preflight.standing import Standing, consequence, limited, standing
 from sophia_preflight.unused import Unused
 
@@ -409,7 +409,7 @@ class Modules:
         if facts is None or facts.fault is not None or facts.outline.opaque or depth > _MOST_STARS:
             return None
         self._names[file] = None
-        names: set[str] | None = set(facts.outline.names)
+        names: set[str] | None = set(facts.outline.names - _taken_from_itself(file, facts.outline))
         for star in facts.outline.stars:
             found = self._star(file, star, depth)
             if found is None or names is None:
@@ -516,6 +516,21 @@ class Modules:
             return usual, f"a function of `{path}`"
         severity, blocks = self.reached.get(path, (usual, f"the import of `{path}`"))
         return (severity, blocks) if severity.rank < usual.rank else (usual, blocks)
+
+
+def _taken_from_itself(file: str, outline: Outline) -> frozenset[str]:
+    """What a package has only because it imports it from itself: its modules, if they are there."""
+    folder, name = posixpath.split(file)
+    if name != "__init__.py":
+        return frozenset()
+    dotted = f".{folder.replace('/', '.')}"
+    taken: set[str] = set()
+    given = set(outline.own)
+    for each in outline.imports:
+        itself = each.module == "" if each.level == 1 else not each.level and dotted.endswith(f".{each.module}")
+        if not each.lazy:
+            (taken if itself and not each.guarded else given).update(_names(each))
+    return frozenset(taken - given)
 
 
 def _names(imported: Import) -> Iterator[str]:

@@ -15,7 +15,8 @@ from sophia_preflight.readers.python_version import Need, Version
 
 _OPENS = re.compile(
     r"globals\(\)|(?<![\w.])(?:exec|execfile)\(|(?<![\w.])(?:vars\(\)|locals\(\)\[)"
-    r"|(?<!in )sys\.modules(?!\.(?:get|pop|keys|items|values|copy)\()|lazy_loader|LazyModule|lazy_import"
+    r"|sys\.modules(?:\[|\.(?:get|setdefault)\()\s*__(?:name|package|spec)__"
+    r"|lazy_loader|LazyModule|LazyImporter|lazy_import\b"
 )
 """Text of a module that may have names which no statement shows."""
 _SPREADS = re.compile(
@@ -69,6 +70,8 @@ class Outline:
 
     imports: tuple[Import, ...] = ()
     names: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    """Those of its names that no `from … import` of that name gives it."""
     opaque: bool = False
     spreads: bool = False
     injected: frozenset[str] = frozenset()
@@ -95,6 +98,7 @@ class _Under:
 class _Reading:
     imports: list[Import] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    brought: set[str] = field(default_factory=set)
     opaque: bool = False
     walruses: bool = False
     need: Need | None = None
@@ -113,6 +117,7 @@ def outline_of(tree: ast.Module, text: str) -> Outline:
     return Outline(
         tuple(reading.imports),
         frozenset(reading.names),
+        frozenset(reading.names - reading.brought),
         reading.opaque,
         _SPREADS.search(text) is not None,
         frozenset(_INJECTS.findall(text) if "sys.modules" in text else ()),
@@ -140,6 +145,7 @@ def _statement(node: ast.stmt, under: _Under, out: _Reading) -> None:
             out.imports += _imports(node, under)
             if not under.lazy:
                 out.names.update(_bound(node))
+                out.brought.update(_brought(node))
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             if not under.lazy:
                 out.names.add(name)
@@ -208,6 +214,13 @@ def _bound(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
     for alias in node.names:
         if alias.name != "*":
             yield alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
+
+
+def _brought(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """What `from … import` gives under its own name."""
+    for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+        if alias.asname in (None, alias.name):
+            yield alias.name
 
 
 def _binding(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr, out: _Reading) -> None:

@@ -76,7 +76,19 @@ _CAUGHT = """
     import drawing
     def run_remote(url): ...
 """
+_PARTS = """
+    === pyproject.toml
+    [project]
+    name = "shop"
+    === shop/__init__.py
+    %s
+    === shop/models.py
+    def save(): ...
+"""
 BAD = [
+    tree(_PARTS % "from . import models, views"),
+    tree(_PARTS % "from shop import models, views"),
+    tree(_PARTS % "from shop.models import load" + "    import sys\n    FAST = 'fast' in sys.modules\n"),
     tree(_CAUGHT % ("run_remote_app", "from .plain import run_plain")),
     tree("""
         === app/__init__.py
@@ -118,6 +130,9 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_PARTS % "from . import models\n    from .models import save\n    from shop import save as kept"),
+    tree(_PARTS % "try:\n        from . import views\n    except ImportError:\n        pass"),
+    tree(_PARTS % "import sys\n    sys.modules[__name__] = 1\n    from shop.models import save"),
     tree(_CAUGHT % ("run_remote", "return")),
     tree(_CAUGHT % ("draw_fast", "return")),
     tree(_CAUGHT % ("run_remote_app", "from .plain import run_remote_app")),
