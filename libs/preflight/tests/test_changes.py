@@ -84,6 +84,27 @@ def test_a_use_is_as_old_as_the_name_though_its_file_has_changed(shop: Path) -> 
     assert stale(shop, since="HEAD~2") == []
 
 
+def test_a_folder_that_moved_as_a_whole_is_one_finding_whoever_asks_for_what_was_in_it(shop: Path) -> None:
+    commit(shop, **{"tools.d/more.py": "x = 1\n" * 9, "a.toml": 'a = "tools.d/words.py"\nb = "tools.d/more.py"\n'})
+    git(shop, "mv", "tools.d", "tools.e")
+    commit(shop)
+    (found,) = stale(shop)
+    assert "`tools.d` is asked for here" in found.message
+    assert [(each.place.path, each.place.line) for each in found.places] == [
+        ("a.toml", 1),
+        ("a.toml", 2),
+        ("jobs.toml", 1),
+    ]
+
+
+def test_a_port_that_changed_is_one_finding_whoever_speaks_to_it(shop: Path) -> None:
+    asking = 'url = "http://127.0.0.1:8111"\n'
+    commit(shop, **{"server.lua": "port = 8111\n", "one.lua": asking, "two.lua": asking})
+    commit(shop, **{"server.lua": "port = 8112\n"})
+    (found,) = stale(shop)
+    assert [each.place.path for each in found.places] == ["one.lua", "two.lua", "server.lua"]
+
+
 def test_what_another_rule_tells_is_not_told_twice(shop: Path) -> None:
     commit(shop, **{"run.sh": "python tools.d/words.py\n"})
     (shop / "tools.d/words.py").unlink()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.grouping import by_cause, by_file
+from sophia_preflight.grouping import by_cause
 from sophia_preflight.mentions import Mention, lists_files
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.modules import place_of
@@ -50,36 +50,52 @@ def check(context: Context) -> Iterable[Finding]:
         if path.endswith(".py") and (module := _module(path)):
             by_name.setdefault(module, []).append(path)
     mentions = context.mentions.of([each for each in by_name if len(each) > 3])
-    told: list[tuple[object, Finding]] = []
+    asked: dict[str, dict[tuple[str, int], Mention]] = {}
     for name, uses in mentions.items():
         if any(use.made or not changes.is_old(use) for use in uses):
             continue  # somebody sees to it that there is something of that name
         for path in by_name[name]:
-            asking = [use for use in uses if _asks(context, use, path)]
-            told += [
-                ((posixpath.dirname(path), posixpath.dirname(each.place.path)), each)
-                for each in _of_path(context, path, asking)
-            ]
+            asking = {(use.path, use.line): use for use in uses if _asks(context, use, path)}
+            if asking:
+                asked.setdefault(_moved_as_a_whole(context, path), {}).update(asking)
+    told = [
+        ((posixpath.dirname(path), posixpath.dirname(found.place.path)), found)
+        for path, uses in asked.items()
+        for found in [_of_path(context, path, list(uses.values()))]
+    ]
     yield from by_cause(told, "and so are {} more of its folder that others beside ask for", least=_MANY)
 
 
-def _of_path(context: Context, path: str, uses: list[Mention]) -> Iterator[Finding]:
+def _moved_as_a_whole(context: Context, path: str) -> str:
+    """The outermost folder that went to one place with all that is in it, a file or folder among that; or itself."""
+    gone = context.changes.gone_directories
+    around = [path[:at] for at, char in enumerate(path) if char == "/"]
+    return next((each for each in around if each in gone and _new_directory(context, each)), path)
+
+
+def _of_path(context: Context, path: str, uses: list[Mention]) -> Finding:
     new = context.changes.gone.get(path, "") or _new_directory(context, path)
-    for file, here in by_file(uses).items():
-        severity, blocks = consequence(here[0].site)
-        if not new and standing(file) is not Standing.PRODUCT:
-            severity = severity.at_most(Severity.MEDIUM)
-        yield RULE.found(
-            f"`{path}` is asked for here and is gone since {context.changes.since}"
-            + (f": it became `{new}`" if new else ""),
-            *(Involved(Place(use.path, use.line, use.column), "call") for use in here),
-            *([Involved(Place(new), "callee")] if new and context.repository.is_file(new) else []),
-            anchor=path,
-            severity=severity,
-            confidence=Confidence.LIKELY,
-            fix=f"write `{new}`" if new else RULE.fix,
-            blocks=blocks,
-        )
+    weighed = sorted(
+        ((_weight(use, new), use) for use in uses), key=lambda each: (each[0][0].rank, each[1].path, each[1].line)
+    )
+    severity, blocks = weighed[0][0]
+    return RULE.found(
+        f"`{path}` is asked for here and is gone since {context.changes.since}"
+        + (f": it became `{new}`" if new else ""),
+        *(Involved(Place(use.path, use.line, use.column), "call") for _, use in weighed),
+        *([Involved(Place(new), "callee")] if new and context.repository.is_file(new) else []),
+        anchor=path,
+        severity=severity,
+        confidence=Confidence.LIKELY,
+        fix=f"write `{new}`" if new else RULE.fix,
+        blocks=blocks,
+    )
+
+
+def _weight(use: Mention, new: str) -> tuple[Severity, str]:
+    severity, blocks = consequence(use.site)
+    sure = new or standing(use.path) is Standing.PRODUCT
+    return (severity if sure else severity.at_most(Severity.MEDIUM)), blocks
 
 
 def _module(path: str) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from sophia_preflight.composing import used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.grouping import by_file
 from sophia_preflight.interfaces.defining import SOURCE
 from sophia_preflight.mentions import Mention, acts, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -79,20 +78,25 @@ def check(context: Context) -> Iterable[Finding]:
         new = [use for use in dict.fromkeys(uses[each]) if (use, each.old) not in told]
         told |= {(use, each.old) for use in new}
         if new and not (SOURCE.search(each.path) and any(_sets(each, use.text) for use in new)):
-            yield from _told(context, each, new)
+            yield _told(context, each, new)
 
 
-def _told(context: Context, each: _Changed, uses: list[_Use]) -> Iterator[Finding]:
-    for file, here in by_file(uses).items():
-        yield RULE.found(
-            f"the port {each.old} is meant here, and since {context.changes.since} `{each.path}` says {each.new}",
-            *(Involved(Place(file, use.line), "call") for use in here),
-            Involved(Place(each.path, each.line), "declaration"),
-            anchor=f"{each.old} of {each.path}",
-            severity=consequence(site_of(file))[0].at_most(Severity.HIGH),
-            confidence=Confidence.LIKELY,
-            fix=f"write {each.new}",
-        )
+def _told(context: Context, each: _Changed, uses: list[_Use]) -> Finding:
+    weighed = sorted(
+        ((*consequence(site_of(use.path)), use) for use in uses),
+        key=lambda one: (one[0].rank, one[2].path, one[2].line),
+    )
+    severity, blocks, _ = weighed[0]
+    return RULE.found(
+        f"the port {each.old} is meant here, and since {context.changes.since} `{each.path}` says {each.new}",
+        *(Involved(Place(use.path, use.line), "call") for _, _, use in weighed),
+        Involved(Place(each.path, each.line), "declaration"),
+        anchor=f"{each.old} of {each.path}",
+        severity=severity.at_most(Severity.HIGH),
+        confidence=Confidence.LIKELY,
+        fix=f"write {each.new}",
+        blocks=blocks,
+    )
 
 
 def _changed(context: Context) -> Iterator[_Changed]:
