@@ -146,7 +146,8 @@ def _near_variable(name: str, names: ScriptNames, text: str) -> str:
     for each in sorted(names.given):
         unused = each not in read and len(re.findall(rf"(?<!\w){re.escape(each)}(?!\w)", text)) == 1
         turned = "_" in name and sorted(name.split("_")) == sorted(each.split("_"))
-        if turned or (is_slip(name, each) and len(each) > 3 and (unused or not name.isupper() or len(each) > 5)):
+        sure = names.strict or (len(each) > 3 and (unused or not name.isupper() or len(each) > 5))
+        if turned or (sure and len(each) > 2 and is_slip(name, each)):
             return each
         if unused and _NAME.fullmatch(each) and _is_alike(name, each):
             return each
@@ -193,6 +194,13 @@ def _found(path: str, use: Named, said: str, near: str, known: dict[str, int]) -
 
 
 BAD = [
+    tree("""
+        === fetch.sh
+        #!/bin/bash
+        set -euo pipefail
+        TAG=$(cat VERSION)
+        echo "$TAG" && curl -fsSLO "https://example.com/download/${TAGS}/shop.tar"
+    """),
     tree("""
         === deploy.sh
         #!/bin/bash
