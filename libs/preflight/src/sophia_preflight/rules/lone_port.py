@@ -115,14 +115,14 @@ class _Spoken:
         self._texts = list(texts.values())
         self._own = [text for path, text in texts.items() if standing(path) in (Standing.PRODUCT, Standing.TEMPLATE)]
         self._numbers: dict[str, int] | None = None
+        self._counted: dict[str, int] = {}
 
     def lines(self, port: str) -> int:
         """How many lines speak of a port."""
-        return sum(
-            len({text.count("\n", 0, match.start()) for match in re.finditer(rf"(?<![\w.]){port}(?!\w|\.\d)", text)})
-            for text in self._texts
-            if port in text
-        )
+        if port not in self._counted:
+            said = re.compile(rf"(?<![\w.]){port}(?!\w|\.\d)")
+            self._counted[port] = sum(said.search(line) is not None for line in _lines(self._texts, port))
+        return self._counted[port]
 
     def nearest(self, port: str) -> str:
         """The numbers, spoken of often and listened on, that a port is a slip away from; empty if they are many."""
@@ -137,7 +137,12 @@ class _Spoken:
 
     def _is_served(self, port: str) -> bool:
         pattern = re.compile(SERVED.format(port), re.IGNORECASE)
-        return any(port in text and pattern.search(text) for text in self._own)
+        return any(map(pattern.search, _lines(self._own, port)))
+
+
+def _lines(texts: Iterable[str], port: str) -> Iterator[str]:
+    """The lines that hold a number, be it part of another."""
+    return (line for text in texts if port in text for line in text.split("\n") if port in line)
 
 
 def _is_near(one: str, other: str) -> bool:

@@ -13,7 +13,7 @@ from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.ports.asking import Asked, asked, is_whole_default
 from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service
 from sophia_preflight.ports.meaning import meant_by
-from sophia_preflight.ports.overriding import overridden
+from sophia_preflight.ports.overriding import Overriding
 from sophia_preflight.ports.proxying import astray
 from sophia_preflight.text import named
 from sophia_preflight.together import may_meet
@@ -31,6 +31,7 @@ _EVERYWHERE = named("localhost host gateway user username password example chang
 
 def check(context: Context) -> Iterable[Finding]:
     projects: dict[int, list[Used]] = {}
+    overriding = Overriding(context)
     for each in used(context):
         projects.setdefault(id(each.project), []).append(each)
     for services in projects.values():
@@ -43,7 +44,7 @@ def check(context: Context) -> Iterable[Finding]:
                 if target is None:
                     _add(found, (one.host, ""), _host(context, each, one, services, ports))
                 elif one.port:
-                    _add(found, (one.host, one.port), _port(context, each, one, target, ports[id(target)]))
+                    _add(found, (one.host, one.port), _port(context, each, one, target, ports[id(target)], overriding))
         yield from found.values()
     yield from _local(context)
 
@@ -71,8 +72,10 @@ def _add(found: dict[tuple[str, str], Finding], key: tuple[str, str], more: Iter
         found[key] = replace(first, places=first.places + also)
 
 
-def _port(context: Context, each: Used, one: Asked, target: Used, ports: Ports) -> Iterator[Finding]:
-    moved = None if one.kind == "wait" else overridden(context, target, one.port)
+def _port(
+    context: Context, each: Used, one: Asked, target: Used, ports: Ports, overriding: Overriding
+) -> Iterator[Finding]:
+    moved = None if one.kind == "wait" else overriding.of(target, one.port)
     if moved is None and (one.port in ports.answering or (not ports.all and one.port not in ports.published)):
         return
     if ports.mentions(one.port) or target.service.has("network_mode"):
