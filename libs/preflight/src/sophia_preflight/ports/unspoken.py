@@ -24,32 +24,46 @@ _MOST_BYTES = 6_000_000
 _MOST_TOLD = 20
 
 
-def told_by_source(context: Context, each: Used, ports: Ports) -> dict[str, Place]:
-    """The ports that the source of a service's program names, where it starts one of ours and is told none."""
-    built = context.service_build(each.project, each.service)
-    if built is None or ports.started or ports.usual or each.service.has("network_mode"):
-        return {}
-    made = context.dockerfiles[built[0]]
-    stage = context.stage_of(made, built[1])
-    start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
-    if start is None or posixpath.basename(said(start).partition(" ")[0]) not in context.entries:
-        return {}
-    found: dict[str, Place] = {}
-    size = 0
-    for path in context.repository.entries:
-        if (
-            not _CODE.search(path)
-            or standing(path) is not Standing.PRODUCT
-            or not context.images.takes(made, built[1].directory, path)
-        ):
-            continue
-        text = context.repository.glimpse(path)
-        size += len(text)
-        if size > _MOST_BYTES:
+class Sources:
+    """What the sources of images say of ports; each is read once."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._said: dict[str, tuple[tuple[str, int], ...]] = {}
+        self._code = [
+            path for path in context.repository.entries if _CODE.search(path) and standing(path) is Standing.PRODUCT
+        ]
+
+    def ports(self, each: Used, ports: Ports) -> dict[str, Place]:
+        """The ports that the source of a service's program names, where it starts one of ours and is told none."""
+        context = self.context
+        built = context.service_build(each.project, each.service)
+        if built is None or ports.started or ports.usual or each.service.has("network_mode"):
             return {}
-        for match in _DEFAULT.finditer(text):
-            found.setdefault(match[1], Place(path, text.count("\n", 0, match.start(1)) + 1))
-    return found if len(found) <= _MOST_TOLD else {}
+        made = context.dockerfiles[built[0]]
+        stage = context.stage_of(made, built[1])
+        start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
+        if start is None or posixpath.basename(said(start).partition(" ")[0]) not in context.entries:
+            return {}
+        found: dict[str, Place] = {}
+        size = 0
+        for path in self._code:
+            if context.images.takes(made, built[1].directory, path):
+                size += context.repository.entries[path].size
+                if size > _MOST_BYTES:
+                    return {}
+                for port, line in self._of(path):
+                    found.setdefault(port, Place(path, line))
+        return found if len(found) <= _MOST_TOLD else {}
+
+    def _of(self, path: str) -> tuple[tuple[str, int], ...]:
+        """The ports that a file names, with their lines."""
+        if path not in self._said:
+            text = self.context.repository.glimpse(path)
+            self._said[path] = tuple(
+                (match[1], text.count("\n", 0, match.start(1)) + 1) for match in _DEFAULT.finditer(text)
+            )
+        return self._said[path]
 
 
 def is_unspoken(context: Context, each: Used, ports: Ports, port: str) -> bool:
@@ -69,9 +83,11 @@ def is_unspoken(context: Context, each: Used, ports: Ports, port: str) -> bool:
     )
 
 
-def unspoken(context: Context, each: Used, ports: Ports) -> Iterator[tuple[Part, str, dict[str, Place]]]:
+def unspoken(
+    context: Context, each: Used, ports: Ports, sources: Sources
+) -> Iterator[tuple[Part, str, dict[str, Place]]]:
     """Ports that a service publishes and of which its image does not speak, and those that its source names."""
-    told = told_by_source(context, each, ports)
+    told = sources.ports(each, ports)
     for part in each.service.listed("ports") if told else ():
         port = port_of(part.node)
         number = port.container if port is not None and port.protocol == "tcp" else ""

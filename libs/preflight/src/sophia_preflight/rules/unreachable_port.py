@@ -20,7 +20,7 @@ from sophia_preflight.ports.listening import (
     line_with,
     of_service,
 )
-from sophia_preflight.ports.unspoken import unspoken
+from sophia_preflight.ports.unspoken import Sources, unspoken
 from sophia_preflight.readers.compose import command_words, interpolated, port_of
 
 RULE = Rule(
@@ -34,10 +34,11 @@ RULE = Rule(
 
 
 def check(context: Context) -> Iterable[Finding]:
+    sources = Sources(context)
     for each in used(context):
         ports = of_service(context, each)
         found = [*_published(context, each, ports), *_told(context, each, ports), *_probe(context, each, ports)]
-        found += [*_unspoken(context, each, ports), *_labelled(each, ports), *_exposed(each, ports)]
+        found += [*_unspoken(context, each, ports, sources), *_labelled(each, ports), *_exposed(each, ports)]
         yield from _merged(found)
     for wrong in in_images(context):
         yield RULE.found(
@@ -144,10 +145,10 @@ def _published(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
         )
 
 
-def _unspoken(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
+def _unspoken(context: Context, each: Used, ports: Ports, sources: Sources) -> Iterator[_Asked]:
     """A published port of which nothing speaks in an image whose program names others."""
     severity, blocks = each.consequence
-    for part, port, told in unspoken(context, each, ports):
+    for part, port, told in unspoken(context, each, ports, sources):
         yield (
             port,
             RULE.found(
