@@ -94,7 +94,7 @@ def check(context: Context) -> Iterable[Finding]:
         else:
             given = list(_givers(context, old))
             meant = bool(given) or any(map(_is_definition, others)) or len({use.path for use in others}) > 1
-        if meant:
+        if meant and (given or old.startswith("-") or not is_page(first.path)):  # a page's reader has values of his own
             yield _told(context, first, others, given)
 
 
@@ -247,7 +247,20 @@ BAD = [
     tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9102")),
     tree(_FILE_OF.replace("{0}", "warm-ups")),
 ]
+_PAGE = """
+    === README.md
+    ```sh
+    curl http://localhost:{0}/metrics
+    ```
+    === README.md (before)
+    ```sh
+    curl http://localhost:9102/metrics
+    ```
+    === deploy/shop.ini
+    metrics_port = 9102
+"""
 GOOD = [
+    tree(_PAGE.replace("{0}", "9103")),
     tree(_CACHE.replace("{0}", "cache-store")),
     tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9103")),
     tree("""

@@ -7,6 +7,7 @@ A rule of last resort: it knows neither the program nor the language that the li
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,8 @@ _SECTION = re.compile(r"\[|\S+:\s*$")
 _FEWEST = 3
 _NEAR = 10
 _MOST = 3
-"""Where more are that near, the repository counts its ports up: one more of them is nothing strange."""
+"""Where more are that near, the repository counts its ports up, and where a file asks for more of them it lists the
+servers of others: one more is nothing strange."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def check(context: Context) -> Iterable[Finding]:
     for each in _asked(context):
         found.setdefault(each.port, []).append(each)
     alone = {port: asked[0] for port, asked in found.items() if len(asked) == 1}
+    listing = Counter(each.path for each in alone.values())
+    alone = {port: each for port, each in alone.items() if listing[each.path] <= _MOST}
     if not alone:
         return
     spoken = _Spoken(context)
@@ -172,5 +176,12 @@ GOOD = [
     tree(_SHOP.format(port=8112)),
     tree(_SHOP.format(port=11434)),
     tree(_SHOP.format(port=7000)),
+    tree(
+        _SHOP.format(port=8112)
+        + "    === catalogue.yml\n"
+        + "".join(
+            f"    {name}: http://localhost:{port}\n" for name, port in zip("abcd", range(8113, 8117), strict=True)
+        )
+    ),
     tree(_SHOP.format(port=8111) + '    PAY = "http://127.0.0.1:8111"'),
 ]
