@@ -49,6 +49,7 @@ _FOREIGN = re.compile(
 _EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
 _ABROAD = re.compile(r"https?://[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev|ai|app|cloud|co|eu|de|cn)(?![\w.-])[^\s\"'<>)]*")
 """An address of what others keep."""
+_HERE = re.compile(r"localhost|127\.0\.0\.1|0\.0\.0\.0")
 _MOST_PAIRS = 150
 _MOST_FILES = 40
 _FEWEST = 4
@@ -94,8 +95,13 @@ def check(context: Context) -> Iterable[Finding]:
         else:
             given = list(_givers(context, old))
             meant = bool(given) or any(map(_is_definition, others)) or len({use.path for use in others}) > 1
-        if meant and (given or old.startswith("-") or not is_page(first.path)):  # a page's reader has values of his own
+        if meant and (given or not is_page(first.path) or _binds_reader(first)):
             yield _told(context, first, others, given)
+
+
+def _binds_reader(each: _Changed) -> bool:
+    """Whether whoever reads a page has to say what changed there as others do: he may choose all other values."""
+    return each.old.startswith("-") or (_PORT.fullmatch(each.old) is not None and _HERE.search(each.text) is not None)
 
 
 def _givers(context: Context, name: str) -> Iterator[Place]:
@@ -242,25 +248,26 @@ _FILE_OF = """
     === tools/warm-up
     puts "warm"
 """
-BAD = [
-    tree(_CACHE.replace("{0}", "cachestore")),
-    tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9102")),
-    tree(_FILE_OF.replace("{0}", "warm-ups")),
-]
 _PAGE = """
     === README.md
     ```sh
-    curl http://localhost:{0}/metrics
+    {1}{0}
     ```
     === README.md (before)
     ```sh
-    curl http://localhost:9102/metrics
+    {1}9102
     ```
     === deploy/shop.ini
     metrics_port = 9102
 """
+BAD = [
+    tree(_PAGE.replace("{0}", "9103").replace("{1}", "curl http://localhost:")),
+    tree(_CACHE.replace("{0}", "cachestore")),
+    tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9102")),
+    tree(_FILE_OF.replace("{0}", "warm-ups")),
+]
 GOOD = [
-    tree(_PAGE.replace("{0}", "9103")),
+    tree(_PAGE.replace("{0}", "9103").replace("{1}", "export MY_PORT=")),
     tree(_CACHE.replace("{0}", "cache-store")),
     tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9103")),
     tree("""
