@@ -267,7 +267,20 @@ BAD = [
     tree(_FILE_OF.replace("{0}", "warm-ups")),
 ]
 GOOD = [
-    tree(_PAGE.replace("{0}", "9103").replace("{1}", "export MY_PORT=")),
+    tree("""
+        === README.md
+        ```sh
+        ship to green-shop
+        ```
+        === README.md (before)
+        ```sh
+        ship to blue-shop
+        ```
+        === one.conf
+        to blue-shop
+        === two.conf
+        to blue-shop
+    """),
     tree(_CACHE.replace("{0}", "cache-store")),
     tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9103")),
     tree("""
