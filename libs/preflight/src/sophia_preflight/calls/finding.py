@@ -433,6 +433,8 @@ class Finder:
                 return Location(State.FOUND, found)
             if found is None or self._is_configured(path, system.files.find) or self._is_inside(path, site, system):
                 return NOWHERE
+            if path.startswith("/tmp/") and posixpath.basename(path) not in self.repository.by_name:
+                return NOWHERE  # made by what is at work there
             if self._is_covered(path, site) or self.repository.is_left_out(system.files.home(path) or "."):
                 return NOWHERE
             if system.files.is_opaque() and self._is_compiled(posixpath.basename(path)):

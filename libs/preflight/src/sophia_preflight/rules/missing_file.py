@@ -626,6 +626,14 @@ BAD = [
 ]
 GOOD = [
     tree("""
+        === Dockerfile
+        FROM python:3.13-slim
+        COPY pyproject.toml docker/list_needs.py /tmp/needs/
+        RUN python /tmp/needs/list_needs.py /tmp/needs/pyproject.toml && pip install -r /tmp/needs/requirements.txt
+        === pyproject.toml
+        === docker/list_needs.py
+    """),
+    tree("""
         === tools/bench.sh
         cd "$(dirname "$0")"
         if [ ! -f setting.yaml ]; then
