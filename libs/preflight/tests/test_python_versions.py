@@ -33,6 +33,7 @@ def fault_of(text: str) -> SyntaxError:
         """print(f"{x["a"]}")""",
         """x = f"{", ".join(names)}" """,
         """x = f"{\n    name\n}" """,
+        """x = f"of {name}: {\n    age\n} years" """,
         """x = f'{'\\n'.join(names)}'""",
     ],
 )

@@ -15,7 +15,7 @@ _PYTHON_2_LINE = re.compile(
     r"^\s*print\s+[\"'%\w]|^\s*print\s*>>|^\s*except\s+[\w.()\s,]+,\s*[a-z_]\w*\s*:|^\s*raise\s+[\w.]+\s*,|<>|\bur[\"']"
     r"|^\s*exec\s+[\"'\w]|`[^`]+`|\b0[0-7]+\b|\b\d+L\b"
 )
-_LATER_F_STRING = re.compile(r"\b(?:[rR]?[fF]|[fF][rR])[\"'](?:[^\"'{]|\{\{)*\{[^{}\"']*(?:$|[\"']\\)")
+_LATER_F_STRING = re.compile(r"\b(?:[rR]?[fF]|[fF][rR])[\"'](?:[^\"'{]|\{\{|\{[^{}\"']*\})*\{[^{}\"']*(?:$|[\"']\\)")
 """An f-string with an expression that goes over lines, or has the f-string's own quotes and a backslash."""
 _BOUND = re.compile(r"(?P<sign>[~=!<>^]{0,3})\s*v?(?P<major>\d+)(?:\.(?P<minor>\d+))?")
 
