@@ -63,6 +63,16 @@ class Changes:
         )
 
     @cached_property
+    def moved_directories(self) -> dict[str, str]:
+        """Directory of which nothing is left -> where its files went, if those that went anywhere went to one."""
+        found: dict[str, set[str]] = {}
+        for old, new in self.gone.items():
+            for at, char in enumerate(old if new else ""):
+                if char == "/" and old[:at] in self.gone_directories and new.endswith(old[at + 1 :]):
+                    found.setdefault(old[:at], set()).add(posixpath.normpath(new.removesuffix(old[at + 1 :])))
+        return {path: places.pop() for path, places in found.items() if len(places) == 1}
+
+    @cached_property
     def changed(self) -> dict[str, tuple[tuple[str, ...], str]]:
         """Path as it was -> its texts then, and what stands there, or where it went, now."""
         found = {}

@@ -209,7 +209,7 @@ class Modules:
         place = answers[near].path
         if not regular and _below(near, top) in (place, posixpath.dirname(place)) and self._is_shared(near, top):
             return None
-        return answers[near], Confidence.CERTAIN if regular and self._used(top, near) else Confidence.LIKELY
+        return answers[near], Confidence.CERTAIN if regular and self.is_used(top, near) else Confidence.LIKELY
 
     def _is_shared(self, root: str, top: str) -> bool:
         """Whether the project that brings a namespace is called after it and a part of it: others bring other parts."""
@@ -230,7 +230,7 @@ class Modules:
         return (directory or ".") if outermost and posixpath.basename(outermost) == top else None
 
     def _is_root(self, root: str, top: str) -> bool:
-        return self._is_project(root) or self._used(top, root)
+        return self._is_project(root) or self.is_used(top, root)
 
     def _is_project(self, root: str) -> bool:
         if root in (".", "") or posixpath.basename(root) in _SOURCE_DIRECTORY:
@@ -247,7 +247,7 @@ class Modules:
             package = self.repository.is_file(_below(root, f"{top}/__init__.py"))
             sibling = root == here and not self._is_packaged(here)
             above = root == "." or path.startswith(root + "/")
-            if self._used(top, root) and (above or self._is_project(root)):
+            if self.is_used(top, root) and (above or self._is_project(root)):
                 likely.append((not above, -len(root), root))
             elif sibling and (package or self.repository.is_file(_below(root, f"{top}.py"))):
                 likely.append((False, -len(root), root))
@@ -264,10 +264,6 @@ class Modules:
         return known or bool(self.context.module_roots(top)) or self._is_needed(top)
 
     def is_used(self, top: str, root: str) -> bool:
-        """Whether some import finds a module, or a part of it, in this directory."""
-        return self._used(top, root)
-
-    def _used(self, top: str, root: str) -> bool:
         """Whether some other import finds a part of `top` in this directory: so that it is on somebody's path."""
         return (top, root or ".") in self._evidence
 

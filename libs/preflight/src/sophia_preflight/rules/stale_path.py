@@ -68,13 +68,13 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _moved_as_a_whole(context: Context, path: str) -> str:
     """The outermost folder that went to one place with all that is in it, a file or folder among that; or itself."""
-    gone = context.changes.gone_directories
+    moved = context.changes.moved_directories
     around = [path[:at] for at, char in enumerate(path) if char == "/"]
-    return next((each for each in around if each in gone and _new_directory(context, each)), path)
+    return next((each for each in around if each in moved), path)
 
 
 def _of_path(context: Context, path: str, uses: list[Mention]) -> Finding:
-    new = context.changes.gone.get(path, "") or _new_directory(context, path)
+    new = context.changes.gone.get(path, "") or context.changes.moved_directories.get(path, "")
     weighed = sorted(
         ((_weight(use, new), use) for use in uses), key=lambda each: (each[0][0].rank, each[1].path, each[1].line)
     )
@@ -107,16 +107,6 @@ def _module(path: str) -> str:
 def _program(path: str) -> str:
     """Where the module lies that runs or imports a file."""
     return place_of(path).removesuffix("/__main__")
-
-
-def _new_directory(context: Context, path: str) -> str:
-    """Where the files of a directory went that is gone, if they went to one."""
-    found = {
-        posixpath.normpath(new.removesuffix(old.removeprefix(path + "/")))
-        for old, new in context.changes.gone.items()
-        if new and old.startswith(path + "/") and new.endswith(old.removeprefix(path + "/"))
-    }
-    return found.pop() if len(found) == 1 else ""
 
 
 def _asks(context: Context, use: Mention, path: str) -> bool:
