@@ -15,8 +15,8 @@ from sophia_preflight.examples import tree
 from sophia_preflight.facts import ShellFacts
 from sophia_preflight.mentions import site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.outside import is_of_runner
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
-from sophia_preflight.rules.undefined_variable import OF_IMAGES, OF_RUNNERS
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -96,7 +96,7 @@ def _lines(name: str, text: str) -> list[int]:
 
 
 def _is_of_others(name: str) -> bool:
-    return len(name) < 3 or bool(OF_IMAGES.fullmatch(name) or OF_RUNNERS.fullmatch(name))
+    return len(name) < 3 or is_of_runner(name)
 
 
 def _is_read(name: str, text: str) -> bool:

@@ -12,6 +12,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.facts import ShellFacts
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.outside import is_of_script
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.script_names import Named, ScriptNames, names_of
 from sophia_preflight.spelling import is_slip
@@ -26,12 +27,6 @@ RULE = Rule(
     family="targets",
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_OF_OTHERS = re.compile(
-    r"_\w*|PATH|HOME|USER|PWD|OLDPWD|SHELL|HOSTNAME|LANG|LC_\w+|UID|EUID|RANDOM|IFS|PPID|OSTYPE|TERM|TMPDIR|BASH\w*|"
-    r"OPTARG|OPTIND|REPLY|SECONDS|LINENO|PIPESTATUS|FUNCNAME|COLUMNS|LINES|COMP_\w+|GITHUB_\w+|CI_\w+|RUNNER_\w+|"
-    r"COMPREPLY|DISPLAY|EDITOR|LOGNAME|MACHTYPE|HOSTTYPE|HISTFILE|PS\d|EPOCH\w*|status|argv|\w{1,2}"
-)
-"""Variables that shells, systems and runners set, and those whose names say little."""
 _COMMANDS = re.compile(
     r"alias|awk|base64|basename|bash|brew|bzip2|cargo|chgrp|chmod|chown|clang|clear|cmake|cmp|comm|command|"
     r"continue|createdb|createuser|crontab|curl|date|dirname|disown|docker|dropdb|echo|enable|envsubst|eval|"
@@ -125,7 +120,7 @@ def _variables(context: Context, path: str, names: ScriptNames, former: ScriptNa
     lines = {name: number for number, line in enumerate(text.split("\n"), 1) for name in _ASSIGNED.findall(line)}
     for each in _once(names.read):
         name = each.name
-        if name in names.given or not _NAME.fullmatch(name) or _OF_OTHERS.fullmatch(name):
+        if name in names.given or not _NAME.fullmatch(name) or is_of_script(name):
             continue
         near = _near_variable(name, names, text)
         lost = name in former.given

@@ -11,6 +11,7 @@ from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
+from sophia_preflight.outside import is_of_image, is_of_runner
 from sophia_preflight.readers.dockerfile import PREDEFINED, Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.workflow import Job, Step, Workflow
@@ -29,17 +30,6 @@ _USE = re.compile(r"(?<![\\$])\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 """Uses that have no default."""
 _QUOTED = re.compile(r"'[^'\n]*'")
 _USED_BY = ("RUN", "COPY", "ADD", "WORKDIR", "USER")
-OF_IMAGES = re.compile(
-    r"PATH|HOME|USER|PWD|SHELL|HOSTNAME|LANG|LC_\w+|\w+_VERSION|GOPATH|GOROOT|PG_MAJOR|\w+_HOME|UID|EUID|RANDOM|IFS|PPID|"
-    r"OSTYPE|TERM|TMPDIR|LD_LIBRARY_PATH|DEBIAN_FRONTEND|BASH\w*|OPTARG|REPLY|SECONDS|LINENO|PIPESTATUS|FUNCNAME|ID|"
-    r"VERSION_ID|VERSION_CODENAME|NAME|ARCH"
-)
-"""What shells, systems and official images set themselves, or files that are read in."""
-OF_RUNNERS = re.compile(
-    r"(GITHUB|RUNNER|ACTIONS|INPUT|STATE|AGENT|ANDROID|JAVA|CONDA|CHROME|EDGE|GECKO|SELENIUM|VCPKG|HOMEBREW|PIPX|SGX|"
-    r"SWIFT|NVM|XDG|DOCKER_METADATA|GRAALVM|GOROOT|BOOTSTRAP|PS|GHCUP|LEIN|M2|AZURE|POWERSHELL|STATS)_\w+"
-)
-"""What runners and well-known actions set."""
 _READS_IN = re.compile(r"(^|[\s;&|(])(source|\.|eval|set\s+-a)\s")
 
 
@@ -92,7 +82,7 @@ def _of_stage(
         if each.name == "RUN" and _READS_IN.search(text):
             continue
         for name in _used(text):
-            if name in each.variables or name in PREDEFINED or name in told or OF_IMAGES.fullmatch(name):
+            if name in each.variables or name in PREDEFINED or name in told or is_of_image(name):
                 continue
             if each.name == "RUN" and _is_set(name, everything):
                 continue
@@ -137,7 +127,7 @@ def _of_job(workflow: Workflow, job: Job) -> Iterator[Finding]:
             continue
         own = wide | {name for name, _ in step.env.items()}
         for name, place in _uses(workflow, step):
-            if name in own or name in told or OF_IMAGES.fullmatch(name) or OF_RUNNERS.fullmatch(name):
+            if name in own or name in told or is_of_runner(name):
                 continue
             if _is_set(name, everything) or not name.isupper():
                 continue
