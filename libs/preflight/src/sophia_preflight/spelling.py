@@ -34,3 +34,9 @@ def is_slip(one: str, other: str) -> bool:
         return a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
     shorter, longer = sorted((a, b), key=len)
     return longer[1:] == shorter
+
+
+def differ_in_a_word(one: str, other: str) -> bool:
+    """Whether names have as many words (`LIKE_THESE`), all but one of which are the same and in the same place."""
+    words, others = one.split("_"), other.split("_")
+    return len(words) == len(others) > 1 and sum(a != b for a, b in zip(words, others, strict=True)) == 1

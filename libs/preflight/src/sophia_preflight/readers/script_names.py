@@ -20,7 +20,10 @@ _SETS = frozenset(
     {"read", "export", "declare", "typeset", "local", "readonly", "mapfile", "readarray", "getopts", "printf", "unset"}
 )
 """Commands whose plain words may be names of variables that they set."""
+_HANDS_ON = frozenset({"export", "declare", "typeset"})
 _READS_IN = frozenset({".", "source", "eval", "load"})
+_HARMLESS = ("/bin/activate", "/conda.sh", "/nvm.sh", "/.cargo/env")
+"""Files of others that are often read in, and give no name that is not theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class Named:
 class ScriptNames:
     """`called` are the first words of commands, `read` the variables that have no default where they stand.
 
-    `opaque` is a script that may be given names which its text does not show: it reads others in, or evaluates."""
+    `exported` are the variables that it hands on to what it starts. `opaque` is a script that may be given names which
+    its text does not show: it reads others in, or evaluates."""
 
     functions: tuple[tuple[str, int], ...] = ()
     called: tuple[Named, ...] = ()
     given: frozenset[str] = frozenset()
+    exported: frozenset[str] = frozenset()
     read: tuple[Named, ...] = ()
     opaque: bool = False
     evaluates: bool = False
@@ -54,6 +59,7 @@ def names_of(commands: list[Command]) -> ScriptNames:
     functions: list[tuple[str, int]] = []
     called: list[Named] = []
     given: set[str] = set()
+    exported: set[str] = set()
     read: list[Named] = []
     opaque = evaluates = strict = False
     for each, word in _walk(commands, None):
@@ -69,15 +75,26 @@ def names_of(commands: list[Command]) -> ScriptNames:
                     read.append(Named(each.name, word.line, word.column))
             case Simple() if each.words and (first := each.words[0].bare) is not None:
                 called.append(Named(first, each.words[0].line, each.words[0].column))
+                exported |= {assigned.name for assigned in each.assignments}
                 plain = [text for word in each.words[1:] if (text := _plain(word))]
-                opaque |= first in _READS_IN
+                opaque |= first in _READS_IN and not _is_harmless(each.words)
                 evaluates |= first == "eval"
                 if first in _SETS:
-                    given |= {text.partition("=")[0] for text in plain}
+                    named = {text.partition("=")[0] for text in plain}
+                    given |= named
+                    exported |= named if first in _HANDS_ON else set()
                 strict |= first == "set" and any(_is_strict(text) for text in plain)
             case _:
                 pass
-    return ScriptNames(tuple(functions), tuple(called), frozenset(given), tuple(read), opaque, evaluates, strict)
+    return ScriptNames(
+        tuple(functions), tuple(called), frozenset(given), frozenset(exported), tuple(read), opaque, evaluates, strict
+    )
+
+
+def _is_harmless(words: list[ShellWord]) -> bool:
+    """Whether what is read in is one of the files of others whose names are known."""
+    last = words[1].parts[-1] if len(words) > 1 and words[1].parts else None
+    return isinstance(last, Text) and last.text.endswith(_HARMLESS)
 
 
 def _plain(word: ShellWord) -> str:

@@ -15,7 +15,7 @@ from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, S
 from sophia_preflight.outside import is_of_script
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.script_names import Named, ScriptNames, names_of
-from sophia_preflight.spelling import is_slip
+from sophia_preflight.spelling import differ_in_a_word, is_slip
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -42,6 +42,8 @@ _COMMANDS = re.compile(
 )
 """Short words that are programs, and could be taken for functions of nearly that name."""
 _NEAR = 0.75
+_CODE = re.compile(r"\.(py|go|rs|rb|java|[cm]?[jt]sx?)$")
+"""Files that name variables of the environment in quotes only; the same word without any is their own."""
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -122,15 +124,20 @@ def _variables(context: Context, path: str, names: ScriptNames, former: ScriptNa
         name = each.name
         if name in names.given or not _NAME.fullmatch(name) or is_of_script(name):
             continue
-        near = _near_variable(name, names, text)
+        near = _near_variable(name, names, text) or _meant(name, names, text)
         lost = name in former.given
         alone = names.strict and not names.opaque and name.islower() and not name.endswith("_proxy")
-        if not (near or lost or alone) or _is_given_elsewhere(context, name, path, text):
-            continue
-        ends = ", which ends it (`set -u`)" if names.strict else ""
-        since = f": since {context.changes.since} it is set no more" if lost else ""
-        said = f": what is set is `{near}`" if near else since
-        yield _found(path, each, f"`{name}` is set nowhere in this script{ends}{said}", near, lines)
+        if near or lost or alone:
+            if not _is_given_elsewhere(context, name, path, text):
+                said = f": what is set is `{near}`" if near else ""
+                said = said or (f": since {context.changes.since} it is set no more" if lost else "")
+                yield _found(path, each, f"`{name}` is set nowhere in this script{_ends(names)}{said}", near, lines)
+        elif (asked := _asked_beside(name, names, text)) and not _is_spoken_of(context, name, path):
+            yield _found(path, each, f"`{name}` is set nowhere, and this script asks for `{asked}`", asked, {})
+
+
+def _ends(names: ScriptNames) -> str:
+    return ", which ends it (`set -u`)" if names.strict else ""
 
 
 _ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)\+?=")
@@ -139,7 +146,7 @@ _ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)\+?=")
 def _near_variable(name: str, names: ScriptNames, text: str) -> str:
     read = {each.name for each in names.read}
     for each in sorted(names.given):
-        unused = each not in read and len(re.findall(rf"(?<!\w){re.escape(each)}(?!\w)", text)) == 1
+        unused = each not in read and len(_spoken(each, text)) == 1
         turned = "_" in name and sorted(name.split("_")) == sorted(each.split("_"))
         sure = names.strict or (len(each) > 3 and (unused or not name.isupper() or len(each) > 5))
         if turned or (sure and len(each) > 2 and is_slip(name, each)):
@@ -149,13 +156,55 @@ def _near_variable(name: str, names: ScriptNames, text: str) -> str:
     return ""
 
 
+def _meant(name: str, names: ScriptNames, text: str) -> str:
+    """The one variable with a word of a name that is set for nothing; or, where a missing one ends the script and it
+    speaks of this name only where it uses it, the one of the same kind that it sets at all."""
+    if names.opaque or len(_spoken(name, text)) > sum(each.name == name for each in names.read):
+        return ""
+    kin = [each for each in names.given if differ_in_a_word(name, each) and name.isupper() == each.isupper()]
+    unused = [each for each in kin if each not in names.exported and not _is_used(each, text)]
+    ends = name.rpartition("_")[2]
+    found = unused or [each for each in kin if names.strict and each.endswith(f"_{ends}")]
+    return found[0] if len(found) == 1 else ""
+
+
+def _is_used(name: str, text: str) -> bool:
+    """Whether a text speaks of a variable but where it sets it."""
+    sets = re.findall(rf"(?m)(?:^|[;&|({{]|\b(?:then|do|else|local|readonly)\b)[ \t]*{re.escape(name)}=", text)
+    return len(_spoken(name, text)) > len(sets)
+
+
+def _asked_beside(name: str, names: ScriptNames, text: str) -> str:
+    """The longer or shorter name after which a script asks before it uses this one, though it sets neither."""
+    if len(_spoken(name, text)) > 1:
+        return ""
+    words = set(name.split("_"))
+    for each in sorted({each.name for each in names.read} - names.given - {name}):
+        others = set(each.split("_"))
+        near = len(words & others) > 1 and (words < others or others < words)
+        if near and re.search(rf"\s-[nz]\s+\"?\$\{{?{each}\b", text):
+            return each
+    return ""
+
+
+def _spoken(name: str, text: str) -> list[str]:
+    return re.findall(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+
+
+def _is_spoken_of(context: Context, name: str, script: str) -> bool:
+    """Whether any other file speaks of a variable."""
+    texts = (context.repository.glimpse(path) for path in context.repository.entries if path != script)
+    return any(name in text and _spoken(name, text) for text in texts)
+
+
 def _is_given_elsewhere(context: Context, name: str, script: str, text: str) -> bool:
     """Whether another file speaks of the variable, so that it may come with the environment; a script that neither
     exports it nor has to do with this one keeps it to itself."""
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    quoted = re.compile(rf"[\"'`\s]{re.escape(name)}[\"'`=]")
     for path, facts in context.facts.items():
         other = context.repository.glimpse(path) if path != script else ""
-        if name in other and pattern.search(other):
+        if name in other and (quoted if _CODE.search(path) else pattern).search(other):
             meets = posixpath.basename(script) in other or posixpath.basename(path) in text
             handed_on = re.search(
                 rf"\b(export|declare -x|typeset -x)\s[^\n]*(?<!\w){re.escape(name)}|\bset -a\b", other
@@ -267,6 +316,30 @@ BAD = [
         check_host() { ping -c 1 "$1"; }
         check_host a && run_check_host b
     """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        set -eu
+        REPO_ROOT="$(dirname "$0")/.."
+        ls "$PROJECT_ROOT/.venv" && . "$REPO_ROOT/.venv/bin/activate"
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/sh
+        if [ -n "$DEBUG" ]; then
+          CONFIG_FILE=debug.yaml
+        else
+          CONFIG_FILE=shop.yaml
+        fi
+        exec ./shop --config "$CONFIG_PATH"
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/sh
+        if [ -n "$SHOP_DATA_MOUNT_PATH" ]; then
+          chmod 777 "$SHOP_DATA_MOUNT"
+        fi
+    """),
 ]
 GOOD = [
     tree("""
@@ -308,5 +381,22 @@ GOOD = [
         psql -h "$DB_HOST" -p "$DB_PORT" -U "${DB_USERS:-shop}" "$HOME" "$DB_HOSTS"
         === compose.yaml
         services: {shop: {image: "shop:1", environment: {DB_HOSTS: a}}}
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/bash
+        # Give APP_ROOT: the folder of the installed shop.
+        set -eu
+        . ./settings.sh
+        REPO_ROOT="$(dirname "$0")/.."
+        ls "$SHOP_ROOT" "$APP_ROOT" "$REPO_ROOT"
+        === settings.sh
+        SHOP_NAME=shop
+    """),
+    tree("""
+        === deploy.sh
+        #!/bin/sh
+        export SHOP_DIR=/srv/shop
+        shop --config "$DATA_DIR"
     """),
 ]
