@@ -120,6 +120,8 @@ def test_a_change_in_one_place_is_told_by_the_rule_that_knows_more(shop: Path) -
     told(**{"run.sh": "python tools.d/words.py\n", "a.hcl": 'name = "word-store"\n', "b.hcl": 'to = "word-store"\n'})
     assert told(**{"run.sh": "python tools.d/wordy.py\n"}) == ["missing-script"]
     assert told(**{"run.sh": "true\n", "jobs.toml": 'start = ["tools.d/wordy.py"]\n'}) == ["unmet-path"]
+    assert told(**{"jobs.toml": 'start = ["tools.d/words.py"]\n', "b.hcl": 'to = "word-store"\nin = "tools.d"\n'}) == []
+    assert told(**{"b.hcl": 'to = "word-store"\nin = "tool.d"\n'}) == ["changed-path"]
     assert told(**{"jobs.toml": 'start = ["tools.d/words.py"]\n', "b.hcl": 'to = "words-store"\n'}) == ["lone-change"]
 
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from sophia_preflight.history import Past
-from sophia_preflight.mentions import Mention
+from sophia_preflight.mentions import TOLD, Mention
 from sophia_preflight.model import Compared
+from sophia_preflight.replaced import Replaced, replacements
 from sophia_preflight.repository import Repository
+from sophia_preflight.standing import Standing, standing
 
 _ALIKE = 0.5
 """Share of lines that a file has in common with what became of it."""
@@ -81,6 +83,16 @@ class Changes:
             if now and self.repository.is_file(now):
                 found[path] = (texts, self.repository.glimpse(now))
         return found
+
+    @cached_property
+    def replaced(self) -> tuple[Replaced, ...]:
+        """What changed lines of files that do something say in the place of what they said, as it stands now."""
+        found: dict[Replaced, None] = {}
+        for path, (versions, now) in self.changed.items():
+            place = self.gone.get(path) or path
+            if not TOLD.search(place) and standing(place) not in (Standing.ARCHIVED, Standing.VENDORED):
+                found |= dict.fromkeys(replacements(place, versions, now))
+        return tuple(found)
 
     def is_old(self, use: Mention) -> bool:
         """Whether a use is of the time that is compared with: its file, under its path or a former one, spoke of the

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from sophia_preflight import facts as reading
@@ -22,7 +23,7 @@ from sophia_preflight.history import Past
 from sophia_preflight.ignoring import GitIgnore
 from sophia_preflight.linters import lint, merged
 from sophia_preflight.memory import uncollected
-from sophia_preflight.model import Compared, Finding, Lacking, NotAssessed, Report, settled
+from sophia_preflight.model import Compared, Finding, Lacking, NotAssessed, Report, Resort, settled
 from sophia_preflight.readers.python_version import Version
 from sophia_preflight.repository import Repository, Trouble
 from sophia_preflight.rules import all_checks
@@ -138,20 +139,24 @@ def _asked(context: Context, chosen: set[str]) -> tuple[list[Finding], list[NotA
 
 
 def _once(found: list[Finding]) -> Iterator[Finding]:
-    """Findings without those of rules of last resort where another rule tells of the same place."""
-    rules = {each.rule.id: each.rule for each in all_checks().values()}
-    told = {at for each in found if each.blocking and not rules[each.rule].fallback for at in _lines(each)}
-    for each in found:
-        if rules[each.rule].last:
-            continue
-        if rules[each.rule].fallback:
-            calls = [one for one in each.places if one.role != "call" or (one.place.path, one.place.line) not in told]
-            if any(one.role == "call" for one in calls):
-                yield replace(each, places=tuple(calls))
-        else:
-            yield each
-    told |= {at for each in found if each.blocking and not rules[each.rule].last for at in _lines(each)}
-    yield from (each for each in found if rules[each.rule].last and told.isdisjoint(_lines(each)))
+    """Findings without those that a rule of a lower resort tells of the same place."""
+    resorts = {each.rule.id: each.rule.resort for each in all_checks().values()}
+    told: set[tuple[str, int]] = set()
+    for resort, findings in groupby(
+        sorted(found, key=lambda each: resorts[each.rule]), lambda each: resorts[each.rule]
+    ):
+        left = [kept for each in findings if (kept := _untold(each, told, resort))]
+        yield from left
+        told |= {at for each in left if each.blocking for at in _lines(each)}
+
+
+def _untold(found: Finding, told: set[tuple[str, int]], resort: Resort) -> Finding | None:
+    """What is left of a finding of some resort where others have told."""
+    if resort == 0 or told.isdisjoint(_lines(found)):
+        return found
+    places = [each for each in found.places if each.role != "call" or (each.place.path, each.place.line) not in told]
+    asking = any(each.role == "call" for each in places)
+    return replace(found, places=tuple(places)) if asking and resort < 3 else None
 
 
 def _lines(found: Finding) -> set[tuple[str, int]]:

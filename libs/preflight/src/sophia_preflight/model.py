@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal
 
 
 class Severity(StrEnum):
@@ -118,6 +119,11 @@ Tree = Mapping[str, str]
 """An example repository: path -> text."""
 
 
+Resort = Literal[0, 1, 2, 3]
+"""How little a rule understands of what it tells: 0 both ends; 1 texts, whatever their grammar; 2 what was changed
+where something is asked for; 3 that two texts differ, of either end of which no other rule may tell."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a rule is about, for people: its defaults, and the words that `explain` shows."""
@@ -128,10 +134,8 @@ class Rule:
     why: str
     fix: str
     family: str
-    fallback: bool = False
-    """Whether its findings are for what no other rule tells of the same place."""
-    last: bool = False
-    """Whether even other fallbacks go before it, and it has nothing to say of either end that another tells of."""
+    resort: Resort = 0
+    """When it is asked: 0 always, higher for what no rule of a lower one tells of the same place."""
 
     def found(
         self,

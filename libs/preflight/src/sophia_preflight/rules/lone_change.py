@@ -7,19 +7,19 @@ another, nothing else in the repository says the new one, and something that is 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from sophia_preflight.calls.documents import is_page
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.interfaces.defining import SOURCE
-from sophia_preflight.mentions import TOLD, Mention, acts, commands_of, site_of
+from sophia_preflight.mentions import TOLD, Mention, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.naming import kind_of, line_of
 from sophia_preflight.ports.speaking import SERVED, is_outside
+from sophia_preflight.replaced import Replaced
 from sophia_preflight.standing import Standing, consequence, standing
 
 RULE = Rule(
@@ -29,10 +29,8 @@ RULE = Rule(
     why="one of the two means something that is not there",
     fix="say the same in both",
     family="contradictions",
-    fallback=True,
-    last=True,
+    resort=3,
 )
-_WORD = re.compile(r"-{0,2}[A-Za-z0-9_][\w-]*(?:\.[\w-]+)*")
 _VERSION = re.compile(r"v?\d+(\.\w+)+[\w.-]*|[0-9a-f]{7,}|\d{4}-\d\d-\d\d|.*\d+\.\d+.*")
 _PORT = re.compile(r"\d{4,5}")
 _PORTS = re.compile(r"port|listen|bind|expose|addr|publish|serve|host|url|curl|:\d{4,5}", re.IGNORECASE)
@@ -46,6 +44,8 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 """Lines whose names somebody else gave: those of packages, images, runners, models."""
+_ENDS = re.compile(r"^(?:(?:\$\w+|\.{1,2}|~)/)+|[/:.]+$")
+_JOINED = re.compile(r"\w[/:@]+[\w.$]|[\w$]/")
 _EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
 _ABROAD = re.compile(r"https?://[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev|ai|app|cloud|co|eu|de|cn)(?![\w.-])[^\s\"'<>)]*")
 """An address of what others keep."""
@@ -54,39 +54,24 @@ _MOST_PAIRS = 150
 _MOST_FILES = 40
 _FEWEST = 4
 _MOST_SHOWN = 6
-_MOST_WIDE = 500
 _MOST_WORDS = 8
 """What a line has more of is a sentence, where a single word is but a word."""
 _ALIKE = 0.6
 
 
-@dataclass(frozen=True)
-class _Changed:
-    """A line of which one word became another."""
-
-    path: str
-    line: int
-    column: int
-    text: str
-    old: str
-    new: str
-
-
 def check(context: Context) -> Iterable[Finding]:
-    pairs: dict[tuple[str, str], list[_Changed]] = {}
-    for path, (versions, now) in context.changes.changed.items():
-        place = context.changes.gone.get(path) or path
-        for before in versions:
-            for each in _differing(place, before, now):
-                here = pairs.setdefault((each.old, each.new), [])
-                if each not in here:
-                    here.append(each)
+    pairs: dict[tuple[str, str], list[Replaced]] = {}
+    for each in context.changes.replaced:
+        if standing(each.path) is not Standing.TEST and not _FOREIGN.search(each.text):
+            for one in _meant(each):
+                pairs.setdefault((one.old, one.new), []).append(one)
     alone = {pair: changed for pair, changed in pairs.items() if len({each.path for each in changed}) == 1}
     if not alone or len(alone) > _MOST_PAIRS:
         return
     said = _lines_saying(context, {new for _, new in alone})
     alone = {pair: changed for pair, changed in alone.items() if said[pair[1]] <= len(changed)}
     uses = context.mentions.of({old for old, _ in alone}, _MOST_FILES)
+    told: set[tuple[str, int]] = set()
     for (old, _), (first, *_) in alone.items():
         others = [use for use in uses.get(old, ()) if _still(context, use, first)]
         if _PORT.fullmatch(old):
@@ -94,12 +79,54 @@ def check(context: Context) -> Iterable[Finding]:
             meant = bool(others) and not (_is_served(first.text, first.new) and any(map(_serves, others)))
         else:
             given = list(_givers(context, old))
-            meant = bool(given) or any(map(_is_definition, others)) or len({use.path for use in others}) > 1
-        if meant and (given or not is_page(first.path) or _binds_reader(first)):
+            meant = bool(given) or len({use.path for use in others}) > 1 or any(_agrees(use, first) for use in others)
+        bound = given or not is_page(first.path) or _binds_reader(first)
+        if meant and bound and (first.path, first.line) not in told:
+            told.add((first.path, first.line))
             yield _told(context, first, others, given)
 
 
-def _binds_reader(each: _Changed) -> bool:
+def _meant(each: Replaced) -> Iterator[Replaced]:
+    """The phrase that changed, and the word of it, as far as others may have to say the same."""
+    word = each.word
+    if word and not _is_expressed(word) and _means(word.old, word.new, word.text) and not _gives(word):
+        yield word
+    old, new = _bare(each.old), _bare(each.new)
+    if _is_joined(old) and not _is_expressed(each) and not _is_of_program(each) and _plain(old) != _plain(new):
+        yield replace(each, column=each.column + each.new.index(new), old=old, new=new)
+
+
+def _agrees(use: Mention, each: Replaced) -> bool:
+    """Whether one other use is enough: one that gives a word its meaning, or says a whole phrase in the same file."""
+    return use.path == each.path if _is_joined(each.old) else _is_definition(use)
+
+
+def _is_expressed(each: Replaced) -> bool:
+    """Whether it stands within an expression, or in the address of what others keep."""
+    spans = (match.span() for pattern in (_EXPRESSION, _ABROAD) for match in pattern.finditer(each.text))
+    return any(start <= each.column - 1 < end for start, end in spans)
+
+
+def _is_of_program(each: Replaced) -> bool:
+    return SOURCE.search(each.path) is not None
+
+
+def _bare(phrase: str) -> str:
+    """A phrase without what a path may begin or end with."""
+    return _ENDS.sub("", phrase)
+
+
+def _is_joined(phrase: str) -> bool:
+    """Whether a phrase is more than a word: a path, an address, an image with its tag."""
+    return _JOINED.search(phrase) is not None
+
+
+def _plain(phrase: str) -> str:
+    """A phrase without its numbers, in which versions and amounts differ."""
+    return re.sub(r"\d+", "", phrase)
+
+
+def _binds_reader(each: Replaced) -> bool:
     """Whether whoever reads a page has to say what changed there as others do: he may choose all other values."""
     return each.old.startswith("-") or (_PORT.fullmatch(each.old) is not None and _HERE.search(each.text) is not None)
 
@@ -126,7 +153,7 @@ def _is_definition(use: Mention) -> bool:
     return bool(kind_of(use)) or (use.name.startswith("-") and SOURCE.search(use.path) is not None)
 
 
-def _told(context: Context, each: _Changed, others: list[Mention], given: list[Place]) -> Finding:
+def _told(context: Context, each: Replaced, others: list[Mention], given: list[Place]) -> Finding:
     """A change that stands alone, with who still says what was there, or is called so."""
     sites = [site_of(each.path), *(use.site for use in others)]
     severity, blocks = min(map(consequence, sites), key=lambda one: one[0].rank)
@@ -143,7 +170,7 @@ def _told(context: Context, each: _Changed, others: list[Mention], given: list[P
     )
 
 
-def _still(context: Context, use: Mention, each: _Changed) -> bool:
+def _still(context: Context, use: Mention, each: Replaced) -> bool:
     return (
         (use.path, use.line) != (each.path, each.line)
         and standing(use.path) not in (Standing.ARCHIVED, Standing.VENDORED, Standing.TEST)
@@ -153,45 +180,11 @@ def _still(context: Context, use: Mention, each: _Changed) -> bool:
     )
 
 
-def _differing(path: str, before: str, now: str) -> Iterator[_Changed]:
-    if TOLD.search(path) or standing(path) in (Standing.ARCHIVED, Standing.VENDORED, Standing.TEST):
-        return
-    was, there = before.split("\n"), now.split("\n")
-    gone, added = Counter(was), Counter(there)
-    masked: dict[str, set[str]] = {}
-    for line in gone.keys() - added.keys():
-        for key, word, _ in _masks(line):
-            masked.setdefault(key, set()).add(word)
-    new = added.keys() - gone.keys()
-    typed = commands_of(path, now) if is_page(path) else None
-    for number, line in enumerate(there, 1):
-        if line not in new or (typed is not None and number not in typed):
-            continue
-        for key, word, column in _masks(line):
-            olds = masked.get(key, set())
-            if len(olds) == 1:
-                (old,) = olds
-                changed = _Changed(path, number, column + 1, line, old, word)
-                if _means(old, word, line) and acts(path, line, column) and not _gives(changed):
-                    yield changed
-
-
-def _gives(each: _Changed) -> bool:
+def _gives(each: Replaced) -> bool:
     """Whether the line that changed gives the name to something, so that others lose it, or asks the environment for
     it, which may have both: other rules tell that."""
     here = Mention(each.path, each.line, each.column, each.new, (each.text,), 0, page=False)
     return not _PORT.fullmatch(each.new) and (_is_definition(here) or _VARIABLE.fullmatch(each.new) is not None)
-
-
-def _masks(line: str) -> Iterator[tuple[str, str, int]]:
-    """The line without each of its words, the word, and where it stands."""
-    if len(line) > _MOST_WIDE or _FOREIGN.search(line):
-        return
-    expressions = [match.span() for pattern in (_EXPRESSION, _ABROAD) for match in pattern.finditer(line)]
-    for match in _WORD.finditer(line):
-        if any(start <= match.start() < end for start, end in expressions):
-            continue
-        yield f"{line[: match.start()].strip()}\0{line[match.end() :].strip()}", match[0], match.start()
 
 
 def _means(old: str, new: str, line: str) -> bool:

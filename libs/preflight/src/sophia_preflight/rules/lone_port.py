@@ -26,7 +26,7 @@ RULE = Rule(
     why="nothing listens there: the connection is refused",
     fix="ask the port that the program listens on",
     family="contradictions",
-    fallback=True,
+    resort=1,
 )
 _ASKED = re.compile(
     r"(?:(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal|\}\}[\w-]*|\})"

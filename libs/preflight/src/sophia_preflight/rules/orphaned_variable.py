@@ -26,8 +26,7 @@ RULE = Rule(
     why="where it is used it is empty, and what was set is used by nobody",
     fix="use the name that is set",
     family="workflows",
-    fallback=True,
-    last=True,
+    resort=3,
 )
 _SHELL_SETS = r"(?:^|[\s;&|(])(?:export\s+|readonly\s+|local\s+|declare\s+(?:-\w+\s+)*)?([A-Za-z_]\w*)="
 _SHELL_USES = r"(?<![\\$])\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))"

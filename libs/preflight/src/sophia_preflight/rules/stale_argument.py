@@ -24,7 +24,7 @@ RULE = Rule(
     why="the program ends with a usage error, or goes on without what the argument was for",
     fix="give it what it takes now",
     family="arguments",
-    fallback=True,
+    resort=1,
 )
 _PLAIN = named(
     "src cmd cli internal pkg lib libs app apps bin scripts script tools main index api core server client utils "

@@ -23,7 +23,7 @@ RULE = Rule(
     why="whoever uses the name finds nothing that is called so",
     fix="use the new name",
     family="contradictions",
-    fallback=True,
+    resort=1,
 )
 _STAGED = re.compile(r"[Dd]ockerfile|Containerfile|compose|bake|\bFROM\b|--target|\btarget\b|--from")
 """Where a name may be that of a stage."""

@@ -22,7 +22,7 @@ RULE = Rule(
     why="whoever asks for the file does not find it any more",
     fix="use the new name, or remove the use",
     family="targets",
-    fallback=True,
+    resort=1,
 )
 _GENERAL = named(
     "main app index setup config settings utils util test tests run build deploy start install init server client cli "

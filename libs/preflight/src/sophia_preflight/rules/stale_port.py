@@ -24,7 +24,7 @@ RULE = Rule(
     why="nothing listens there any more: requests and health checks are refused",
     fix="use the new port everywhere",
     family="contradictions",
-    fallback=True,
+    resort=1,
 )
 _NUMBER = re.compile(r"(?<![\w.])\d{2,5}(?![\w.])")
 _SERVES = re.compile(r"port|listen|bind|expose|addr|publish|serve|uvicorn|gunicorn|:\d{2,5}", re.IGNORECASE)

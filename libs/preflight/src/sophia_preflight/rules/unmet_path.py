@@ -26,7 +26,7 @@ RULE = Rule(
     why="whoever asks for the file does not find it",
     fix="correct the path, or add what is missing",
     family="targets",
-    fallback=True,
+    resort=1,
 )
 _PATH = re.compile(
     r"(?<![\w.@%+~:/*$(){}\[\]<>^\\-])(?<!://)"
