@@ -177,9 +177,28 @@ _MODULE_PROGRAMS = frozenset(
 )  # fmt: skip
 
 
+_STARTERS = frozenset(
+    {"debugpy", "ptvsd", "pdb", "ipdb", "cProfile", "profile", "trace", "pyinstrument", "scalene", "memray",
+     "viztracer", "kernprof", "line_profiler", "torch.distributed.run", "torch.distributed.launch", "ddtrace"}
+)  # fmt: skip
+"""Modules that start another, or a script, and look at what it does."""
+
+
+def _started(arguments: Sequence[Word]) -> Sequence[Word]:
+    """From `-m MODULE` or the script on what a starter is given; nothing where nobody can tell."""
+    for index, word in enumerate(arguments):
+        if word.value in ("-m", "--module") and index + 1 < len(arguments):
+            return [replace(word, value="-m"), *arguments[index + 1 :]]
+        if word.value.endswith(".py") and not arguments[index - 1].value.startswith("--output"):
+            return arguments[index:]
+    return ()
+
+
 def _module(name: Word, arguments: Sequence[Word], words: Sequence[Word], run: Run) -> None:
     if name.value in _MODULE_PROGRAMS:
         interpret([name, *arguments], run.at(search=(*run.site.search, run.site.directory)).deeper())
+    elif name.value in _STARTERS and (started := _started(arguments)):
+        interpret([Word("python", words[0].line, words[0].column), *started], run.deeper())
     elif name.value in ("venv", "virtualenv"):
         environment(arguments, run)
     elif name.value == "runpy" or not is_known(name.value):

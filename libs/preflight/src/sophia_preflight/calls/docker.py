@@ -166,7 +166,10 @@ def running(site: Site, found: Trace) -> Run:
 
 
 def interpreted(words: Sequence[Word], site: Site, found: Trace) -> None:
-    """A command in exec form: no shell, unless its words name one."""
+    """A command in exec form: no shell, unless its words name one, or are a script for the one that is started."""
+    if len(words) == 1 and "\n" in words[0].value.strip():
+        running(site, found).shell(words[0], running(site, found))
+        return
     commands: list[list[Word]] = [[]]
     for word in words:
         if word.value == "&&":  # some programs take several commands as their words

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from sophia_preflight.calls.model import Call, Caller, Program, Site, Trace
+from sophia_preflight.calls.model import Call, Caller, Module, Program, Script, Site, Started, Trace
 from sophia_preflight.calls.shell import follow
 from sophia_preflight.calls.starting import agents_trace
 from sophia_preflight.readers import pages
@@ -86,6 +86,8 @@ _SKILL = re.compile(
 _VALUE_HOLE = re.compile(r"<[A-Za-z][^<>\n]*>|\b(your|YOUR|my)[-_][\w-]+|\.\.\.")
 _USAGE = re.compile(r"\.\.\.|…|(?<!\S)\[[-A-Za-z<|]|\w\|\w|(?<!\S)--?\w[\w-]*,\s")
 """What nobody types: places for anything, and options with other names for them (`--version, -v`)."""
+_AND_SO_ON = re.compile(r"(?<=[\w\"'}>])\s+(?:\.\.\.|…)(?=\s*\\?$)")
+"""What a page leaves to its reader, behind all that the command is surely given."""
 _SYNOPSIS = re.compile(r"\s*[a-z./][\w./-]*( [\w./-]+| <[^<>]*>)*( \[-[^][|]*\])+( \[?<?[\w.-]+>?\]?(\.\.\.)?)*\s*")
 """What a page says that a command may be given: `shop serve NAME [--port PORT] [--secure]`."""
 _PLACE = re.compile(r"[^\s\"'=]*(?:\bpath/to\b|/path/)[^\s\"']*")
@@ -147,6 +149,7 @@ _CONTENT = re.compile(
     re.IGNORECASE,
 )
 """What is said before a block that shows what is in a file, whatever its language."""
+_INSTALLED = re.compile(r"[~/]\S*/(?:bin|Scripts)/[\w.-]+")
 _CREATED = re.compile(r"\b(creat|writ|sav|add|put|nam|call|past|mak|edit|follow|content|fill)\w*", re.IGNORECASE)
 
 
@@ -278,7 +281,8 @@ def _tools(path: str, block: pages.Block, found: Trace) -> None:
     except (ValueError, RecursionError):
         return
     for call in calls:
-        if isinstance(call.target, Program):
+        installed = isinstance(call.target, Script) and _INSTALLED.fullmatch(call.target.path.value)
+        if installed or isinstance(call.target, Program | Started | Module):
             found.calls.append(replace(call, site=site, place=replace(call.place, path=path)))
 
 
@@ -316,7 +320,9 @@ def _script(block: pages.Block) -> str:
 
 
 def _shown(line: str) -> str:
-    """The line as it may be typed: a synopsis with all that it says may be given, and with whatever else there is."""
+    """The line as it may be typed: a synopsis with all that it says may be given, and with whatever else there is; so
+    a command with options that ends in dots."""
+    line = _AND_SO_ON.sub(rf" {MANY}", line) if _GIVEN.search(line.rstrip("\\").rstrip(". ")) else line
     if not _SYNOPSIS.fullmatch(line):
         return line
     at = line.index(" [-")

@@ -551,6 +551,14 @@ class Finder:
         found = {self.module_file(root, name.replace(".", "/")) for root in self.context.module_roots(top)} - {None}
         return str(found.pop()) if len(found) == 1 else ""
 
+    def only_program(self, name: str) -> str:
+        """The one module of ours that `-m` starts by a name: with dots, or a package that can be run."""
+        if "." in name or not is_known(name):
+            return self.only_module(name)
+        mains = [posixpath.join(root, name, "__main__.py") for root in self.context.module_roots(name)]
+        there = [path for each in mains if self.repository.is_file(path := posixpath.normpath(each))]
+        return there[0] if len(mains) == len(there) == 1 else ""
+
     def _module_in_images(self, inner: str, top: str, site: Site, search: Iterable[str]) -> Location:
         roots = self.context.module_roots(top)
         missing: Location | None = None

@@ -50,6 +50,8 @@ _SHAPED = re.compile(r"[*?~%]|\$\{[^}]*(?:[#%/]|:[^-])")
 """A test of what a word looks like."""
 _SENTENCE = frozenset({"is", "are", "was", "can", "will", "has", "does", "should", "must", "may", "and", "or"})
 """Words after a program's name that make a sentence of it."""
+_ADDED = r"""(?:\(\s*(?:["'][^"'\n]*["']\s*,\s*)*|(?:\bin\b|\bcase\b|[=!]=)\s*)"""
+"""What stands before an option in code that adds it, or looks for it; not in a list of what a program is given."""
 _BESIDE = re.compile(r"(?:^|/)\.\./[\w-][\w.-]*/([^./][^$]*)$")
 """What lies in a directory beside the repository."""
 _INSTALLED = re.compile(r".*/(?:bin|Scripts)/([\w.-]+)")
@@ -289,7 +291,7 @@ def _callee(context: Context, call: Call) -> tuple[str, Sequence[Word], Interfac
         case Module(name=name, arguments=arguments, search=search):
             location = context.finder.module(name.value, call.site, search)
             path = (
-                location.path if location.found else "" if location.missing else context.finder.only_module(name.value)
+                location.path if location.found else "" if location.missing else context.finder.only_program(name.value)
             )
             if not path:
                 return None
@@ -424,10 +426,8 @@ def _is_installed(context: Context, call: Call) -> bool:
     match call.site.system:
         case System.REPOSITORY:
             return call.site.caller is not Caller.NPM
-        case System.UNKNOWN:
+        case System.UNKNOWN | System.REMOTE:
             return True
-        case System.REMOTE:
-            return call.site.caller in (Caller.SYSTEMD, Caller.SUPERVISOR)
         case System.IMAGE:
             views = list(context.filesystems(call.site))
             return any(view.files.installs() for view in views) if views else is_in_our_image(context, call.site)
@@ -459,8 +459,8 @@ def _is_explained(context: Context, each: Misfit) -> bool:
             return True
     if each.call.site.caller is not Caller.DOCUMENT:
         return False
-    defined = "" if subject.startswith("-") else r"((add_parser|command|name|group|task)\w*\s*[(=:]|\breturn\b)\s*"
-    shown_there = rf"""{defined}["']{re.escape(subject)}["']"""
+    before = _ADDED if subject.startswith("-") else r"((add_parser|command|name|group|task)\w*\s*[(=:]|\breturn\b)\s*"
+    shown_there = rf"""{before}["']{re.escape(subject)}["']"""
     return subject in _SENTENCE or re.search(shown_there, context.repository.text(each.call.site.path)) is not None
 
 

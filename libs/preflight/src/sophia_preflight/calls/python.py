@@ -54,6 +54,12 @@ class _Follower:
         self.path, self.tree, self.trace = path, tree, trace
         self.all_calls = [node for node in nodes if isinstance(node, ast.Call)]
         self.values = Values(path, nodes)
+        self.pretended = [
+            node.lineno
+            for node in nodes
+            if isinstance(node, ast.Assign) and any(ast.unparse(each) == "sys.argv" for each in node.targets)
+        ]
+        """Lines that say with which words the program was started."""
         self.wrappers: dict[str, Wrapper] = {}
         self.owner = ""
         self.steps = 0
@@ -80,7 +86,8 @@ class _Follower:
 
     def concerned(self) -> list[int]:
         """Lines with calls that run, make or change something: functions without one need not be followed."""
-        return [node.lineno for node in self.all_calls if self.concerns(node.func)]
+        calls = [node.lineno for node in self.all_calls if self.concerns(node.func)]
+        return [*calls, *self.pretended]
 
     def concerns(self, node: ast.expr) -> bool:
         name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -136,6 +143,8 @@ class _Follower:
                 return False
             case ast.Assign(targets=targets, value=value):
                 self.calls_in(value, scope)
+                if any(self.values.dotted(each) == "sys.argv" for each in targets):
+                    self.pretends(value, scope)
                 for target in targets:
                     self.bind(target, self.values.value(value, scope), scope)
             case ast.AnnAssign(target=target, value=value) if value is not None:
@@ -175,6 +184,13 @@ class _Follower:
                         self.calls_in(each, scope)
                 return isinstance(node, ast.Expr) and self.ends(node.value)
         return False
+
+    def pretends(self, node: ast.expr, scope: Scope) -> None:
+        """`sys.argv = ["gunicorn", …]`: what stands there is read as if the program had been started with it."""
+        value = self.values.value(node, scope)
+        first = value.items[0] if isinstance(value, Items) and value.items else None
+        if isinstance(first, Word) and re.fullmatch(r"[a-z][a-z0-9_-]*", first.value):
+            self.argv(value, self.here(scope))
 
     def forgives(self, handler: ast.ExceptHandler) -> bool:
         """Whether a handler catches a command that fails, and neither passes it on nor gives up."""
@@ -310,6 +326,8 @@ class _Follower:
                 if isinstance(value := self.values.value(node.args[0], scope), Word) and value.known:
                     run = self.here(scope)
                     run.call(Module(value, (Word(MANY),), (run.site.directory,)), [value])
+            case "os.execl" | "os.execlp" if len(node.args) > 1:
+                self.argv(self.values.elements(node.args[1:], scope), self.here(scope))
             case "os.execv" | "os.execvp" | "os.execve" | "os.execvpe" if len(node.args) > 1:
                 self.argv(self.values.value(node.args[1], scope), self.here(scope))
             case "importlib.util.spec_from_file_location" | "spec_from_file_location" if len(node.args) > 1:

@@ -22,6 +22,7 @@ from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell_values import Values
 from sophia_preflight.calls.states import Held, State, asks_for_program, merged
 from sophia_preflight.calls.words import DECLARING, ENDING, READING, SILENT, WRITTEN
+from sophia_preflight.calls.written import is_written, written
 from sophia_preflight.readers import shell
 from sophia_preflight.readers.script import (
     Assignment,
@@ -439,6 +440,9 @@ class _Follower(Values):
             if each.heredoc is None:
                 continue
             place = self.snippet.place(each.heredoc.line, 1)
+            if is_written(command):
+                written(command, Word(each.heredoc.text, place.line, 0), run, quoted=each.heredoc.quoted)
+                continue
             inner = Snippet(self.snippet.path, each.heredoc.text, place.line, place.column, self.snippet.indent)
             if program == "ssh" or (program in ("docker", "kubectl") and "exec" in [word.value for word in words[1:4]]):
                 system = System.REMOTE if program == "ssh" else System.UNKNOWN
@@ -454,9 +458,9 @@ class _Follower(Values):
                 word = self.single(each.target)
                 if is_known(word.value.rpartition("/")[2]):
                     self.here().produces(word)
-            elif each.target is not None and each.operator == "<":
+            elif each.target is not None and each.operator in ("<", "<<<"):
                 word = self.single(each.target)
-                if word.known and WRITTEN.search(word.value):
+                if each.operator == "<" and word.known and WRITTEN.search(word.value):
                     self.here().call(Needed(word, "the file that is read"), [word])
 
     def unknown_words(self, words: Iterable[ShellWord]) -> None:

@@ -5,20 +5,15 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
 
 from sophia_preflight.calls.commands import interpret
 from sophia_preflight.calls.model import Call, Caller, Guard, Needed, Site, System, Trace
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell import follow
-from sophia_preflight.readers import json, yaml
+from sophia_preflight.readers import json, units, yaml
 from sophia_preflight.readers.snippet import Snippet, of_node
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.text import CWD, ROOT, UNKNOWN, Word, joined
-
-_EXEC = frozenset(
-    {"ExecStart", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost", "ExecReload", "ExecCondition"}
-)
 
 
 def directory_of(path: str) -> str:
@@ -79,38 +74,14 @@ def procfile_trace(path: str, text: str) -> Trace:
 def systemd_trace(path: str, text: str) -> Trace:
     """Commands of a unit. They run on some host: its paths are not ours, though what they name may well be."""
     found = Trace()
-    settings = list(_unit_settings(text))
-    directory = next((value for name, value, _, _ in settings if name == "WorkingDirectory"), "")
-    for name, value, line, column in settings:
-        if name not in _EXEC:
-            continue
-        command = value.lstrip("@-:+!|")
-        column += len(value) - len(command)
-        tolerated = "-" in value[: len(value) - len(command)]
+    directory = next((value for name, value, _, _ in units.settings(text) if name == "WorkingDirectory"), "")
+    for each in units.commands(text):
         site = Site(
             path, Caller.SYSTEMD, directory or UNKNOWN, System.REMOTE, owner=posixpath.basename(path),
-            guard=Guard(tolerated),
+            guard=Guard(each.tolerated),
         )  # fmt: skip
-        command = re.sub(r"%(?!h/)[a-zA-Z]", UNKNOWN, command)
-        try:
-            pieces = shlex.split(command)
-        except ValueError:
-            continue
-        _interpret([Word(piece, line, column) for piece in pieces], site, found)
+        _interpret([Word(piece, each.line, each.column) for piece in each.pieces], site, found)
     return found
-
-
-def _unit_settings(text: str) -> Iterator[tuple[str, str, int, int]]:
-    lines = text.split("\n")
-    index = 0
-    while index < len(lines):
-        start, line = index, lines[index]
-        while line.endswith("\\") and index + 1 < len(lines):
-            index += 1
-            line = line[:-1] + " " + lines[index].strip()
-        index += 1
-        if match := re.match(r"\s*([A-Za-z]+)\s*=\s*(.*\S)", line):
-            yield match[1], match[2], start + 1, match.start(2) + 1
 
 
 # --- supervisor -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 from sophia_preflight.text import named
 
 HINTS = re.compile(
-    r"uvicorn\.run|nox|\binvoke\b|subprocess|os\.(?:system|popen|exec|spawn)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
+    r"uvicorn\.run|nox|\binvoke\b|subprocess|os\.(?:system|popen|exec|spawn)|\bsys\.argv\s*=(?!=)|runpy|create_subprocess|run_command|run_cmd|execute_command|run_shell"
     r"|spec_from_file_location|Stdio|MCP\w*(?:Server|Client|Tool)|\bsession\.run\(|\.write_text\(|\bopen\([^)\n]*['\"][wax]b?\+?['\"]"
 )
 """A text without any of these makes no calls that would be found here."""
@@ -24,7 +24,7 @@ FOREIGN_WRAPPERS = frozenset(
 
 CONCERNING = named(
     "run call check_call check_output Popen getoutput getstatusoutput create_subprocess_exec create_subprocess_shell "
-    "system popen chdir run_path run_module execv execvp execve execvpe open write_text write_bytes touch "
+    "system popen chdir run_path run_module execl execlp execv execvp execve execvpe open write_text write_bytes touch "
     "spec_from_file_location"
 )
 _SERVERS = re.compile(r"Stdio\w*(Param|Transport|Connection|Server|Client)|MCP\w*(Server|Client|Tool|Stdio)|Stdio$")

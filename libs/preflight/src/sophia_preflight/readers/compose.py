@@ -340,7 +340,10 @@ def mount_of(node: Node) -> Mount | None:
 def command_words(node: Node) -> list[Word]:
     """`command:` or `entrypoint:` as the words that are run; no shell reads them."""
     if node.is_list:
-        return [Word(interpolated(each.text)[0], each.line, each.column) for each in node.elements()]
+        return [
+            Word(interpolated(each.text)[0], each.line + (each.style in ("|", ">")), each.column)
+            for each in node.elements()
+        ]
     text, assumed = interpolated(node.text)
     if not text:
         return []

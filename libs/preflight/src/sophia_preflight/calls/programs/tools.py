@@ -41,7 +41,7 @@ _NO_PATH = re.compile(r"[=,{}*]|^[-.]+$")
 
 _PYTHON = r"[\w./-]+\.py"
 _CODE = r"[\w./-]+\.\w{1,5}"
-_CHECKED = r"(?!.*\.(?:ini|toml|cfg|json|xml|txt|html)$)(?:[\w.-]+/)+[\w.-]+|[\w.-]+\.py"
+_CHECKED = r"(?!.*\.(?:ini|toml|cfg|json|xml|txt|html)$)(?:[\w.-]+/)+[\w.-]*|[\w.-]+\.py"
 """Code that a linter of Python is told; a name without a slash may be a command, or a module."""
 _MYPY = (
     "--python-version --python-executable --cache-dir --exclude --junit-xml --html-report --xml-report --txt-report "
