@@ -23,6 +23,11 @@ RULE = Rule(
 )
 _EVENT = re.compile(r"github\.event_name\s*==\s*'([^']+)'")
 _REF = re.compile(r"github\.ref\s*==\s*'refs/heads/([^']+)'|github\.ref_name\s*==\s*'([^']+)'")
+_OF_REF = re.compile(
+    r"(?<![\w.!])(?:(startsWith)\(\s*)?(github\.ref(?:_name)?)\s*(?(1),|==)\s*'([^']+)'(?(1)\s*\))", re.IGNORECASE
+)
+"""What a ref, or its name, is compared with, or begins with."""
+_KINDS = ("refs/heads/", "refs/tags/", "refs/pull/", "refs/merge-queue/")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -38,6 +43,36 @@ def check(context: Context) -> Iterable[Finding]:
                 blocks=blocks if certain else "",
                 confidence=Confidence.CERTAIN,
             )
+        yield from _wrong_refs(path, workflow)
+
+
+def _wrong_refs(path: str, workflow: Workflow) -> Iterator[Finding]:
+    """Conditions of jobs and steps that want of a ref what no ref ever is."""
+    told = [(job.name, each) for job in workflow.jobs for each in (job.node["if"], *(s.node["if"] for s in job.steps))]
+    for owner, node in told:
+        for match in _OF_REF.finditer(node.text):
+            begins, of, value = bool(match[1]), match[2].lower(), match[3]
+            if not (said := _never_is(of, value, begins=begins)):
+                continue
+            severity, blocks = consequence(Site(path, Caller.WORKFLOW, owner=f"{workflow.name} / {owner}"))
+            sure = "||" not in node.text and not re.search(r"!\s*\([^)]*$|!\s*$", node.text[: match.start()])
+            yield RULE.found(
+                f"a condition of `{owner}` never holds: {said}",
+                node.place(path),
+                anchor=match[0],
+                severity=severity if sure else severity.at_most(Severity.MEDIUM),
+                blocks=blocks if sure else "",
+                confidence=Confidence.CERTAIN,
+                fix="compare the ref with `refs/heads/…` or `refs/tags/…`, or its name with a name alone",
+            )
+
+
+def _never_is(of: str, value: str, *, begins: bool) -> str:
+    """Why a ref, or the name of one, is never a value, or never begins with it; empty where it may."""
+    if of == "github.ref":
+        known = any(value.startswith(each) or (begins and each.startswith(value)) for each in _KINDS)
+        return "" if known else f"`github.ref` never {'begins with' if begins else 'is'} `{value}`"
+    return f"`github.ref_name` never begins with `{value}`" if value.startswith(("refs/", "ref/")) else ""
 
 
 def _never(workflow: Workflow, names: set[str]) -> Iterator[tuple[str, Node, str, bool]]:
@@ -87,6 +122,26 @@ def _contradiction(condition: str, workflow: Workflow, events: set[str]) -> str:
 
 
 BAD = [
+    *(
+        tree(f"""
+        === .github/workflows/publish.yml
+        on: push
+        jobs:
+          publish:
+            runs-on: ubuntu-latest
+            steps:
+              - run: make
+              - if: ${{{{ success() && {condition} }}}}
+                run: make publish
+    """)
+        for condition in (
+            "startsWith(github.ref, 'ref/tags/')",
+            "startsWith( github.ref , 'refs/tag/v')",
+            "github.ref == 'refs/head/main'",
+            "github.ref=='main'",
+            "github.ref_name == 'refs/heads/main'",
+        )
+    ),
     tree("""
         === .github/workflows/deploy.yml
         on:
@@ -111,6 +166,24 @@ BAD = [
     """),
 ]
 GOOD = [
+    *(
+        tree(f"""
+        === .github/workflows/publish.yml
+        on: push
+        jobs:
+          publish:
+            if: {condition}
+            runs-on: ubuntu-latest
+            steps: [{{run: "true"}}]
+    """)
+        for condition in (
+            "startsWith(github.ref, 'refs/tags/v')",
+            "startsWith(github.ref, 'refs/') && github.ref != 'main'",
+            "github.ref == 'refs/heads/main' || github.ref_name == 'main'",
+            "endsWith(github.ref, 'main') || contains(github.ref, 'main')",
+            "startsWith(github.ref_name, 'release')",
+        )
+    ),
     tree("""
         === .github/workflows/deploy.yml
         on:
