@@ -485,7 +485,7 @@ PAIRS = {
             if: >-
               ${{
                 !cancelled() &&
-                github.ref == 'a' &&
+                github.actor == 'a' &&
                 github.ref != 'b' &&
                 github.ref != 'c' &&
                 github.ref != 'd' &&

@@ -77,6 +77,23 @@ def mentioned(words: Sequence[Word], run: Run, since: int) -> None:
             run.call(Needed(word, f"the file that `{program}` is told", either=either, mentioned=True), words)
 
 
+_FLAGS = named(
+    "-v -vv -vvv -q -qq -s -x -xvs -vs -sv -l -W -a -E -T -n -f --verbose --quiet --check --check-only --diff --fix "
+    "--strict --statistics --show-fixes --preview --unsafe-fixes --no-cache --exit-zero --show-source --pretty "
+    "--ignore-missing-imports --install-types --non-interactive --no-incremental --exitfirst --lf --ff --recursive -r "
+    "--keep-going --color --count --no-header --disable-warnings --showlocals --no-cov --tb=short --force-exclude"
+)
+"""Options that take no value, of linters and runners of tests."""
+
+
+def bare(words: Sequence[Word], operands: Sequence[Word]) -> Iterator[Word]:
+    """Operands that are directories by a name alone, where nothing before them may be an option that they belong to."""
+    for before, word in itertools.pairwise(words):
+        option = before.value.startswith("-") and "=" not in before.value and before.value not in _FLAGS
+        if any(each is word for each in operands) and not option and re.fullmatch(r"[A-Za-z_][\w-]*", word.value):
+            yield word
+
+
 def _roots(words: Sequence[Word]) -> Iterator[str]:
     """Directories that a command is told to look in: `--proto_path=DIR`, `-I DIR`, `-IDIR`."""
     for word, after in itertools.pairwise((*words, Word(""))):

@@ -15,6 +15,7 @@ from sophia_preflight.calls.options import part
 from sophia_preflight.calls.programs.files import EDITED
 from sophia_preflight.calls.programs.node import LOCK
 from sophia_preflight.calls.programs.python import PROJECT
+from sophia_preflight.calls.programs.tools import PAGES
 from sophia_preflight.calls.settings import DOCKERFILE
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
@@ -175,6 +176,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     severity, blocks = consequence(call.site)
     if target.purpose in _FRAGILE:
         severity = severity.at_most(Severity.HIGH)
+    if target.purpose == PAGES:
+        severity, blocks = Severity.HIGH, "the build of the pages"
     unsure = target.path.assumed or target.mentioned
     confidence = location.confidence.at_most(Confidence.LIKELY) if unsure else location.confidence
     path = shown(target.path.value)
@@ -258,6 +261,34 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 
 
 BAD = [
+    *(
+        tree(f"""
+        === Makefile
+        all:
+        \t{command}
+        === src/shop.py
+        === tests/unit/test_shop.py
+        === docs/source/conf.py
+        === shop.spec
+    """)
+        for command in (
+            "ruff check --fix src/ test/",
+            "black --check srcs tests",
+            "mypy src tst && ls",
+            "pytest -v test",
+            "pyinstaller packaging/shop.spec",
+            "sphinx-build -W -b html docs/src docs/build",
+        )
+    ),
+    tree("""
+        === docs/Makefile
+        SPHINXBUILD ?= sphinx-build
+        SOURCEDIR = src
+        BUILDDIR = build
+        %: Makefile
+        \t@$(SPHINXBUILD) -M $@ "$(SOURCEDIR)" "$(BUILDDIR)" $(O)
+        === docs/source/conf.py
+    """),
     tree("""
         === scripts/pack.sh
         #!/bin/bash
@@ -625,6 +656,24 @@ BAD = [
     """),
 ]
 GOOD = [
+    *(
+        tree(f"""
+        === Makefile
+        all:
+        \t{command}
+        === src/shop.py
+        === tests/unit/test_shop.py
+        === docs/source/conf.py
+        === shop.spec
+    """)
+        for command in (
+            "ruff check --fix src/ tests && black src tests/unit",
+            "pytest --suite test tests && mypy --package srcs src",
+            "mypy other && pytest elsewhere",
+            "pyi-makespec till.py; pyinstaller --name till shop.spec",
+            "sphinx-build -W -b html docs/source docs/build && sphinx-build -b man . out",
+        )
+    ),
     tree("""
         === Dockerfile
         FROM python:3.13-slim

@@ -14,6 +14,7 @@ from sophia_preflight.calls.model import (
     Program,
     ProjectTask,
 )
+from sophia_preflight.calls.operands import bare
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import URL, Reader, Run
 from sophia_preflight.text import Word, is_known, joined, named
@@ -129,6 +130,8 @@ def _pytest(words: Sequence[Word], run: Run) -> None:
         if word.known and (path.endswith(".py") or ("/" in path and re.fullmatch(r"[\w./-]+", path))):
             directory = not path.endswith(".py")
             run.call(Needed(replace(word, value=path), "the tests that pytest runs", directory), words)
+    for word in bare(words, parted.operands):
+        run.call(Needed(word, "the tests that pytest runs", directory=True, mentioned=True), words)
 
 
 PROJECT = "the project that pip installs"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sophia_preflight.calls.model import Module, Needed, Program, Script
+from sophia_preflight.calls.operands import bare
 from sophia_preflight.calls.options import part
 from sophia_preflight.calls.running import URL, Reader, Run
 from sophia_preflight.text import Word, joined, named
@@ -27,6 +28,10 @@ class Tool:
     """Options whose values are modules of Python."""
     written: bool = False
     """What is read is a directory of sources, which nothing makes."""
+    first: bool = False
+    """Only the first operand is read; those after it are made."""
+    bare: bool = False
+    """What is read is written by people, and may be told by a name alone."""
     runs: str = ""
     """The interpreter, where the first operand is a script that is given the others."""
 
@@ -68,6 +73,17 @@ _ISORT = (
 _BANDIT = (
     "-c --configfile -x --exclude -o --output -f --format -b --baseline -s --skip -t --tests -p --profile --ini -n -a"
 )
+_PYINSTALLER = (
+    "--distpath --workpath --specpath -n --name --upx-dir --add-data --add-binary -p --paths --hidden-import "
+    "--hiddenimport --collect-all --collect-data --collect-submodules --copy-metadata --additional-hooks-dir -i --icon "
+    "--runtime-hook --exclude-module --log-level --version-file --splash --target-arch --collect-binaries --manifest"
+)
+PAGES = "the sources of the pages"
+_SPHINX = (
+    "-b --builder -M -d --doctree-dir -c --conf-dir -j --jobs -D --define -A --html-define -t --tag -w --warning-file "
+    "--port --host --watch --ignore --re-ignore --pre-build --delay"
+)
+_FOLDER = r"[\w./-]*[\w-]/?"
 TOOLS: dict[str, tuple[Tool, ...]] = {
     "go": (
         _tool("the package that go builds", verb="build|install|run|vet", operands=_PATH, valued=_GO, written=True),
@@ -121,27 +137,32 @@ TOOLS: dict[str, tuple[Tool, ...]] = {
     "playwright": (_tool("the configuration of playwright", "-c --config"),),
     "mypy": (
         _tool("the configuration of mypy", "--config-file"),
-        _tool("the code that mypy checks", operands=_CHECKED, valued=f"{_MYPY} --config-file", written=True),
+        _tool("the code that mypy checks", operands=_CHECKED, valued=f"{_MYPY} --config-file", bare=True),
     ),
     "ruff": (
         _tool("the configuration of ruff", "--config"),
-        _tool("the code that ruff checks", verb="check|format", operands=_CHECKED, valued=_RUFF, written=True),
+        _tool("the code that ruff checks", verb="check|format", operands=_CHECKED, valued=_RUFF, bare=True),
     ),
     "flake8": (
         _tool("the configuration of flake8", "--config"),
-        _tool("the code that flake8 checks", operands=_CHECKED, valued=f"{_FLAKE8} --config", written=True),
+        _tool("the code that flake8 checks", operands=_CHECKED, valued=f"{_FLAKE8} --config", bare=True),
     ),
     "pylint": (
         _tool("the configuration of pylint", "--rcfile"),
-        _tool("the code that pylint checks", operands=_CHECKED, valued=f"{_PYLINT} --rcfile", written=True),
+        _tool("the code that pylint checks", operands=_CHECKED, valued=f"{_PYLINT} --rcfile", bare=True),
     ),
-    "black": (_tool("the code that black formats", operands=_CHECKED, valued=_BLACK, written=True),),
-    "isort": (_tool("the code that isort sorts", operands=_CHECKED, valued=_ISORT, written=True),),
-    "pyright": (_tool("the code that pyright checks", operands=_CHECKED, valued="-p --project --level", written=True),),
+    "black": (_tool("the code that black formats", operands=_CHECKED, valued=_BLACK, bare=True),),
+    "isort": (_tool("the code that isort sorts", operands=_CHECKED, valued=_ISORT, bare=True),),
+    "pyright": (_tool("the code that pyright checks", operands=_CHECKED, valued="-p --project --level", bare=True),),
     "bandit": (
         _tool("the configuration of bandit", "-c --configfile"),
         _tool("the code that bandit checks", operands=_CHECKED, valued=_BANDIT, written=True),
     ),
+    "pyinstaller": (
+        _tool("what pyinstaller builds", operands=r"[\w./-]+\.(spec|py)", valued=_PYINSTALLER, written=True),
+    ),
+    "sphinx-build": (_tool(PAGES, operands=_FOLDER, valued=_SPHINX, written=True, first=True),),
+    "sphinx-autobuild": (_tool(PAGES, operands=_FOLDER, valued=_SPHINX, written=True, first=True),),
     "yamllint": (_tool("the configuration of yamllint", "-c --config-file"),),
     "tox": (_tool("the configuration of tox", "-c --conf"),),
     "nox": (_tool("the sessions that nox runs", "-f --noxfile"),),
@@ -175,15 +196,19 @@ def _read(words: Sequence[Word], run: Run) -> None:
         verb = re.match(rf"(?:{tool.verb})(?=\s|$)", said)
         if verb is None and tool.verb:
             continue
+        skipped = len(verb[0].split()) if verb and tool.verb else 0
         base = parted.first("-C") if program == "go" else None
         at = run.at(directory=joined(run.site.directory, base.value)) if base else run
         for word in parted.all(*tool.modules):
             at.call(Module(word, (), (at.site.directory, *at.site.search)), words)
         candidates = parted.all(*tool.files)
         if tool.operands:
-            skipped = len(verb[0].split()) if verb and tool.verb else 0
-            candidates += [each for each in parted.operands[skipped:] if re.fullmatch(tool.operands, each.value)]
+            told = parted.operands[skipped : skipped + 1] if tool.first else parted.operands[skipped:]
+            candidates += [each for each in told if re.fullmatch(tool.operands, each.value)]
             candidates = candidates[:1] if program == "go" and said.startswith("run") else candidates
+        if tool.bare:
+            for word in bare(words, parted.operands[skipped:]):
+                at.call(Needed(word, tool.purpose, directory=True, written=True, mentioned=True), words)
         for word in candidates:
             if (
                 word.known
@@ -191,8 +216,8 @@ def _read(words: Sequence[Word], run: Run) -> None:
                 and not URL.match(word.value)
                 and not re.search(r"[=,{}*]|^-|^\.+$", word.value)
             ):
-                directory = tool.written and not word.value.endswith((".py", ".pyi", ".ipynb"))
-                at.call(Needed(word, tool.purpose, directory=directory, written=tool.written), words)
+                directory = (tool.written or tool.bare) and not word.value.endswith((".py", ".pyi", ".ipynb", ".spec"))
+                at.call(Needed(word, tool.purpose, directory=directory, written=tool.written or tool.bare), words)
 
 
 def _script(tool: Tool, words: Sequence[Word], run: Run) -> None:
