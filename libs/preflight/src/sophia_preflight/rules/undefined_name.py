@@ -54,6 +54,7 @@ def check(context: Context) -> Iterable[Finding]:
     for path, names in scripts.items():
         text = context.repository.glimpse(path)
         yield from _functions(context, path, names, functions, lost, text)
+        yield from _functions_read_in(context, path, names, functions, text)
         yield from _variables(context, path, names, former[path], text)
 
 
@@ -81,6 +82,64 @@ def _functions(
             yield _found(path, each, f"`{name}` is called here{since}", _near(name, own, text, names), own)
         elif len(name) > 3 and (near := _near(name, own, text, names)):
             yield _found(path, each, f"`{name}` is called here, and the function is called `{near}`", near, own)
+
+
+_READ_IN = re.compile(
+    r"(?m)^[ \t]*(?:\.|source)[ \t]+[\"']?(?:[^\s\"'#;]|\$\([^)\n]*\))*?([\w.-]+)[\"']?[ \t]*(?:$|[;#&|])"
+)
+"""The name of a script that another reads in."""
+
+
+def _functions_read_in(
+    context: Context, path: str, names: ScriptNames, functions: Set[str], text: str
+) -> Iterator[Finding]:
+    """Calls of a function by nearly the name that it has in a script which this one reads in."""
+    brought: dict[str, tuple[str, int]] = {}
+    for file in _files_read_in(context, path, text):
+        for name, line in names_of(shell.parse(context.repository.glimpse(file))).functions:
+            brought.setdefault(name, (file, line))
+    own, code = {name for name, _ in names.functions}, re.sub(r"(?m)(?:^|\s)#.*", "", text)
+    for each in _once(names.called) if brought else ():
+        name = each.name
+        if name in own or name in functions or name in brought or len(name) < _SHORTEST:
+            continue
+        if not _NAME.fullmatch(name) or _COMMANDS.fullmatch(name) or _is_program(context, name):
+            continue
+        idle = [other for other in brought if not re.search(rf"(?<![\w-]){re.escape(other)}(?![\w.-])", code)]
+        alike = [each for each in idle if each[0] == name[0] and (_is_alike(name, each) or _has_stem_of(name, each))]
+        near = next((other for other in (*brought, *alike) if other in alike or is_slip(name, other)), "")
+        if near:
+            file, line = brought[near]
+            said = f"`{name}` is called here, and the function in `{file}` is called `{near}`"
+            yield _found(path, each, said, near, {}, Place(file, line))
+
+
+_SHORTEST = 5
+
+
+def _has_stem_of(name: str, other: str) -> bool:
+    """Whether two words differ in their endings only: `retry`, `retries`."""
+    stem = len(posixpath.commonprefix([name, other]))
+    return stem > 3 and min(len(name), len(other)) - stem < 2 and max(len(name), len(other)) - stem < 4
+
+
+def _files_read_in(context: Context, path: str, text: str) -> list[str]:
+    """The scripts here that a script reads in, and those that they do: each the only one of its name, or beside it."""
+    found: list[str] = []
+    waiting = [(path, text)]
+    while waiting and len(found) < _MOST_READ_IN:
+        by, said = waiting.pop()
+        for name in _READ_IN.findall(said):
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(by), name))
+            same = context.repository.by_name.get(name, [])
+            file = beside if beside in same else same[0] if len(same) == 1 else ""
+            if file and file != path and file not in found:
+                found.append(file)
+                waiting.append((file, context.repository.glimpse(file)))
+    return found
+
+
+_MOST_READ_IN = 20
 
 
 def _is_program(context: Context, name: str) -> bool:
@@ -222,9 +281,10 @@ def _once(uses: Iterable[Named]) -> list[Named]:
     return list({each.name: each for each in reversed(list(uses))}.values())
 
 
-def _found(path: str, use: Named, said: str, near: str, known: dict[str, int]) -> Finding:
+def _found(path: str, use: Named, said: str, near: str, known: dict[str, int], defined: Place | None = None) -> Finding:
     severity, blocks = consequence(script_site(path))
-    there = (Involved(Place(path, known[near]), "declaration"),) if near in known else ()
+    defined = Place(path, known[near]) if near in known else defined
+    there = (Involved(defined, "declaration"),) if defined is not None else ()
     return RULE.found(
         said,
         Involved(Place(path, use.line, use.column), "call"),
@@ -238,6 +298,30 @@ def _found(path: str, use: Named, said: str, near: str, known: dict[str, int]) -
 
 
 BAD = [
+    tree("""
+        === tools/build.sh
+        #!/bin/bash
+        set -e
+        . "$(dirname "$0")/retry.sh"
+        # to retry is better than to give up
+        retries 5 curl --retry 3 https://example.com
+        === tools/retry.sh
+        retry() {
+          "$@"
+        }
+        other() { retry "$@"; }
+    """),
+    tree("""
+        === tools/generate.sh
+        #!/bin/bash
+        source lib/all  # what follows
+        make_set_of_parts all
+        make_setof_parts all
+        === lib/all
+        function make_set_of_parts {
+          echo "$1"
+        }
+    """),
     tree("""
         === fetch.sh
         #!/bin/bash
@@ -342,6 +426,23 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === tools/build.sh
+        #!/bin/bash
+        set -e
+        . "$(dirname "$0")/lib.sh"
+        retry ls
+        retries 5 curl https://example.com
+        retools; others
+        === tools/lib.sh
+        . ./more.sh
+        retry() {
+          "$@"
+        }
+        other() { retry "$@"; }
+        === tools/more.sh
+        others() { ls; }
+    """),
     tree("""
         === deploy.sh
         #!/bin/bash
