@@ -19,6 +19,9 @@ def pairs(path: str, before: str, now: str) -> list[tuple[str, str]]:
         ('url = "http://shop:80/up"', 'url = "http://store:80/up"', "http://shop:80/up", "http://store:80/up"),
         ("  port: 80", "    port: 81", "80", "81"),
         ("ship --to=blue", "ship --to=green", "blue", "green"),
+        ('make "$root/a" "$root/b"', 'make "$rot/a" "$rot/b"', "$root/a", "$rot/a"),
+        ("run a\nrun a", "run b\nrun a", "a", "b"),
+        ("- name: shop\n- name: SHOP_ZONE", "- name: store\n- name: SHOP_ZONES", "SHOP_ZONE", "SHOP_ZONES"),
     ],
 )
 def test_one_phrase_of_a_line_became_another(before: str, now: str, old: str, new: str) -> None:
@@ -30,6 +33,7 @@ def test_one_phrase_of_a_line_became_another(before: str, now: str, old: str, ne
     [
         ("a.hcl", "run a fast", "run b slow"),  # two phrases
         ("a.hcl", "# run a", "# run b"),  # nobody acts upon a remark
+        ("a.hcl", "make a/x b/y", "make c/x d/y"),  # two words
         ("a.hcl", "run a\nrun b", "run c\n"),  # which of the two it was nobody can tell
         ("a.py", "shop = one", "shop = two"),  # a name of the program, which its own grammar knows
         ("README.md", "Run a now.", "Run b now."),

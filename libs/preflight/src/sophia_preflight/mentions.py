@@ -33,15 +33,15 @@ TOLD = re.compile(
     re.IGNORECASE,
 )
 """Files that only tell, or that are made."""
-_QUOTING = re.compile(r"\.(py|pyw|pyi|[cm]?[jt]sx?|go|rs|java|kt|rb|php|cs|scala|groovy|lua)$")
+PROGRAM = re.compile(r"\.(py|pyw|pyi|[cm]?[jt]sx?|go|rs|java|kt|rb|php|cs|scala|groovy|lua)$")
 """Languages in which a name that is used stands in quotes."""
 _REMARK = re.compile(r"\s*(#(?!!)|//|/\*|\*(?!\S)|<!--|;|--\s|\{#|\{\{/\*|\{\{-\s*/\*|REM\b|::)")
 _PROSE = re.compile(
     r"\s*(-\s+)?[\"']?(name|title|description|summary|help|message|notes?|comment|why|reason|caption|short|long|usage)"
-    r"[\"']?\s*[:=]",
+    r"[\"']?\s*[:=](?!\s*(?-i:[A-Z][A-Z0-9]*_[A-Z0-9_]+)\s*$)",
     re.IGNORECASE,
 )
-"""A line of settings that is told to people."""
+"""A line of settings that is told to people, unless it names a variable."""
 _SAYS = re.compile(
     r"\s*@?(?:[a-z]+_)?(echo|printf|print|log\w*|info|warn\w*|error|err|die|fail\w*|usage|note|fatal|success|say|msg)"
     r"(?:_\w+)?\b"
@@ -150,7 +150,7 @@ class Mentions:
     @cached_property
     def orders(self) -> dict[str, str]:
         """Those of them that are no programs: scripts, settings, manifests, pages."""
-        paths = (path for path in self.repository.entries if not _QUOTING.search(path))
+        paths = (path for path in self.repository.entries if not PROGRAM.search(path))
         return {path: text for path in paths if (text := self.text(path))}
 
     def text(self, path: str) -> str:
@@ -276,7 +276,7 @@ def acts(path: str, line: str, column: int) -> bool:
         return False
     if re.search(r"(?:^|\s)(#|//)\s", line[:column]):
         return False
-    if _QUOTING.search(path) and not line[column : column + 1].isdigit():
+    if PROGRAM.search(path) and not line[column : column + 1].isdigit():
         inside = next((each for each in _STRING.finditer(line) if each.start() < column < each.end()), None)
         return inside is not None and not _SENTENCE.search(next(filter(None, inside.groups()), ""))
     return True

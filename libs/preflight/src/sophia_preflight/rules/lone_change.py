@@ -15,7 +15,7 @@ from sophia_preflight.calls.documents import is_page
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.interfaces.defining import SOURCE
-from sophia_preflight.mentions import TOLD, Mention, site_of
+from sophia_preflight.mentions import PROGRAM, TOLD, Mention, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.naming import kind_of, line_of
 from sophia_preflight.ports.speaking import SERVED, is_outside
@@ -46,6 +46,7 @@ _FOREIGN = re.compile(
 """Lines whose names somebody else gave: those of packages, images, runners, models."""
 _ENDS = re.compile(r"^(?:(?:\$\w+|\.{1,2}|~)/)+|[/:.]+$")
 _JOINED = re.compile(r"\w[/:@]+[\w.$]|[\w$]/")
+_ADDRESS = re.compile(r"(?:\w+://)?(?:[\w.-]+@)?[A-Za-z][\w.-]*:\d{2,5}(?:/[\w/.-]*)?")
 _EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
 _ABROAD = re.compile(r"https?://[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev|ai|app|cloud|co|eu|de|cn)(?![\w.-])[^\s\"'<>)]*")
 """An address of what others keep."""
@@ -57,6 +58,7 @@ _MOST_SHOWN = 6
 _MOST_WORDS = 8
 """What a line has more of is a sentence, where a single word is but a word."""
 _ALIKE = 0.6
+_NEAR = 0.85
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -74,8 +76,10 @@ def check(context: Context) -> Iterable[Finding]:
     told: set[tuple[str, int]] = set()
     for (old, _), (first, *_) in alone.items():
         others = [use for use in uses.get(old, ()) if _still(context, use, first)]
-        if _PORT.fullmatch(old):
-            given = []
+        given: list[Place] = []
+        if _VARIABLE.fullmatch(old):
+            meant = any(PROGRAM.search(use.path) for use in others)
+        elif _PORT.fullmatch(old):
             meant = bool(others) and not (_is_served(first.text, first.new) and any(map(_serves, others)))
         else:
             given = list(_givers(context, old))
@@ -88,17 +92,25 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _meant(each: Replaced) -> Iterator[Replaced]:
     """The phrase that changed, and the word of it, as far as others may have to say the same."""
+    if each.is_alone and _joints(each.old) != _joints(each.new):
+        return  # another entry of a list
     word = each.word
-    if word and not _is_expressed(word) and _means(word.old, word.new, word.text) and not _gives(word):
+    if word and not _is_expressed(word) and _means(word.old, word.new, word.text) and _asks(word):
         yield word
     old, new = _bare(each.old), _bare(each.new)
-    if _is_joined(old) and not _is_expressed(each) and not _is_of_program(each) and _plain(old) != _plain(new):
+    if (
+        _is_joined(old)
+        and not _is_expressed(each)
+        and not _is_of_program(each)
+        and (_plain(old) != _plain(new) or _ADDRESS.fullmatch(old))
+    ):
         yield replace(each, column=each.column + each.new.index(new), old=old, new=new)
 
 
 def _agrees(use: Mention, each: Replaced) -> bool:
-    """Whether one other use is enough: one that gives a word its meaning, or says a whole phrase in the same file."""
-    return use.path == each.path if _is_joined(each.old) else _is_definition(use)
+    """Whether one other use is enough: one that gives a word its meaning, or says the same in the same file."""
+    whole = _is_joined(each.old) or re.search(r"\w[-_]\w", each.old) is not None
+    return (whole and use.path == each.path) or (not _is_joined(each.old) and _is_definition(use))
 
 
 def _is_expressed(each: Replaced) -> bool:
@@ -108,7 +120,7 @@ def _is_expressed(each: Replaced) -> bool:
 
 
 def _is_of_program(each: Replaced) -> bool:
-    return SOURCE.search(each.path) is not None
+    return PROGRAM.search(each.path) is not None
 
 
 def _bare(phrase: str) -> str:
@@ -119,6 +131,11 @@ def _bare(phrase: str) -> str:
 def _is_joined(phrase: str) -> bool:
     """Whether a phrase is more than a word: a path, an address, an image with its tag."""
     return _JOINED.search(phrase) is not None
+
+
+def _joints(phrase: str) -> str:
+    """What parts the words of a phrase."""
+    return re.sub(r"\w", "", phrase)
 
 
 def _plain(phrase: str) -> str:
@@ -180,11 +197,18 @@ def _still(context: Context, use: Mention, each: Replaced) -> bool:
     )
 
 
-def _gives(each: Replaced) -> bool:
-    """Whether the line that changed gives the name to something, so that others lose it, or asks the environment for
-    it, which may have both: other rules tell that."""
+def _asks(each: Replaced) -> bool:
+    """Whether the line that changed uses the name: what gives it to something makes others lose it, and what asks the
+    environment for it may have both; other rules tell that. A variable is given to programs of the repository."""
     here = Mention(each.path, each.line, each.column, each.new, (each.text,), 0, page=False)
-    return not _PORT.fullmatch(each.new) and (_is_definition(here) or _VARIABLE.fullmatch(each.new) is not None)
+    if _VARIABLE.fullmatch(each.new):
+        return not _is_of_program(each) and not is_page(each.path) and _is_near(each.old, each.new)
+    return _PORT.fullmatch(each.new) is not None or not _is_definition(here)
+
+
+def _is_near(old: str, new: str) -> bool:
+    """Whether one name is another but for what separates its parts, or for a letter or two."""
+    return SequenceMatcher(None, old, new).ratio() > _NEAR
 
 
 def _means(old: str, new: str, line: str) -> bool:
@@ -253,11 +277,60 @@ _PAGE = """
     === deploy/shop.ini
     metrics_port = 9102
 """
+_BUILT = """
+    === build.mk
+    \tship build --as {0} .
+    \tship run {1}
+    === build.mk (before)
+    \tship build --as shop-image .
+    \tship run shop-image
+"""
+_ASKED = """
+    === stack.conf
+    first = "http://shop.local:{0}"
+    second = "http://shop.local:{1}"
+    === stack.conf (before)
+    first = "http://shop.local:8080"
+    second = "http://shop.local:8080"
+"""
+_KEPT = """
+    === image.conf
+    run make "{0}/a" "{0}/b"
+    run keep {1}
+    === image.conf (before)
+    run make "/data/shop/a" "/data/shop/b"
+    run keep /data/shop/a
+"""
+_VARIABLE_OF = """
+    === chart.yaml
+    env:
+      - name: {0}
+    === chart.yaml (before)
+    env:
+      - name: SHOP_IN_CLUSTER
+    === shop.rb
+    ENV.fetch("SHOP_IN_CLUSTER")
+"""
+_LISTED = """
+    === fields.yaml
+    - first
+    - {0}
+    === fields.yaml (before)
+    - first
+    - shop-name
+    === other.yaml
+    shop-name:
+      - shop-name
+"""
 BAD = [
     tree(_PAGE.replace("{0}", "9103").replace("{1}", "curl http://localhost:")),
     tree(_CACHE.replace("{0}", "cachestore")),
     tree(_PORT_OF.replace("{0}", "9103").replace("{1}", "9102")),
     tree(_FILE_OF.replace("{0}", "warm-ups")),
+    tree(_BUILT.replace("{0}", "shop-built").replace("{1}", "shop-image")),
+    tree(_ASKED.replace("{0}", "8000").replace("{1}", "8080")),
+    tree(_KEPT.replace("{0}", "/data/store").replace("{1}", "/data/shop/a")),
+    tree(_VARIABLE_OF.replace("{0}", "SHOP_INCLUSTER")),
 ]
 GOOD = [
     tree("""
@@ -308,4 +381,9 @@ GOOD = [
         === run.conf
         open new-server
     """),
+    tree(_BUILT.replace("{0}", "shop-built").replace("{1}", "shop-built")),
+    tree(_ASKED.replace("{0}", "8000").replace("{1}", "8000")),
+    tree(_KEPT.replace("{0}", "/data/store").replace("{1}", "/data/store/a")),
+    tree(_VARIABLE_OF.replace("{0}", "SHOP_REGION")),
+    tree(_LISTED.replace("{0}", "shop-name.first")),
 ]

@@ -32,7 +32,7 @@ _GENERAL = named(
 """Names, without their endings, that many files have: of these the directory has to be told, too."""
 _PART = re.compile(r"[\w.@%+-]+")
 _HEAD = re.compile(r"[\w.@%+~$(){}\[\]/<>:-]*$")
-_UNKNOWN = re.compile(r".*[$(){}\[\]<>~%:@]")
+_UNKNOWN = re.compile(r".*(?:\$\w+|[$(){}\[\]<>~%:@])")
 """What of a path nobody can tell here; what follows it is told."""
 
 
@@ -52,9 +52,11 @@ def check(context: Context) -> Iterable[Finding]:
     mentions = context.mentions.of([each for each in by_name if len(each) > 3])
     asked: dict[str, dict[tuple[str, int], Mention]] = {}
     for name, uses in mentions.items():
-        if any(use.made or not changes.is_old(use) for use in uses):
-            continue  # somebody sees to it that there is something of that name
+        if not all(map(changes.is_old, uses)):
+            continue
         for path in by_name[name]:
+            if any(use.made and not _is_beside_another(use, path) for use in uses):
+                continue  # somebody sees to it that there is something of that name
             asking = {(use.path, use.line): use for use in uses if _asks(context, use, path)}
             if asking:
                 asked.setdefault(_moved_as_a_whole(context, path), {}).update(asking)
@@ -133,9 +135,9 @@ def _asks(context: Context, use: Mention, path: str) -> bool:
     if is_directory:
         if not exact and any(f"/{each}".endswith(f"/{told}") for each in context.repository.directories):
             return False  # what it is told below went with it
-        return (exact or same == len(parts)) and (
-            (len(parts) > 1 and same > 1) or (exact and followed and len(use.name) > 4)
-        )
+        as_path = followed or said.startswith("./") or re.match(r"[\"']/\*", use.after) is not None
+        beside = exact or (unsure is not None and len(parts) == 1 and posixpath.dirname(path) == here)
+        return same > 1 or (beside and as_path and len(use.name) > 3)
     others = context.repository.by_name.get(use.name, [])
     general = use.name.split(".")[0] in _GENERAL or "." not in use.name.strip(".")
     if len(parts) == 1 and not exact and standing(use.path) is Standing.TEST:
@@ -148,6 +150,12 @@ def _asks(context: Context, use: Mention, path: str) -> bool:
         free = not context.repository.ending_with(tail) if tail else False
         return free and (same > 1 or exact) and (exact or same == len(parts))
     return exact or same == len(parts) or (absolute and same >= 1)
+
+
+def _is_beside_another(use: Mention, path: str) -> bool:
+    """Whether a use names a folder that what it means lies in, and the path lies in another."""
+    head = re.search(r"([\w.-]*)/$", use.text[: use.column - 1])
+    return head is not None and head[1].strip(".") != "" and head[1] != posixpath.basename(posixpath.dirname(path))
 
 
 def _names_module(context: Context, use: Mention, path: str) -> bool:
