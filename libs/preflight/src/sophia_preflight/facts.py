@@ -37,6 +37,7 @@ from sophia_preflight.interfaces.programs import ADDS, SPEAKS
 from sophia_preflight.readers import compose, dockerfile, javascript, json, makefile, pipeline, shell, workflow, yaml
 from sophia_preflight.readers.compose import ComposeFile
 from sophia_preflight.readers.dockerfile import Dockerfile
+from sophia_preflight.readers.environment import Variables, variables_of
 from sophia_preflight.readers.imports import Outline, outline_of
 from sophia_preflight.readers.later_grammar import parsed
 from sophia_preflight.readers.makefile import Makefile
@@ -85,6 +86,7 @@ class PythonFacts:
     """Its text speaks of arguments."""
     adds: bool = False
     """It may add commands to what other modules make."""
+    variables: Variables = field(default_factory=Variables)
 
 
 @dataclass
@@ -259,6 +261,7 @@ def _python(path: str, text: str) -> Facts:
     )
     made = PythonFacts(None, outline.names, is_open, interface, is_program, outline, need)
     made.speaks, made.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
+    made.variables = variables_of(tree, text)
     return Facts("python", trace, made)
 
 

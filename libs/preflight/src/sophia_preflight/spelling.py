@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sophia_preflight.model import Edit
 from sophia_preflight.readers.tree import Node
+from sophia_preflight.text import named
 
 _SHORTEST = 4
 """Shorter names are alike by chance."""
@@ -40,3 +41,26 @@ def differ_in_a_word(one: str, other: str) -> bool:
     """Whether names have as many words (`LIKE_THESE`), all but one of which are the same and in the same place."""
     words, others = one.split("_"), other.split("_")
     return len(words) == len(others) > 1 and sum(a != b for a, b in zip(words, others, strict=True)) == 1
+
+
+_ALIKE = (
+    named("URL URI DSN ADDR ADDRESS HOST HOSTNAME SERVER ENDPOINT"),
+    named("KEY TOKEN SECRET APIKEY"),
+    named("PASSWORD PASS PASSWD PWD"),
+    named("DIR DIRECTORY PATH FOLDER ROOT"),
+    named("USER USERNAME LOGIN"),
+    named("DB DATABASE NAME"),
+)
+"""Words that people use for the same."""
+
+
+def may_be_one(one: str, other: str) -> bool:
+    """Whether names in capitals may be two names of one variable: a slip or an underscore apart, a word longer, or the
+    same but for a word that people use for the same."""
+    if is_slip(one, other) or one.replace("_", "") == other.replace("_", ""):
+        return True
+    shorter, longer = sorted((one.split("_"), other.split("_")), key=len)
+    if len(longer) == len(shorter) + 1 > 2:
+        return any(longer[:index] + longer[index + 1 :] == shorter for index in range(len(longer)))
+    differing = [{a, b} for a, b in zip(shorter, longer, strict=False) if a != b]
+    return differ_in_a_word(one, other) and any(differing[0] <= group for group in _ALIKE)

@@ -16,8 +16,8 @@ from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.ports.listening import mounted, said
 from sophia_preflight.readers.dockerfile import Dockerfile, Stage
+from sophia_preflight.spelling import differ_in_a_word, may_be_one
 from sophia_preflight.standing import Standing, standing
-from sophia_preflight.text import named
 
 RULE = Rule(
     id="unread-variable",
@@ -47,15 +47,6 @@ _GIVEN = re.compile(r"^[ \t]*(?:ENV|ARG)[ \t](?:[^\n]*\\\n)*[^\n]*$", re.MULTILI
 """What a Dockerfile sets, and does not read."""
 _MOST_BYTES = 8_000_000
 _CLOSE = 0.85
-_ALIKE = (
-    named("URL URI DSN ADDR ADDRESS HOST HOSTNAME SERVER ENDPOINT"),
-    named("KEY TOKEN SECRET APIKEY"),
-    named("PASSWORD PASS PASSWD PWD"),
-    named("DIR DIRECTORY PATH FOLDER ROOT"),
-    named("USER USERNAME LOGIN"),
-    named("DB DATABASE NAME"),
-)
-"""Words that people use for the same."""
 
 
 @dataclass
@@ -149,15 +140,9 @@ def _sources(context: Context, directory: str, files: frozenset[str]) -> _Source
 
 
 def _is_near(name: str, other: str) -> bool:
-    """Whether names are the same but for one word, one word more, or a few letters."""
-    one, two = sorted((name.split("_"), other.split("_")), key=len)
-    if len(one) == len(two):
-        differing = [{a, b} for a, b in zip(one, two, strict=True) if a != b]
-        if len(differing) == 1 and (len(one) > 2 or any(differing[0] <= group for group in _ALIKE)):
-            return True
-    elif len(two) == len(one) + 1 > 2 and any(two[:index] + two[index + 1 :] == one for index in range(len(two))):
-        return True
-    return SequenceMatcher(None, name, other).ratio() >= _CLOSE
+    """Whether names are two names of one variable, or the same but for one of several words, or a few letters."""
+    kin = differ_in_a_word(name, other) and name.count("_") > 1
+    return kin or may_be_one(name, other) or SequenceMatcher(None, name, other).ratio() >= _CLOSE
 
 
 def _is_mentioned(context: Context, name: str, files: frozenset[str]) -> bool:
