@@ -52,10 +52,10 @@ def is_another_way(file: ComposeFile, other: ComposeFile) -> bool:
     """Whether one compose file says the same of a service as another one, which nobody does who uses them together."""
     theirs = dict(other.root["services"].items())
     shared = [(node, theirs[name]) for name, node in file.root["services"].items() if name in theirs]
-    return any(_is_same(one, two) and _alike(one, two, _OTHERWISE) for one, two in shared)
+    return any(stands_for(one, two) and _alike(one, two, _OTHERWISE) for one, two in shared)
 
 
-def _is_same(one: Node, two: Node) -> bool:
+def stands_for(one: Node, two: Node) -> bool:
     """Whether services are of one build, or of one image in whichever version."""
     names = {
         each["image"].text.rpartition("@")[0] or re.sub(r":[\w.-]+$", "", each["image"].text) for each in (one, two)

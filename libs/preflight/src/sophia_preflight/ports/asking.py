@@ -26,24 +26,34 @@ class Asked:
     place: Place
     by: str
     kind: str
-    """`variable`, `setting`, `proxy`, `scrape`, `wait`; or `word` where a host is meant if there is one so named."""
+    """`variable`, `setting`, `proxy`, `scrape`, `wait`; `listen` where whoever says it means itself; or `word` where a
+    host is meant if there is one so named."""
     scheme: str = ""
     assumed: bool = False
     tolerant: bool = False
     """Whoever asks goes on without an answer."""
 
 
-_URL = re.compile(r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5}))?(?=[/?#,;\s'\"]|$)")
+_URL = re.compile(
+    r"\b([a-z][a-z0-9+.]*)://(?:[^@/\s'\"]*@)?([A-Za-z0-9][\w.-]*)(?::(\d{2,5})|:[^\w/:\s]+)?(?=[/?#,;\s'\"]|$)"
+)
 _FROM_OUTSIDE = re.compile(r"\$\{[^}]*\}|\$\w+")
 _STORES = named("postgres postgresql mysql mariadb redis amqp mongodb")
 """Schemes of addresses that are asked for and never shown."""
-_HOST = re.compile(r"[a-z][a-z0-9_-]*")
+_HOST = re.compile(r"[a-z][a-z0-9_.-]*")
 _BROWSER = re.compile(r"CORS|ORIGIN|ALLOWED|ISSUER|REDIRECT|NO_PROXY|PUBLIC|CALLBACK|SCHEMA|NAMESPACE", re.IGNORECASE)
 _SET = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)")
 _NAMED = re.compile(r"(?<![\w./:@$-])([a-z][a-z0-9_-]*):(80|443|\d{3,5})(?![\w.:/-])")
 _NO_ADDRESS = re.compile(r"(chown|chgrp|install|--?(user|image|volume)|-[uv])\b[^&|;\n]*$")
 """What stands before words that look like an address and are an owner, an image or a mount."""
 _ADDRESSED = re.compile(r"(ADDR(ESS(ES)?)?|SERVERS?|BROKERS?|ENDPOINTS?|HOSTS?|UPSTREAMS?|BACKENDS?|TARGETS?|NODES?)$")
+_OPTION = re.compile(r"(?:^|\s)--?([A-Za-z][\w.-]*)[ =][\"']?$")
+_LISTENING = re.compile(r"(listen|bind)([-_.]?addr(ess)?)?$", re.IGNORECASE)
+_ASKING = re.compile(
+    r"(^|[._-])(addr(ess(es)?)?|host|server|node|peer|brokers?|connect|endpoint|upstream|target|backend)$",
+    re.IGNORECASE,
+)
+"""Options for an address at which a program listens, and for one that it asks."""
 _HOST_OF = re.compile(r"_(HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$")
 _TRIED = re.compile(
     r"\b(?:nc|wait[-_]for(?:[-_]it)?(?:\.sh)?)\s+(?:-\w+\s+(?:\d+\s+)?)*(?P<host>[a-z][a-z0-9_-]*)\s+(?P<port>\d{2,5})\b"
@@ -69,6 +79,10 @@ _SPARE = re.compile(r"\bbackup\b")
 _PASS = re.compile(
     r"\b(?:proxy|grpc|uwsgi|fastcgi|scgi)_pass\s+(?:\w+://)?([A-Za-z0-9_.-]+)(?::(?:(\d{2,5})|\$\{?\w+\}?))?(?=[/;\s])"
 )
+_SET_ASIDE = re.compile(
+    r"^\s*set\s+\$\w+\s+[\"']?(?:(?:https?|grpc)://)?([A-Za-z0-9_-]+):(\d{2,5})[/\"']*;", re.MULTILINE
+)
+"""An address in a variable: nginx looks for the host only when somebody asks, and starts without it."""
 _CADDY = re.compile(
     r"^\s*reverse_proxy\s+(?:\S+\s+)?(?:h2c://|https?://)?([A-Za-z0-9_.-]+):(?:(\d{2,5})\b|\{\$?\w[\w.]*\})",
     re.MULTILINE,
@@ -208,12 +222,20 @@ def waited(text: str) -> Iterator[tuple[int, str, str, str, bool]]:
     for match in _NAMED.finditer(text):
         before = text[: match.start()]
         if not _NO_ADDRESS.search(before):
-            kind = "wait" if _WAITS.search(before) else "word"
+            kind = "wait" if _WAITS.search(before) else _told(before)
             yield match.start(), match[1], match[2], kind, _LENIENT.search(before) is not None
     for match in _TRIED.finditer(text):
         yield match.start(), match["host"] or match["other"], match["port"] or match["number"], "wait", False
     for match in _CLIENT.finditer(text):
         yield match.start(), match["host"], match["port"] or match["other"], "wait", False
+
+
+def _told(before: str) -> str:
+    """What a word is that looks like an address, by the option before it."""
+    option = _OPTION.search(before)
+    if option is None or _LISTENING.search(option[1]):
+        return "word" if option is None else "listen"
+    return "variable" if _ASKING.search(option[1]) else "word"
 
 
 def _by_script(context: Context, each: Used) -> Iterator[Asked]:
@@ -343,11 +365,13 @@ def _proxied(path: str, text: str) -> Iterator[Asked]:
     ]
     passed = [(m.start(1), m[1], m[2]) for pattern in (_PASS, _CADDY) for m in pattern.finditer(text)]
     hits += [hit for hit in passed if hit[1] not in upstreams]
-    for start, host, port in hits:
+    kinds = [(*hit, "proxy") for hit in hits]
+    kinds += [(found.start(1), found[1], found[2], "variable") for found in _SET_ASIDE.finditer(text)]
+    for start, host, port, kind in kinds:
         if not _HOST.fullmatch(host) or host == "unix":
             continue
         line = text.count("\n", 0, start) + 1
-        yield Asked(host, port or "", Place(path, line, start - text.rfind("\n", 0, start)), f"`{path}`", "proxy")
+        yield Asked(host, port or "", Place(path, line, start - text.rfind("\n", 0, start)), f"`{path}`", kind)
 
 
 def _scraped(context: Context, path: str) -> Iterator[Asked]:

@@ -36,12 +36,20 @@ _SERVERS = re.compile(
 _EVERYBODY = re.compile(r"\s(?:--host|--bind|--ip|--address|--listen|-H)(?:=|\s+)(?:0\.0\.0\.0|::|\[::\]|\*)(?=\s|$)")
 """A program that listens to all addresses is a server, whatever its name."""
 USUAL = {
-    "postgres": named("5432"), "redis": named("6379"), "valkey": named("6379"), "mysql": named("3306 33060"),
-    "mariadb": named("3306"), "mongo": named("27017"), "rabbitmq": named("5672 15672 15692 25672 4369 5671 15671"),
-    "memcached": named("11211"), "elasticsearch": named("9200 9300"), "nats": named("4222 8222 6222"),
-    "grafana": named("3000"), "prometheus": named("9090"), "alertmanager": named("9093 9094"),
-    "node-exporter": named("9100"), "cadvisor": named("8080"), "loki": named("3100 9096 9095"),
-    "qdrant": named("6333 6334"), "ollama": named("11434"), "pgadmin4": named("80 443"),
+    "postgres": named("5432"), "pgvector": named("5432"), "postgis": named("5432"), "redis": named("6379"),
+    "valkey": named("6379"), "mysql": named("3306 33060"), "mariadb": named("3306"), "mongo": named("27017"),
+    "rabbitmq": named("5672 15672 15692 25672 4369 5671 15671"), "memcached": named("11211"),
+    "elasticsearch": named("9200 9300"), "opensearch": named("9200 9300 9600 9650"), "kibana": named("5601"),
+    "nats": named("4222 8222 6222"), "grafana": named("3000"), "prometheus": named("9090"),
+    "alertmanager": named("9093 9094"), "node-exporter": named("9100"), "cadvisor": named("8080"),
+    "loki": named("3100 9096 9095"), "qdrant": named("6333 6334"), "ollama": named("11434"),
+    "pgadmin4": named("80 443"), "neo4j": named("7474 7473 7687"), "phoenix": named("6006 4317 9090"),
+    "clickhouse-server": named("8123 9000 9004 9005 9009 9440 8443"), "influxdb": named("8086 8088"),
+    "cassandra": named("9042 7000 7001 7199 9160"), "solr": named("8983"), "meilisearch": named("7700"),
+    "mailhog": named("1025 8025"), "mailpit": named("1025 8025 1110"), "zipkin": named("9411"),
+    "redis_exporter": named("9121"), "postgres-exporter": named("9187"), "redis-stack": named("6379 8001"),
+    "falkordb": named("6379 3000"), "phpmyadmin": named("80 443"), "adminer": named("8080"),
+    "mongo-express": named("8081"), "couchdb": named("5984 4369"), "localstack": named("4566 443"),
 }  # fmt: skip
 """What well-known images listen to as long as nothing tells them otherwise."""
 PORT = re.compile(r"\d{2,5}")
@@ -98,6 +106,15 @@ class Ports:
 def is_near(port: str, other: str) -> bool:
     """Whether ports differ in one digit."""
     return len(port) == len(other) > 2 and sum(one != two for one, two in zip(port, other, strict=True)) == 1
+
+
+def is_slip(port: str, other: str) -> bool:
+    """Whether a port is another with two digits swapped."""
+    if len(port) != len(other) or len(port) < 4:
+        return False
+    differing = [at for at, (one, two) in enumerate(zip(port, other, strict=True)) if one != two]
+    first, last = differing[0] if differing else 0, differing[-1] + 1 if differing else 0
+    return len(differing) == 2 and last == first + 2 and port[first:last] == other[first:last][::-1]
 
 
 def is_several(words: str) -> bool:

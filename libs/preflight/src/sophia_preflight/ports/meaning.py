@@ -27,7 +27,23 @@ _COMMON = named("80 443 3000 5000 8000 8080 8081 8443 9000")
 
 def meant_by(each: Used, one: Asked, services: list[Used], ports: Mapping[int, Ports]) -> Used | None:
     """The service that whoever asks must have meant; `ports` are those of the services, by their identity."""
+    if one.kind == "listen":
+        return each if get_close_matches(one.host, names_of(each), n=1, cutoff=0.75) else None
+    if one.kind == "word":
+        return _misspelt(one, services, ports)
     return _named(one, services) or _on_port(each, one, services, ports)
+
+
+def _misspelt(one: Asked, services: list[Used], ports: Mapping[int, Ports]) -> Used | None:
+    """The one service of nearly the name that is said to have the port."""
+    there = [
+        other
+        for other in services
+        if get_close_matches(one.host, names_of(other), n=1, cutoff=0.8)
+        and one.port
+        and (one.port in ports[id(other)].all or ports[id(other)].mentions(one.port))
+    ]
+    return there[0] if len(there) == 1 else None
 
 
 def _named(one: Asked, services: list[Used]) -> Used | None:
@@ -51,7 +67,8 @@ def _named(one: Asked, services: list[Used]) -> Used | None:
 def _on_port(each: Used, one: Asked, services: list[Used], ports: Mapping[int, Ports]) -> Used | None:
     """The other service with the port that is asked for, which few have: its name has changed."""
     others = [other for other in services if other is not each and one.port in ports[id(other)].all]
-    sure = one.kind == "scrape" or (one.port not in _COMMON and one.scheme)
+    told = one.scheme or (one.kind == "variable" and one.by.startswith("the "))
+    sure = one.kind == "scrape" or (one.port not in _COMMON and told)
     if len(others) > 1:  # those whose name begins or ends like the one that is asked for
         words = set(re.split(r"[-_]", one.host))
         others = [other for other in others if words & set(re.split(r"[-_]", other.service.name))]

@@ -11,12 +11,12 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Rule, Severity
 from sophia_preflight.ports.asking import Asked, asked, is_whole_default
-from sophia_preflight.ports.listening import Ports, is_said, names_of, of_service
+from sophia_preflight.ports.listening import Ports, is_said, is_slip, names_of, of_service
 from sophia_preflight.ports.meaning import meant_by
 from sophia_preflight.ports.overriding import Overriding
 from sophia_preflight.ports.proxying import astray
 from sophia_preflight.text import named
-from sophia_preflight.together import may_meet
+from sophia_preflight.together import lacking, may_meet, stands_for
 
 RULE = Rule(
     id="wrong-host-or-port",
@@ -81,7 +81,7 @@ def _port(
     if ports.mentions(one.port) or target.service.has("network_mode"):
         return
     sure = bool(moved or ports.started or ports.usual) or one.port in ports.published
-    sure = sure or ports.is_beside(one.port, one.kind)
+    sure = sure or ports.is_beside(one.port, one.kind) or _is_slip(context, one, ports)
     if not sure and not (
         ports.built and (one.kind not in ("word", "wait", "scrape") or not is_said(context, one.port, one.place))
     ):
@@ -106,14 +106,19 @@ def _port(
     )
 
 
+def _is_slip(context: Context, one: Asked, ports: Ports) -> bool:
+    """Whether a port of which nothing else speaks is a mistyped one of those that are known."""
+    return any(is_slip(one.port, each) for each in ports.all) and not is_said(context, one.port, one.place)
+
+
 def _host(
     context: Context, each: Used, one: Asked, services: list[Used], ports: Mapping[int, Ports]
 ) -> Iterator[Finding]:
-    if one.host in _EVERYWHERE or _is_open(each, services) or one.host in _given(each):
+    if "." in one.host or one.host in _EVERYWHERE or _is_open(each, services) or one.host in _given(each):
         return
-    if _is_elsewhere(context, each, one.host) or _is_container(one.host, services):
+    meant = meant_by(each, one, services, ports)
+    if _is_elsewhere(context, each, one.host, meant) or _is_container(one.host, services):
         return
-    meant = meant_by(each, one, services, ports) if one.kind != "word" else None
     if one.assumed and (meant is None or not is_whole_default(context, one)):
         return  # another host may always be told
     if meant is None and one.kind != "proxy":
@@ -136,10 +141,20 @@ def _host(
     )
 
 
-def _is_elsewhere(context: Context, each: Used, host: str) -> bool:
-    """Whether another project has the host: they may share a network, unless one is run instead of the other."""
+def _is_elsewhere(context: Context, each: Used, host: str, meant: Used | None) -> bool:
+    """Whether another project has the host: they may share a network, unless one is run instead of the other, which it
+    is where it lacks nothing, and has the same service beside one that stands for the host of the other."""
     mine = each.service.parts[-1].file
-    return any(host in file.root["services"] and may_meet(mine, file) for file in context.composes.values())
+    there = [file for file in context.composes.values() if host in file.root["services"] and may_meet(mine, file)]
+    if meant is None or lacking((mine,)):
+        return bool(there)
+    other, name = meant.service.first.node, each.service.name
+    return any(
+        file.directory != mine.directory
+        or name not in file.root["services"]
+        or not stands_for(other, file.root["services"][host])
+        for file in there
+    )
 
 
 def _is_container(host: str, services: list[Used]) -> bool:
@@ -192,6 +207,47 @@ _WAITING = """
     #!/bin/bash
     until nc -z "$1" "$2"; do sleep 1; done
 """
+_GRAPH = """
+    === compose.yaml
+    services:
+      api:
+        image: registry.example.com/api:1.4
+        environment: {GRAPH_URI: "${GRAPH_URI:-bolt://neo4j:%s}"}
+      neo4j: {image: "neo4j:5", ports: ["7687:7687"]}
+    === compose.test.yaml
+    services:
+      api:
+        image: registry.example.com/api-test:1.4
+        environment: {GRAPH_URI: "bolt://%s:${GRAPH_PORT}"}
+      store: {image: "neo4j:5"}
+"""
+_CHAIN = """
+    === compose.yaml
+    services:
+      index:
+        image: registry.example.com/index:1.4
+        command: [--http-addr, "index:3003", --daemon-rpc-addr, "%s:18884"]
+      chaind:
+        image: registry.example.com/chaind:1.4
+        command: ["-rpcport=18884"]
+      node-2:
+        image: registry.example.com/node:1.4
+        command: ["--rpclisten=%s:10009"]
+      api:
+        image: registry.example.com/api:1.4
+        hostname: api-server
+        ports: ["8283:8283"]
+        networks: {default: {aliases: [api.local]}}
+        environment: {API_URL: "http://api.local:%s", PAGE_URL: "http://api.other:80"}
+      proxy:
+        image: nginx:1.29
+        volumes: ["./nginx.conf:/etc/nginx/nginx.conf"]
+    === nginx.conf
+    http { server { location / {
+      set $api "http://api-server:%s";
+      proxy_pass $api;
+    } } }
+"""
 _OVERRIDDEN = """
     === compose.yaml
     services:
@@ -209,6 +265,12 @@ _OVERRIDDEN = """
     === src/settings.py
     prefix, port = "METRICS_", 9464"""
 BAD = [
+    tree(_GRAPH % (7688, "store")),
+    tree(_GRAPH % (7687, "neo4j")),
+    tree(_CHAIN % ("chain", "node-2", 8283, 8283)),
+    tree(_CHAIN % ("chaind", "node-1", 8283, 8283)),
+    tree(_CHAIN % ("chaind", "node-2", 8823, 8283)),
+    tree(_CHAIN % ("chaind", "node-2", 8283, 8823)),
     tree(_OVERRIDDEN % (9465, "store-redis")),
     tree(_OVERRIDDEN % (9464, "redis")),
     tree(_WAITING % ("shop-stores", "./wait-for-it.sh shop-store 3306")),
@@ -453,6 +515,10 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_GRAPH % (7687, "store")),
+    tree(_GRAPH.replace('store: {image: "neo4j:5"}', 'store: {image: "redis:8"}') % (7687, "neo4j")),
+    tree(_CHAIN % ("chaind", "node-2", 8283, 8283)),
+    tree(_CHAIN % ("other-machine", "0.0.0.0", 8284, 8284)),
     tree(_OVERRIDDEN % (9464, "store-redis")),
     tree((_OVERRIDDEN % (9465, "store-redis")).replace("METRICS_PORT:", "OTHER_PORT:")),
     tree("""
