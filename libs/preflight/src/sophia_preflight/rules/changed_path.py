@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.mentions import site_of
+from sophia_preflight.mentions import Mention, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.replaced import Replaced, is_import
+from sophia_preflight.repository import Repository
 from sophia_preflight.standing import consequence
 
 RULE = Rule(
@@ -34,10 +35,11 @@ _NEAR = 0.85
 
 
 def check(context: Context) -> Iterable[Finding]:
-    for each in context.changes.replaced:
-        old, new = _asked(each.old), _asked(each.new)
-        was = _found(context, each.path, old)
-        if was and new and not _found(context, each.path, new) and _is_asked(each) and not _is_made(context, new, each):
+    there = _There(context.repository)
+    lacking = list(_lacking(context, there))
+    known = context.mentions.of({path.rstrip("/") for _, _, paths in lacking for path in paths}, None)
+    for each, was, paths in lacking:
+        if not _is_made(context, paths, each, known):
             severity, blocks = consequence(site_of(each.path))
             yield RULE.found(
                 f"`{each.new}` is not there; it was `{each.old}` before {context.changes.since}, which is",
@@ -49,6 +51,41 @@ def check(context: Context) -> Iterable[Finding]:
                 fix=f"write `{each.old}`",
                 blocks=blocks,
             )
+
+
+def _lacking(context: Context, there: _There) -> Iterator[tuple[Replaced, str, tuple[str, ...]]]:
+    """What took the place of a path that is there, that path, and the paths it may mean, none of which is there."""
+    for each in context.changes.replaced:
+        paths = _asked(each.new)
+        was = there.found(each.path, _asked(each.old)) if paths and _is_asked(each) else ""
+        if was and not there.found(each.path, paths):
+            yield each, was, paths
+
+
+class _There:
+    """Files and folders, and modules, by what their paths end with."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._by_last: dict[str, list[str]] = {}
+        for path in (*repository.entries, *sorted(repository.directories)):
+            self._by_last.setdefault(posixpath.basename(path).removesuffix(".py"), []).append(path)
+
+    def found(self, asking: str, paths: tuple[str, ...]) -> str:
+        """What one of some paths may mean that is there: seen from where it is asked for, from the root, or as the end
+        of a longer one."""
+        for path in paths:
+            for base in (posixpath.dirname(asking), ""):
+                whole = posixpath.normpath(posixpath.join(base, path))
+                for each in (whole, f"{whole}.py"):
+                    if self._repository.exists(each):
+                        return each
+        return next((longer for path in paths if re.search(r"[/.]", path) for longer in self._longer(path)), "")
+
+    def _longer(self, path: str) -> Iterator[str]:
+        path = path.rstrip("/")
+        alike = self._by_last.get(posixpath.basename(path).removesuffix(".py"), [])
+        return (each for each in alike if each.endswith((f"/{path}", f"/{path}.py")))
 
 
 def _is_asked(each: Replaced) -> bool:
@@ -68,29 +105,13 @@ def _asked(phrase: str) -> tuple[str, ...]:
     return (*paths, module[1].replace(".", "/")) if module else tuple(paths)
 
 
-def _found(context: Context, asking: str, paths: tuple[str, ...]) -> str:
-    """What one of the paths may mean that is there: seen from where it is asked for, from the root, or as the end of a
-    longer one."""
-    for path in paths:
-        for base in (posixpath.dirname(asking), ""):
-            whole = posixpath.normpath(posixpath.join(base, path))
-            for each in (whole, f"{whole}.py"):
-                if context.repository.exists(each):
-                    return each
-    longer = [path.rstrip("/") for path in paths if re.search(r"[/.]", path)]
-    ends = tuple(end for path in longer for end in (f"/{path}", f"/{path}.py"))
-    known = (*context.repository.entries, *sorted(context.repository.directories))
-    return next((each for each in known if each.endswith(ends)), "") if ends else ""
-
-
-def _is_made(context: Context, paths: tuple[str, ...], each: Replaced) -> bool:
+def _is_made(context: Context, paths: tuple[str, ...], each: Replaced, known: Mapping[str, Sequence[Mention]]) -> bool:
     """Whether there may be something of that name in the end: ignored, an output, or known to others as well."""
     base = posixpath.dirname(each.path)
     for path in paths:
         if any(context.repository.is_ignored(posixpath.normpath(posixpath.join(at, path))) for at in (base, "")):
             return True
-        name = path.rstrip("/")
-        uses = context.mentions.of({name}, None).get(name, ())
+        uses = known.get(path.rstrip("/"), ())
         others = [use for use in uses if (use.path, use.line) != (each.path, each.line) and context.changes.is_old(use)]
         if any(use.made or "/" in path or use.path == each.path for use in others):
             return True
