@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from difflib import SequenceMatcher
 
 from sophia_preflight.calls.documents import is_page
@@ -45,7 +44,7 @@ _FOREIGN = re.compile(
 )
 """Lines whose names somebody else gave: those of packages, images, runners, models."""
 _ENDS = re.compile(r"^(?:(?:\$\w+|\.{1,2}|~)/)+|[/:.]+$")
-_JOINED = re.compile(r"\w[/:@]+[\w.$]|[\w$]/")
+_JOINED = re.compile(r"\w[/:@]+[\w.$]|[\w$]/|^\.{1,2}/")
 _ADDRESS = re.compile(r"(?:\w+://)?(?:[\w.-]+@)?[A-Za-z][\w.-]*:\d{2,5}(?:/[\w/.-]*)?")
 _EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
 _ABROAD = re.compile(r"https?://[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev|ai|app|cloud|co|eu|de|cn)(?![\w.-])[^\s\"'<>)]*")
@@ -72,17 +71,17 @@ def check(context: Context) -> Iterable[Finding]:
         return
     said = _lines_saying(context, {new for _, new in alone})
     alone = {pair: changed for pair, changed in alone.items() if said[pair[1]] <= len(changed)}
-    uses = context.mentions.of({old for old, _ in alone}, _MOST_FILES)
+    uses = context.mentions.of({_bare(old) for old, _ in alone}, _MOST_FILES)
     told: set[tuple[str, int]] = set()
     for (old, _), (first, *_) in alone.items():
-        others = [use for use in uses.get(old, ()) if _still(context, use, first)]
+        others = [use for use in uses.get(_bare(old), ()) if _still(context, use, first)]
         given: list[Place] = []
         if _VARIABLE.fullmatch(old):
             meant = any(PROGRAM.search(use.path) for use in others)
         elif _PORT.fullmatch(old):
             meant = bool(others) and not (_is_served(first.text, first.new) and any(map(_serves, others)))
         else:
-            given = list(_givers(context, old))
+            given = list(_givers(context, _bare(old)))
             meant = bool(given) or len({use.path for use in others}) > 1 or any(_agrees(use, first) for use in others)
         bound = given or not is_page(first.path) or _binds_reader(first)
         if meant and bound and (first.path, first.line) not in told:
@@ -97,14 +96,13 @@ def _meant(each: Replaced) -> Iterator[Replaced]:
     word = each.word
     if word and not _is_expressed(word) and _means(word.old, word.new, word.text) and _asks(word):
         yield word
-    old, new = _bare(each.old), _bare(each.new)
     if (
-        _is_joined(old)
+        _is_joined(each.old)
         and not _is_expressed(each)
         and not _is_of_program(each)
-        and (_plain(old) != _plain(new) or _ADDRESS.fullmatch(old))
+        and (_plain(each.old) != _plain(each.new) or _ADDRESS.fullmatch(each.old))
     ):
-        yield replace(each, column=each.column + each.new.index(new), old=old, new=new)
+        yield each
 
 
 def _agrees(use: Mention, each: Replaced) -> bool:
@@ -134,8 +132,8 @@ def _is_joined(phrase: str) -> bool:
 
 
 def _joints(phrase: str) -> str:
-    """What parts the words of a phrase."""
-    return re.sub(r"\w", "", phrase)
+    """What parts the names of which a phrase is made."""
+    return re.sub(r"[\w-]", "", phrase)
 
 
 def _plain(phrase: str) -> str:
@@ -188,8 +186,10 @@ def _told(context: Context, each: Replaced, others: list[Mention], given: list[P
 
 
 def _still(context: Context, use: Mention, each: Replaced) -> bool:
+    as_path = use.after.startswith("/") or use.before.endswith("/")
     return (
         (use.path, use.line) != (each.path, each.line)
+        and (as_path or not _is_joined(each.old) or _is_joined(_bare(each.old)))
         and standing(use.path) not in (Standing.ARCHIVED, Standing.VENDORED, Standing.TEST)
         and not use.optional
         and (not _PORT.fullmatch(each.old) or _PORTS.search(use.text) is not None)
@@ -322,6 +322,14 @@ _LISTED = """
     shop-name:
       - shop-name
 """
+_FOLDER = """
+    === build.conf
+    wheel --into={0}
+    keep {1}/*.whl
+    === build.conf (before)
+    wheel --into=dist/
+    keep dist/*.whl
+"""
 BAD = [
     tree(_PAGE.replace("{0}", "9103").replace("{1}", "curl http://localhost:")),
     tree(_CACHE.replace("{0}", "cachestore")),
@@ -329,10 +337,12 @@ BAD = [
     tree(_FILE_OF.replace("{0}", "warm-ups")),
     tree(_BUILT.replace("{0}", "shop-built").replace("{1}", "shop-image")),
     tree(_ASKED.replace("{0}", "8000").replace("{1}", "8080")),
+    tree(_FOLDER.replace("{0}", "wheels/").replace("{1}", "dist")),
     tree(_KEPT.replace("{0}", "/data/store").replace("{1}", "/data/shop/a")),
     tree(_VARIABLE_OF.replace("{0}", "SHOP_INCLUSTER")),
 ]
 GOOD = [
+    tree(_FOLDER.replace("{0}", "wheels/").replace("{1}", "wheels")),
     tree("""
         === README.md
         ```sh
