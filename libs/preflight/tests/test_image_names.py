@@ -72,12 +72,11 @@ def test_what_is_or_may_be_the_same_name_or_anothers_image_is_not_told(
 @pytest.mark.parametrize(
     "more",
     [
-        "docker tag x api:prod",
+        "docker tag api api:prod",
         "docker load -i all.tar",
         "docker buildx bake",
         "pack build x",
         "/kaniko/executor --context . --destination api:prod",
-        "docker push api:prod",
         "docker build -t api:prod https://example.org/api.git",
     ],
 )

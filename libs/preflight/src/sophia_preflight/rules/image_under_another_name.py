@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from sophia_preflight.calls.model import ImageBuild, Program, Script
+from sophia_preflight.calls.model import ImageBuild, Program, Script, Started
 from sophia_preflight.calls.options import part
 from sophia_preflight.composing import used
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.naming_images import Orphan, orphans
 from sophia_preflight.readers.compose import interpolated
-from sophia_preflight.standing import Standing, standing
+from sophia_preflight.standing import Standing, consequence, standing
 from sophia_preflight.text import MANY, UNKNOWN, Word, is_known, named, shown
 
 RULE = Rule(
@@ -103,6 +104,46 @@ class Made:
 
 def check(context: Context) -> Iterable[Finding]:
     made = list(_made(context))
+    yield from _composed(context, made)
+    yield from _typed(context, made)
+
+
+def _typed(context: Context, made: list[Made]) -> Iterator[Finding]:
+    """What commands ask for that nobody makes, where what is built before them is asked for by nobody."""
+    for each in orphans(context):
+        name = Name.of(each.asked.value)
+        path = each.call.site.path
+        line = Place(path, each.asked.line, each.asked.column)
+        near = [one for one in made if (one.name is not None or one.place.path == path) and one.place != line]
+        if name is None or _is_to_be_had(name, each) or any(one.may_be(name) for one in near):
+            continue
+        if _is_tag_elsewhere(context, name.path[-1]):
+            continue
+        severity, blocks = consequence(each.call.site)
+        yield RULE.found(
+            f"`{each.asked.value}` is asked for, and what is built before it is `{each.built}`",
+            Involved(line, "start"),
+            Involved(each.place, "build"),
+            anchor=f"{each.call.site.owner} {each.asked.value}",
+            severity=severity.at_most(Severity.HIGH),
+            confidence=Confidence.LIKELY,
+            blocks=blocks,
+        )
+
+
+def _is_to_be_had(asked: Name, each: Orphan) -> bool:
+    """Whether an image may come from a registry: unless it has no owner, or the name of what is built and another tag,
+    or is given to those who need it on this machine."""
+    built = Name.of(each.built)
+    if asked.is_bare:
+        return asked.path[0] in _OFFICIAL
+    if built is not None and (built.host, built.path) == (asked.host, asked.path):
+        return _VERSION.match(asked.tag) is not None
+    return isinstance(each.call.target, Started)
+
+
+def _composed(context: Context, made: list[Made]) -> Iterator[Finding]:
+    """What services start."""
     own = [each for each in made if each.name is not None and standing(each.place.path) is Standing.PRODUCT]
     if not own:
         return
@@ -203,6 +244,16 @@ def _named_by(arguments: tuple[Word, ...]) -> Iterator[Word]:
         yield Word(UNKNOWN)
 
 
+def _is_tag_elsewhere(context: Context, name: str) -> bool:
+    """Whether a file that is not followed here gives the name to an image."""
+    tagged = re.compile(rf"\b(image|tags?|-t)\b[\"']?\W{{1,4}}(?:[\w.-]+/)*{re.escape(name)}(?![\w-])")
+    return any(
+        name in context.repository.glimpse(path) and tagged.search(context.repository.glimpse(path))
+        for path, entry in context.repository.entries.items()
+        if entry.size < MOST_BYTES and _BUILT_ELSEWHERE.search(path)
+    )
+
+
 def _is_named_elsewhere(context: Context, text: str) -> bool:
     """Whether a file that is not followed here names the image: the tools it is for may well make it."""
     return any(
@@ -213,7 +264,32 @@ def _is_named_elsewhere(context: Context, text: str) -> bool:
     )
 
 
+_BY_HAND = """
+    === Dockerfile
+    FROM alpine:3.22
+    === Makefile
+    image:
+    \tdocker build -t %s .
+    \tmkdir -p out
+    \t%s
+    === docs/README.md
+    # Shop
+
+    ```bash
+    docker build -t shop-page .
+    docker pull acme/base
+    ```
+
+    ```bash
+    docker run --rm -p 80:80 %s
+    ```
+"""
 BAD = [
+    tree(_BY_HAND % ("shop-build", "docker run --rm shop-made sleep 3", "shop-page")),
+    tree(_BY_HAND % ("acme/shop:test", "docker run acme/shop:ci", "shop-page")),
+    tree(_BY_HAND % ("acme/shop:1.0", "docker push acme/shops:1.0", "shop-page")),
+    tree(_BY_HAND % ("shop", "kind load docker-image shop:dev", "shop-page")),
+    tree(_BY_HAND % ("shop", "docker run shop", "shop-pages")),
     tree("""
         === scripts/release.sh
         docker build -t registry.acme.example/platform/api:latest .
@@ -261,6 +337,12 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_BY_HAND % ("shop-build", "docker run --rm shop-build sleep 3", "acme/base")),
+    tree(_BY_HAND % ("shop", "docker tag shop acme/shop:1.0 && docker push acme/shop:1.0", "shop-page:latest")),
+    tree(_BY_HAND % ("shop", "docker run -v .:/src node make", "shop-page")),
+    tree(_BY_HAND % ("shop", "docker run -v .:/src acme/other make", "acme/base")),
+    tree(_BY_HAND % ("shop:1", "docker build -t other . && docker run other", "shop-page")),
+    tree(_BY_HAND % ("$(NAME)", "docker run other", "shop-page")),
     tree("""
         === scripts/release.sh
         docker build -t "$REGISTRY/api:$TAG" .
