@@ -24,6 +24,13 @@ _SCRIPT = re.compile(f"{_OF_SHELLS}|{_OF_SCRIPTS}")
 _IMAGE = re.compile(f"{_OF_SHELLS}|{_OF_IMAGES}")
 _RUNNER = re.compile(_OF_RUNNERS)
 
+READS_IN = re.compile(
+    r"(?:^|[;&|(`!]|\b(?:then|do|else|if|RUN|run:)[ \t])[ \t]*(?:- )?"
+    r"(?:set[ \t]+-a\b|(?:source|\.|eval)[ \t]+(?![^\s;&|]*/activate\b)[^\s;&|])",
+    re.MULTILINE,
+)
+"""A command that gives a script names which stand elsewhere; an environment of Python gives none of ours."""
+
 
 def is_of_script(name: str) -> bool:
     """Whether a script has a variable without setting it, or its name says little."""

@@ -7,7 +7,7 @@ one variable whose name was changed at one end. Dockerfiles, workflows, makefile
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from difflib import SequenceMatcher
 
 from sophia_preflight.context import Context
@@ -15,7 +15,7 @@ from sophia_preflight.examples import tree
 from sophia_preflight.facts import ShellFacts
 from sophia_preflight.mentions import site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
-from sophia_preflight.outside import is_of_runner
+from sophia_preflight.outside import READS_IN, is_of_runner
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES
 from sophia_preflight.standing import consequence
 
@@ -42,7 +42,7 @@ _ALONE = ("dockerfile", "workflow")
 _MOST_SHOWN = 3
 _READ = re.compile(r"\b(?:read|for|mapfile|readarray|getopts|printf -v|select)\b[^\n;|]*")
 _REMARK = re.compile(r"^\s*#[^!].*$|(?<=\s)#\s.*$", re.MULTILINE)
-_READS_IN = re.compile(r"(?:^|[\s;&|(])(?:source|\.|eval|set\s+-a|-?include)\s", re.MULTILINE)
+_INCLUDES = re.compile(r"^-?include\s", re.MULTILINE)
 _ALIKE = 0.7
 
 
@@ -50,7 +50,9 @@ def check(context: Context) -> Iterable[Finding]:
     for path, kind in _files(context):
         text = _REMARK.sub(lambda found: " " * len(found[0]), context.repository.glimpse(path))
         pair = _pair(text, _environment(context, path), *(re.compile(each, re.MULTILINE) for each in _KINDS[kind]))
-        if pair is None or _READS_IN.search(text):
+        if pair is None or READS_IN.search(text) or _INCLUDES.search(text):
+            continue
+        if kind == "dockerfile" and _is_of_base(text, pair[1]):
             continue
         if kind in _ALONE or _defaults(text, *pair) or not _is_spoken_of(context, path, *pair):
             yield _found(path, text, *pair)
@@ -81,7 +83,8 @@ def _pair(text: str, named: set[str], sets: re.Pattern[str], uses: re.Pattern[st
     given = named | {name for match in sets.finditer(text) for name in match.groups() if name}
     used = {name for match in uses.finditer(text) for name in match.groups() if name}
     unused = [name for name in given - used if len(_lines(name, text)) == 1]
-    unset = [name for name in used - given if not _is_of_others(name) and not _is_read(name, text)]
+    ends = {name.rpartition("_")[2] for name in unused if "_" in name}
+    unset = [name for name in used - given if not _is_of_others(name, ends) and not _is_read(name, text)]
     if not unused or not unset:
         return None
     pairs = [(one, other) for one in unused for other in unset if _is_alike(one, other)]
@@ -94,8 +97,17 @@ def _lines(name: str, text: str) -> list[int]:
     ]
 
 
-def _is_of_others(name: str) -> bool:
-    return len(name) < 3 or is_of_runner(name)
+def _is_of_others(name: str, ends: Collection[str]) -> bool:
+    """Whether others may set a variable; one of many images' kind (`…_VERSION`) they do not where one of the same kind
+    is set for nothing."""
+    own = name.endswith(("_VERSION", "_HOME")) and name.rpartition("_")[2] in ends
+    return len(name) < 3 or (not own and is_of_runner(name))
+
+
+def _is_of_base(text: str, name: str) -> bool:
+    """Whether an image that a Dockerfile begins with is called as a variable begins: it may set it."""
+    begins = name.partition("_")[0].lower()
+    return any(begins in line.lower() for line in re.findall(r"^FROM[ \t]+(.*)$", text, re.MULTILINE))
 
 
 def _is_read(name: str, text: str) -> bool:
@@ -155,11 +167,22 @@ _RECIPE = """
     all:
     \tmkdir -p $(OUTPUT_FOLDER)/web
 """
+_IMAGE = """
+    === Dockerfile
+    FROM registry.example.com/base:1
+    ARG {0}=1.4
+    RUN curl -fsSL "https://example.com/shop-${SHOP_VERSION}.tar.gz" -o shop.tar.gz
+    COPY . .
+"""
 BAD = [
+    tree(_IMAGE.replace("{0}", "SHOPS_VERSION")),
     tree(_FLOW.replace("{0}", "image_name")),
     tree(_RECIPE.replace("{0}", "OUT_FOLDER")),
 ]
 GOOD = [
+    tree(_IMAGE.replace("{0}", "SHOP_VERSION")),
+    tree(_IMAGE.replace("{0}", "SHOP_HOME")),
+    tree(_IMAGE.replace("{0}", "SHOPS_VERSION").replace("base", "shop-base")),
     tree(_FLOW.replace("{0}", "build_image")),
     tree(_RECIPE.replace("{0}", "OUTPUT_FOLDER")),
     tree(_RECIPE.replace("{0}", "OUT_FOLDER") + "\n    === ci.env\n    OUTPUT_FOLDER=/srv/dist\n"),

@@ -11,7 +11,7 @@ from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
-from sophia_preflight.outside import is_of_image, is_of_runner
+from sophia_preflight.outside import READS_IN, is_of_image, is_of_runner
 from sophia_preflight.readers.dockerfile import PREDEFINED, Dockerfile, Instruction, Stage
 from sophia_preflight.readers.snippet import of_node
 from sophia_preflight.readers.workflow import Job, Step, Workflow
@@ -30,7 +30,6 @@ _USE = re.compile(r"(?<![\\$])\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 """Uses that have no default."""
 _QUOTED = re.compile(r"'[^'\n]*'")
 _USED_BY = ("RUN", "COPY", "ADD", "WORKDIR", "USER")
-_READS_IN = re.compile(r"(^|[\s;&|(])(source|\.|eval|set\s+-a)\s")
 
 
 def check(context: Context) -> Iterable[Finding]:
@@ -79,7 +78,7 @@ def _of_stage(
         if each.name not in _USED_BY or each.onbuild or each.words is not None or each.heredocs:
             continue
         text = _QUOTED.sub("", each.flat) if each.name == "RUN" else each.flat
-        if each.name == "RUN" and _READS_IN.search(text):
+        if each.name == "RUN" and READS_IN.search(text):
             continue
         for name in _used(text):
             if name in each.variables or name in PREDEFINED or name in told or is_of_image(name):
@@ -117,7 +116,7 @@ def _line_of(each: Instruction, name: str) -> int:
 def _of_job(workflow: Workflow, job: Job) -> Iterator[Finding]:
     wide = {name for env in (workflow.env, job.env) for name, _ in env.items()}
     everything = "\n".join(step.run.text for step in job.steps)
-    if _READS_IN.search(everything) or any("container" in key for key, _ in job.node.items()):
+    if READS_IN.search(everything) or any("container" in key for key, _ in job.node.items()):
         return
     severity, blocks = consequence(Site(workflow.path, Caller.WORKFLOW, owner=f"{workflow.name} / {job.name}"))
     elsewhere = {name for other in workflow.jobs for name in _names_of(other)}

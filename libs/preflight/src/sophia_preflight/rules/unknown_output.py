@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+from itertools import product
 
 from sophia_preflight.actions import uses
 from sophia_preflight.calls.model import Caller, Site
@@ -41,6 +43,7 @@ _OTHERS = re.compile(
     r"(^|[\s;&|(])(\./|\.\./|bash|sh|source|\.|python\d?|node|npx|npm|uv|make|pwsh|cat|jq|go|cargo|tee)\s", re.MULTILINE
 )
 """Programs that may write outputs of their own."""
+_NEAR = 0.7
 _NEVER = re.compile(r"(?:\(*\s*)(?P<asked>[\w.-]+)(?:\s*==\s*(?:'(?P<wanted>[^']+)'|true))?(?:\s*\)*)", re.IGNORECASE)
 """A part of a condition that is false where what it asks for is empty."""
 _PASSED_ON = ("run", "with", "outputs", "runs-on", "strategy", "working-directory", "uses")
@@ -61,6 +64,7 @@ class _Asked:
 def check(context: Context) -> Iterable[Finding]:
     actions = {id(use.step): use.action for use in uses(context)}
     for workflow in context.workflows.values():
+        yield from _written_otherwise(workflow)
         for job in workflow.jobs:
             owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
             severity, blocks = consequence(Site(workflow.path, Caller.WORKFLOW, owner=owner))
@@ -85,6 +89,22 @@ def check(context: Context) -> Iterable[Finding]:
                     confidence=Confidence.LIKELY,
                     fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
                     blocks=blocks if asked.used else "",
+                )
+
+
+def _written_otherwise(workflow: Workflow) -> Iterator[Finding]:
+    for job in workflow.jobs:
+        severity, blocks = consequence(Site(workflow.path, Caller.WORKFLOW, owner=f"{workflow.name} / {job.name}"))
+        for step in job.steps:
+            for name, asked, place in _otherwise(workflow, job, step):
+                yield RULE.found(
+                    f"the output `{name}` is written here, and nothing asks for it; in another branch it is `{asked}`",
+                    Involved(place, "here"),
+                    anchor=f"{job.name} {name}",
+                    severity=severity,
+                    confidence=Confidence.LIKELY,
+                    fix=f"write `{asked}`",
+                    blocks=blocks,
                 )
 
 
@@ -296,6 +316,32 @@ def _written(step: Step) -> tuple[set[str], bool]:
     return set(found), len(found) == len(lines) and not _OTHERS.search(step.run.text)
 
 
+_STATED = re.compile(
+    r"^[ \t]*(?:echo|printf)\s+(?:-\w+\s+)?[\"']?(?P<name>[A-Za-z_][\w-]*)=(?P<value>[^\n\"'>]*)[^\n]*GITHUB_OUTPUT",
+    re.MULTILINE,
+)
+_OTHERWISE = re.compile(r"^\s*(?:else|elif\b.*|;;|exit\b.*)\s*(?:#.*)?$", re.MULTILINE)
+
+
+def _otherwise(workflow: Workflow, job: Job, step: Step) -> Iterator[tuple[str, str, Place]]:
+    """Outputs that nobody asks for, which a script writes in one branch where another branch writes one that somebody
+    asks for and that has nearly its name: the one, the other, and where."""
+    owner, text = step.node["id"].text, step.run.text
+    stated = list(_STATED.finditer(text)) if owner else []
+    names = Counter(each["name"] for each in stated)
+    for one, other in product(stated, stated):
+        apart = text[min(one.end(), other.end()) : max(one.start(), other.start())]
+        if names[one["name"]] > 1 or names[other["name"]] > 1 or not _OTHERWISE.search(apart):
+            continue
+        opposite = {one["value"].strip(), other["value"].strip()} == {"true", "false"}
+        near = is_slip(one["name"], other["name"]) or (
+            opposite and SequenceMatcher(None, one["name"], other["name"]).ratio() >= _NEAR
+        )
+        if near and _is_asked(job, owner, other["name"]) and not _is_asked(job, owner, one["name"]):
+            line = text.count("\n", 0, one.start()) + 1
+            yield one["name"], other["name"], of_node(workflow.path, step.run, workflow.lines).place(line, 1)
+
+
 def _is_asked(job: Job, owner: str, name: str) -> bool:
     """Whether anything of the job asks for an output: one that nobody does was asked for by another name."""
     asked = re.compile(rf"\bsteps\.{re.escape(owner)}\.outputs\.{re.escape(name)}(?![\w-])", re.IGNORECASE)
@@ -303,6 +349,24 @@ def _is_asked(job: Job, owner: str, name: str) -> bool:
 
 
 BAD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - id: look
+                run: |
+                  if [ -n "$(git status --porcelain)" ]; then
+                    echo "change=true" >> $GITHUB_OUTPUT
+                  else
+                    echo "changes=false" >> $GITHUB_OUTPUT
+                  fi
+              - if: steps.look.outputs.changes == 'true'
+                run: git push
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push
@@ -495,6 +559,42 @@ BAD += [
     """),
 ]
 GOOD = [
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - id: look
+                run: |
+                  if [ -n "$(git status --porcelain)" ]; then
+                    echo "changes=true" >> $GITHUB_OUTPUT
+                  else
+                    echo "changes=false" >> $GITHUB_OUTPUT
+                  fi
+              - if: steps.look.outputs.changes == 'true'
+                run: git push
+    """),
+    tree("""
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          lint:
+            runs-on: ubuntu-24.04
+            steps:
+              - uses: actions/checkout@v4
+              - id: look
+                run: |
+                  if [ -n "$(git status --porcelain)" ]; then
+                    echo "changes=true" >> $GITHUB_OUTPUT
+                  else
+                    echo "lacking=false" >> $GITHUB_OUTPUT
+                  fi
+              - if: steps.look.outputs.changes == 'true'
+                run: git push
+    """),
     tree("""
         === .github/workflows/ci.yml
         on: push
