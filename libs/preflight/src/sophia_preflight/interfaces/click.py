@@ -25,6 +25,15 @@ _OWN = frozenset({"option", "argument", "command", "group", "version_option", "h
 """What click itself decorates with."""
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_PLAIN_CLASS = re.compile(r"(?:(?:click|rich_click|asyncclick|rich)\.)?(?:Rich|HelpColors|Async)?(?:Group|Command)")
+"""Classes of commands that take what is defined, and nothing else."""
+_READ_WORDS = frozenset({"parse_args", "make_parser", "get_params", "make_context", "resolve_command", "__new__"})
+"""Methods that decide which words a command takes."""
+_FIND_COMMANDS = frozenset({"get_command", "list_commands", "command", "group", "add_command"})
+_PARAMETERS = re.compile(r"\bparams\b|\bOption\(|\bArgument\(|ignore_unknown_options|allow_\w+")
+
+
 def _is_option(call: ast.Call) -> bool:
     kind = name_of(call.func).rpartition(".")[2]
     first = literal(call.args[0]) if call.args else None
@@ -60,6 +69,13 @@ class Click:
         self.nodes, self.start = nodes, start
         self.constants = Constants(nodes)
         self.functions = functions_of(nodes)
+        self.of_click = {
+            alias.asname or alias.name
+            for each in nodes
+            if isinstance(each, ast.ImportFrom) and each.module in ("click", "rich_click", "asyncclick", "click.core")
+            for alias in each.names
+        }
+        self.classes = {each.name: each for each in nodes if isinstance(each, ast.ClassDef)}
         self.parsers: dict[str, Parser] = {}
         self.own_names: dict[str, list[str]] = {}
         """What commands are called, by their functions."""
@@ -236,8 +252,10 @@ class Click:
     def settings(self, made: Parser, call: ast.Call | None) -> None:
         if call is None:
             return
-        if keyword_of(call, "cls") is not None or "ignore_unknown_options" in ast.unparse(call):
+        if "ignore_unknown_options" in ast.unparse(call):
             made.open_options = made.open_operands = True
+        if (kind := keyword_of(call, "cls")) is not None:
+            self.of_class(made, name_of(kind))
         if "allow_extra_args" in ast.unparse(call):
             made.open_operands = True
         settings = keyword_of(call, "context_settings")
@@ -246,6 +264,20 @@ class Click:
             said and "{" not in said and "dict" not in said
         ):
             made.open_options = made.open_operands = made.takes_more = True
+
+    def of_class(self, made: Parser, name: str, depth: int = 0) -> None:
+        """What the class of a command leaves open: nothing, if it is one of click's, or one of ours made of such that
+        neither looks for commands and options itself nor adds any."""
+        if _PLAIN_CLASS.fullmatch(name) and ("." in name or name in self.of_click):
+            return
+        own = self.classes.get(name)
+        methods = {each.name for each in own.body if isinstance(each, _FUNCTIONS)} if own is not None else set()
+        if own is None or depth > _SHARED or methods & _READ_WORDS or _PARAMETERS.search(ast.unparse(own)):
+            made.open_options = made.open_operands = True
+            return
+        made.open_operands |= bool(methods & _FIND_COMMANDS)
+        for base in own.bases:
+            self.of_class(made, name_of(base), depth + 1)
 
     def option(self, made: Parser, call: ast.Call) -> None:
         texts = [literal(each) for each in call.args]

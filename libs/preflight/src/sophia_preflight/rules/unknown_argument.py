@@ -26,6 +26,38 @@ def check(context: Context) -> Iterable[Finding]:
 
 BAD = [
     tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:cli"
+        === shop/__init__.py
+        === shop/base.py
+        import click
+
+
+        class Base(click.Group):
+            def invoke(self, ctx): ...
+
+
+        class Careful(Base):
+            def main(self, *args, **kwargs): ...
+        === shop/cli.py
+        import click
+        from shop.base import Careful
+
+
+        @click.group(cls=Careful, context_settings={"help_option_names": ["-h"]})
+        def cli(): ...
+
+
+        @cli.command(cls=click.Command)
+        @click.option("--port", type=int)
+        def serve(port): ...
+        === run.sh
+        shop serve --ports 80
+    """),
+    tree("""
         === .github/workflows/ci.yml
         on: push
         jobs:
@@ -448,6 +480,72 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:cli"
+        === shop/__init__.py
+        === shop/base.py
+        import click
+
+
+        class Base(click.Group):
+            def invoke(self, ctx): ...
+
+
+        class Careful(Base):
+            def main(self, *args, **kwargs): ...
+        === shop/cli.py
+        import click
+        from shop.base import Careful
+
+
+        @click.group(cls=Careful, context_settings={"help_option_names": ["-h"]})
+        def cli(): ...
+
+
+        @cli.command(cls=click.Command)
+        @click.option("--port", type=int)
+        def serve(port): ...
+        === run.sh
+        shop serve --port 80
+    """),
+    tree("""
+        === pyproject.toml
+        [project]
+        name = "shop"
+        [project.scripts]
+        shop = "shop.cli:cli"
+        === shop/__init__.py
+        === shop/base.py
+        import click
+
+
+        class Base(click.Group):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                self.params.append(click.Option(["--verbose"]))
+
+
+        class Careful(Base):
+            def main(self, *args, **kwargs): ...
+        === shop/cli.py
+        import click
+        from shop.base import Careful
+
+
+        @click.group(cls=Careful, context_settings={"help_option_names": ["-h"]})
+        def cli(): ...
+
+
+        @cli.command(cls=click.Command)
+        @click.option("--port", type=int)
+        def serve(port): ...
+        === run.sh
+        shop --verbose serve --port 80
+    """),
     tree("""
         === Makefile
         test:
