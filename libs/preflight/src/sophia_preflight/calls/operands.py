@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from sophia_preflight.calls.model import Needed, Target
 from sophia_preflight.calls.running import Run
-from sophia_preflight.text import Word, is_known, named
+from sophia_preflight.text import ROOT, Word, is_known, named
 
 _PATH = re.compile(r"(\.{1,2}/)*[\w.+-]+(/[\w.+-]+)*/?")
 _FILE = re.compile(
@@ -92,6 +92,25 @@ def bare(words: Sequence[Word], operands: Sequence[Word]) -> Iterator[Word]:
         option = before.value.startswith("-") and "=" not in before.value and before.value not in _FLAGS
         if any(each is word for each in operands) and not option and re.fullmatch(r"[A-Za-z_][\w-]*", word.value):
             yield word
+
+
+def folders(words: Sequence[Word]) -> Iterator[Needed]:
+    """The folders that words with wildcards take their files from. One that is named from where the script lies is
+    sure; another is missing only where there is one of nearly its name."""
+    for word in words:
+        folder, _, wild = word.value.rpartition("/")
+        if (
+            word.glob
+            and is_known(folder)
+            and re.search(r"\w", folder)
+            and "*" in wild
+            and not re.search(r"[*?\[{]", folder)
+        ):
+            sure = folder.startswith(ROOT)
+            yield Needed(replace(word, value=folder, glob=False), FOLDER, directory=True, mentioned=not sure)
+
+
+FOLDER = "the folder of the files that are used"
 
 
 def _roots(words: Sequence[Word]) -> Iterator[str]:

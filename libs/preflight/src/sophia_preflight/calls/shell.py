@@ -18,6 +18,7 @@ from sophia_preflight.calls.embedded import python_text
 from sophia_preflight.calls.expanding import holds, printed
 from sophia_preflight.calls.marking import fatal_marks, is_idle, kept_status, marks, statuses, updates
 from sophia_preflight.calls.model import Caller, Guard, Needed, Site, System, Trace
+from sophia_preflight.calls.operands import folders
 from sophia_preflight.calls.running import Run
 from sophia_preflight.calls.shell_values import Values
 from sophia_preflight.calls.states import Held, State, asks_for_program, merged
@@ -300,6 +301,8 @@ class _Follower(Values):
         items: list[Word] = []
         if command.words is not None:
             items = [word for each in command.words for word in self.expand(each)]
+        for needed in folders(items) if not _asks_first(command.body) else ():
+            self.here().call(needed, [needed.path])
         if command.variable and 0 < len(items) <= MOST_ITEMS and all(word.known for word in items):
             for item in items:
                 self.state = before.copy()
@@ -516,6 +519,16 @@ class _Follower(Values):
             self.state.directory = joined(self.state.directory, operands[0]) if operands else UNKNOWN
         else:
             self.command(command)
+
+
+def _asks_first(body: Sequence[Command]) -> bool:
+    """Whether a loop begins with a test of what it is given."""
+    match body[:1]:
+        case [Logic(left=first)] | [If(branches=[([first, *_], _), *_])]:
+            first = first.commands[0] if isinstance(first, Pipeline) else first
+            return isinstance(first, Simple) and bool(first.words) and first.words[0].bare in ("[", "[[", "test")
+        case _:
+            return False
 
 
 def _last(path: str) -> str:

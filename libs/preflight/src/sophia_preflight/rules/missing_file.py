@@ -263,6 +263,20 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
 BAD = [
     *(
         tree(f"""
+        === tools/install.sh
+        #!/bin/bash
+        here="$(cd "$(dirname "$0")" && pwd)"
+        {command}
+        === tools/scripts/a.sh
+    """)
+        for command in (
+            'cp "$here"/hooks/*.sh /usr/local/bin/',
+            'for each in "$here/hooks/"*.sh; do bash "$each"; done',
+            "cd $here && chmod +x script/a.sh; cp script/*.sh /usr/local/bin",
+        )
+    ),
+    *(
+        tree(f"""
         === Makefile
         all:
         \t{command}
@@ -656,6 +670,17 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === tools/install.sh
+        #!/bin/bash
+        here="$(cd "$(dirname "$0")" && pwd)"
+        cp "$here"/scripts/*.sh "$here"/dist/*.whl "$MORE"/hooks/*.sh /usr/local/bin/
+        for each in "$here"/hooks/*.sh; do [ -e "$each" ] || continue; bash "$each"; done
+        for each in "$here"/hooks/*.sh; do if [[ -x $each ]]; then bash "$each"; fi; done
+        mkdir -p "$here/made" && cp "$here"/made/* /tmp
+        for each in hooks/*.sh scripts/*.sh; do bash "$each"; done
+        === tools/scripts/a.sh
+    """),
     *(
         tree(f"""
         === Makefile

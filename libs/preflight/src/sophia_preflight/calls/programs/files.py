@@ -14,6 +14,7 @@ from sophia_preflight.calls.model import (
     Script,
     System,
 )
+from sophia_preflight.calls.operands import folders
 from sophia_preflight.calls.options import Parted, part
 from sophia_preflight.calls.running import Reader, Run
 from sophia_preflight.text import UNKNOWN, Word, is_known, named
@@ -41,6 +42,8 @@ def _copy(words: Sequence[Word], run: Run) -> None:
         posixpath.basename(words[0].value)
     )
     if verb and len(operands) > 1 and not parted.has("-n", "--no-clobber", "-d", "--directory"):
+        for needed in folders(operands[:-1]):
+            run.call(needed, words)
         for word in operands[:-1]:
             placed = run.site.system is System.IMAGE and re.fullmatch(r"/[\w./-]*[\w-]", word.value)
             certain = placed or re.search(r"\.[a-z]{2,10}$|\.example$", word.value)
