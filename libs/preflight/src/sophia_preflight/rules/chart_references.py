@@ -6,12 +6,13 @@ that values or loops decide is unknown.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from sophia_preflight.clusters.ports import unmet_ports
-from sophia_preflight.clusters.templates import BLOCK, NAME, RELEASE, WORKLOADS, Template, as_written, normal, templates
+from sophia_preflight.clusters.templates import BLOCK, RELEASE, WORKLOADS, Template, as_written, normal, templates
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
@@ -134,19 +135,25 @@ def _keys(text: str) -> set[str] | None:
 
 _ROLE = re.compile(r"^roleRef:[ \t]*\n((?:[ \t]+\S.*\n)+)", re.MULTILINE)
 _ROLE_KIND = re.compile(r"^[ \t]+kind:[ \t]*(ClusterRole|Role)[ \t]*$", re.MULTILINE)
-_ACCOUNT = re.compile(r"^[ \t]+serviceAccountName:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
-_ROLE_NAME = re.compile(r"^[ \t]+name:[ \t]*[\"']?([a-z0-9.-]+)[\"']?[ \t]*$", re.MULTILINE)
+_ACCOUNT = re.compile(r"^[ \t]+serviceAccountName:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_ROLE_NAME = re.compile(r"^[ \t]+name:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_SUBJECT = re.compile(
+    r"^[ \t]*-[ \t]+kind:[ \t]*ServiceAccount[ \t]*\n[ \t]+name:[ \t]*(\S.*?)[ \t]*$"
+    r"|^[ \t]*-[ \t]+name:[ \t]*(\S.*?)[ \t]*\n[ \t]+kind:[ \t]*ServiceAccount[ \t]*$",
+    re.MULTILINE,
+)
+_FILLED = re.compile(r"<[\w.-]+>")
 
 
 def _bindings(context: Context, objects: list[Template]) -> Iterator[Finding]:
     """Bindings of roles, and pods of accounts, that the chart does not make, though it makes one that nobody names."""
     asked = [one for each in objects for one in _named(each)]
     for each, kind, name, at in asked:
-        made = {_literal(one): one for one in objects if one.kind == kind}
+        made = {_common(one.name): one for one in objects if one.kind == kind}
         others = [one for one in made if one and not any(said == one for _, of, said, _ in asked if of == kind)]
-        if "" in made or name in made or not others:
+        if not name or not all(map(functools.partial(_is_like, name), made)) or name in made or not others:
             continue
-        said = f"{each.title} needs the {kind} `{name}`, which the chart does not make"
+        said = f"{each.title} needs the {kind} `{as_written(name)}`, which the chart does not make"
         alike = get_close_matches(name, others, n=1, cutoff=0.6)
         sure = kind in ("ConfigMap", "Secret") and get_close_matches(name, others, n=1, cutoff=0.75)
         if not sure and _is_brought(context, kind, name):
@@ -154,15 +161,15 @@ def _bindings(context: Context, objects: list[Template]) -> Iterator[Finding]:
         if not alike and kind in ("ConfigMap", "Secret"):
             continue  # of another chart, or made by hand
         near = (alike or others)[0]
-        yield _found(each.path, each.place(at), said, f"{kind} {name}", near, made[near].place(0))
+        yield _found(each.path, each.place(at), said, f"{kind} {name}", as_written(near), made[near].place(0))
 
 
 def _named(each: Template) -> Iterator[tuple[Template, str, str, int]]:
-    """The roles and accounts that an object asks for by names that are written out, and where it does."""
+    """The roles and accounts that an object asks for by names in their common form, and where it does."""
     for role in _ROLE.finditer(each.text):
         kind, name = _ROLE_KIND.search(role[1]), _ROLE_NAME.search(role[1])
         if kind is not None and name is not None:
-            yield each, kind[1], name[1], role.start(1) + name.start(1)
+            yield each, kind[1], _common(name[1]), role.start(1) + name.start(1)
     for found in _REFERENCE.finditer(each.text):
         fields = {match[1]: match for match in _FIELD.finditer(found["body"])}
         named = fields.get("secretName") or fields.get("name")
@@ -170,15 +177,22 @@ def _named(each: Template) -> Iterator[tuple[Template, str, str, int]]:
             what = _KINDS[re.sub(r"(Key)?Ref$", "", found["how"])]
             yield each, what, named[2].strip("\"'"), found.start("body") + named.start(2)
     for account in _ACCOUNT.finditer(each.text):
-        if each.kind in WORKLOADS and "{{" not in account[1]:
-            yield each, "ServiceAccount", account[1].strip("\"'"), account.start(1)
+        if each.kind in WORKLOADS:
+            yield each, "ServiceAccount", _common(account[1]), account.start(1)
+    for subject in _SUBJECT.finditer(each.text) if each.kind.endswith("Binding") else ():
+        group = 1 if subject[1] else 2
+        yield each, "ServiceAccount", _common(subject[group]), subject.start(group)
 
 
-def _literal(each: Template) -> str:
-    """The name of an object that is written out; empty where it is not."""
-    found = NAME.search(each.text)
-    name = found[1].strip("\"'") if found is not None else ""
-    return name if re.fullmatch(r"[a-z0-9.-]+", name) else ""
+def _common(said: str) -> str:
+    """A name that is written out, or made of one helper; empty where something else decides it too."""
+    name = said.strip("\"'")
+    return name if re.fullmatch(r"[a-z0-9.-]+", name) else normal(said)
+
+
+def _is_like(one: str, other: str) -> bool:
+    """Whether it can be told if two names are the same: both are written out, or made of the same helper."""
+    return bool(other) and _FILLED.findall(one) == _FILLED.findall(other)
 
 
 def _is_brought(context: Context, kind: str, name: str) -> bool:
@@ -468,7 +482,59 @@ _BESIDE = """
     kind: Secret
     metadata: {name: %s}
 """
+_ACCOUNTS = """
+    === chart/Chart.yaml
+    apiVersion: v2
+    name: web
+    version: 1.0.0
+    === chart/templates/_helpers.tpl
+    {{- define "web.name" }}{{ .Release.Name }}-web{{ end }}
+    {{- define "web.account" }}{{ .Release.Name }}-web{{ end }}
+    === chart/templates/web.yaml
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata:
+      name: {{ include "web.name" . }}
+    spec:
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata:
+          labels: {app: web}
+        spec:
+          serviceAccountName: {{ include "ASKED" . }}
+          containers: [{name: web, image: "example.com/web:1"}]
+    === chart/templates/roles.yaml
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: RoleBinding
+    metadata:
+      name: {{ include "web.name" . }}
+    subjects:
+      - kind: ServiceAccount
+        name: {{ include "ASKED" . }}
+    roleRef:
+      apiGroup: rbac.authorization.k8s.io
+      kind: Role
+      name: {{ include "web.name" . }}ROLE
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: Role
+    metadata:
+      name: {{ include "web.name" . }}
+    === chart/templates/account.yaml
+    apiVersion: v1
+    kind: ServiceAccount
+    metadata:
+      name: {{ include "web.name" . }}MADE
+"""
+
+
+def _accounts(asked: str, made: str, role: str = "") -> str:
+    return _ACCOUNTS.replace("ASKED", asked).replace("MADE", made).replace("ROLE", role)
+
+
 BAD = [
+    tree(_accounts("web.name", "-sa")),
+    tree(_accounts("web.name", "", "-reader")),
     tree(_BESIDE % ("web-store-key", "web-store-key")),
     tree(_RELEASED % ("runner-config", "shop-runner-config")),
     tree(_CHART % ("http", "level", "config", "http")),
@@ -484,6 +550,9 @@ BAD = [
     tree(_SELECTED % ("frontend", _MORE, "web-config", "front")),
 ]
 GOOD = [
+    tree(_accounts("web.name", "")),
+    tree(_accounts("web.account", "")),
+    tree(_accounts("web.account", "-sa")),
     tree(_BESIDE % ("of-another", "of-another")),
     tree(_RELEASED % ("runner-config", "runner-config")),
     tree(_RELEASED % ("runner-config", "ca")),
