@@ -95,10 +95,12 @@ def _missing(context: Context, call: Call, target: Program) -> Iterator[Finding]
         return
     for project in context.modules.projects.by_directory.values():
         whole = normal_name(name) == normal_name(project.name)
-        points = [each for each in project.entry_points if each.is_command and (whole or _is_of(project, each.name))]
+        commands = [each for each in project.entry_points if each.is_command]
+        points = [each for each in commands if whole or _is_of(project, each.name) or _begin_alike(each.name, name)]
         near = get_close_matches(name, [each.name for each in points], n=1, cutoff=_NEAR)
         alone = len(points) < 2 and not whole
-        if alone or not near or not _is_of(project, name) or not _holds(context, call, project, name):
+        ours = _is_of(project, name) or (bool(near) and _begin_alike(near[0], name))
+        if alone or not near or not ours or not _holds(context, call, project, name):
             continue
         (there,) = (each for each in points if each.name == near[0])
         severity, blocks = consequence(call.site)
@@ -121,13 +123,19 @@ def _is_of(project: PythonProject, name: str) -> bool:
     return own != "" and f"{normal_name(name)}_".startswith(f"{own}_")
 
 
+def _begin_alike(one: str, other: str) -> bool:
+    """Whether commands have their first word in common, and are of several: `shop-server`, `shop-serve`."""
+    first = re.split(r"[-_]", one)[0]
+    return len(first) > 3 and first == re.split(r"[-_]", other)[0] and first != other
+
+
 def _holds(context: Context, call: Call, project: PythonProject, name: str) -> bool:
     """Whether the call is made in images into which the project, and nothing else of that name, is put."""
     named = {path for ending in ("", ".sh", ".py") for path in context.repository.by_name.get(name + ending, ())}
     files = [view.files for view in context.filesystems(call.site)]
     sources = [posixpath.join(project.directory, each) for each in ("pyproject.toml", "setup.py", "setup.cfg")]
     sources = [each for each in sources if context.repository.is_file(each)]
-    put = all(any(each.ships(source) for source in sources) or _is_built_in(context, call) for each in files)
+    put = any(each.ships(source) for each in files for source in sources) or _is_built_in(context, call)
     return not named and bool(files) and put and not any(each.has_program(name) for each in files)
 
 
@@ -207,7 +215,9 @@ BAD = [
         def work(): pass
         def listen(): pass
     """),
-    tree("""
+    *(
+        tree(
+            f"""
         === Dockerfile
         FROM python:3.13-slim
         WORKDIR /app
@@ -217,7 +227,7 @@ BAD = [
         CMD ["till-desk-serve", "--port", "80"]
         === pyproject.toml
         [project]
-        name = "till-desk"
+        name = "{name}"
         version = "1"
         [project.scripts]
         till-desk-server = "till_desk:main"
@@ -225,7 +235,10 @@ BAD = [
         === till_desk/__init__.py
         def main(): pass
         def admin(): pass
-    """),
+    """
+        )
+        for name in ("till-desk", "cash")
+    ),
 ]
 GOOD = [
     tree(_TYPED % ("shopper", "shopping")),
