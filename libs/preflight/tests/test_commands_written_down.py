@@ -125,6 +125,46 @@ TEXTS = {
                 set -e
                 shop serve --port 80
 """,
+    "a container that a page goes into": """
+        === README.md
+        ```bash
+        docker exec -it shop shop serve --port 80
+        kubectl exec deploy/shop -- psql --anything
+        ```
+""",
+    "a pod that a page starts": """
+        === docs/run.md
+        ```bash
+        kubectl run shop --image=sellers/shop --rm -it -- shop serve --port 80
+        ```
+""",
+    "a file that a command is given": """
+        === run.sh
+        diff <(shop serve --port 80) expected.txt
+""",
+    "the step that installs it": """
+        === Dockerfile
+        FROM python:3.12
+        COPY . /app
+        RUN pip install /app \\
+            && shop serve --port 80
+""",
+    "a probe": """
+        === k8s/shop.yaml
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: shop}
+        spec:
+          containers:
+            - name: shop
+              image: sellers/shop
+              lifecycle: {preStop: {exec: {command: [shop, serve, --port, "80"]}}}
+              readinessProbe: {exec: {command: [shop, serve]}}
+""",
+    "a terminal that goes on by itself": """
+        === run.sh
+        screen -dmS shop shop serve --port 80
+""",
 }
 SERVERS = {
     "words that a module makes its own": """

@@ -74,8 +74,10 @@ def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterato
             placed = placing.placed(call)
             if placed is not None and (not past or context.script(placed).found):
                 yield placed
-        elif call.site.inside is not None and isinstance(call.target, Program):
-            yield call
+        elif isinstance(call.target, Program) and (
+            call.site.inside is not None or (not past and call.target.name.value in context.entries)
+        ):
+            yield call  # in a container, or on a host
 
 
 class _Placing:

@@ -322,6 +322,11 @@ class Filesystem:
         return self.installs_project or (self.below is not None and self.below.installs())
 
 
+def installs_project(each: Instruction) -> bool:
+    """Whether an instruction installs a project from where it lies."""
+    return any(_INSTALLS.search(text) for text in (each.flat, *_documents(each)))
+
+
 class Images:
     """File systems of the repository's images, made once each."""
 
@@ -374,7 +379,7 @@ class Images:
         elif each.name in ("COPY", "ADD"):
             self._copy(made, each, found)
         elif each.name == "RUN":
-            found.installs_project |= any(_INSTALLS.search(text) for text in (each.flat, *_documents(each)))
+            found.installs_project |= installs_project(each)
             if any(_FETCHES.search(text) for text in (each.flat, *_documents(each))):
                 found.unknown.append(found.workdir)
             found.opaque |= "mount" in each.flags or bool(each.heredocs) or _is_opaque(each)

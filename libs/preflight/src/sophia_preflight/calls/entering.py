@@ -37,6 +37,7 @@ _GIVEN = re.compile(r"\$[@*]|\$\{@")
 _ENTRYPOINT = re.compile(r"entry-?_?point", re.IGNORECASE)
 _PUTS_BEFORE = re.compile(r"""^[^#\n]*\bset --[ \t]+([\w./-]+(?:[ \t]+[\w./=-]+)*)[ \t]+"\$@\"""", re.MULTILINE)
 _DEEPEST = 6
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _VARIABLE = re.compile(r"\$\([A-Za-z_]\w*\)")
 """What Kubernetes puts a variable's value for."""
 
@@ -349,6 +350,9 @@ def _valued(context: Context, path: str, node: Node, depth: int = 0) -> Iterator
 def _container(context: Context, path: str, item: Item, node: Node, images: NamedImages) -> Iterator[Call]:
     """What a container runs: its own command, or what its image's entrypoint makes of its arguments."""
     command, words = _words(node["command"]), _words(node["args"])
+    for asked in (*(node[each] for each in _PROBES), node["lifecycle"]["postStart"], node["lifecycle"]["preStop"]):
+        if inner := _words(asked["exec"]["command"]):
+            yield from _calls(inner, Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name))
     site = Site(path, Caller.KUBERNETES, UNKNOWN, System.UNKNOWN, owner=item.name)
     found = images.find(node["image"].text)
     directory = node["workingDir"].text or (working_directory(*found) if found is not None else "")

@@ -18,6 +18,7 @@ from sophia_preflight.calls.spoken_options import GivenOptions
 from sophia_preflight.calls.spoken_words import FirstWords
 from sophia_preflight.documented import documented
 from sophia_preflight.grouping import together
+from sophia_preflight.images import installs_project
 from sophia_preflight.interfaces.flask import FlaskCommands
 from sophia_preflight.interfaces.invoke import Tasks
 from sophia_preflight.interfaces.model import Interface, Mismatch, Problem, mismatches
@@ -32,6 +33,7 @@ from sophia_preflight.text import CWD, MANY, UNKNOWN, Word, is_known, joined, sh
 
 if TYPE_CHECKING:
     from sophia_preflight.context import Context
+    from sophia_preflight.readers.dockerfile import Instruction
 
 
 _USUAL = re.compile(
@@ -430,7 +432,21 @@ def _is_installed(context: Context, call: Call) -> bool:
             return True
         case System.IMAGE:
             views = list(context.filesystems(call.site))
+            if call.site.caller is Caller.BUILD and any(map(installs_project, _run_by(context, call))):
+                return True
             return any(view.files.installs() for view in views) if views else is_in_our_image(context, call.site)
+
+
+def _run_by(context: Context, call: Call) -> Iterator[Instruction]:
+    """The instruction of a Dockerfile that a call stands in."""
+    made = context.dockerfiles.get(call.site.path)
+    above = [
+        each
+        for stage in (made.stages if made is not None else ())
+        for each in stage.instructions
+        if each.name == "RUN" and each.line <= call.place.line
+    ]
+    yield from above[-1:]
 
 
 def findings(context: Context, rule: Rule, *problems: Problem) -> Iterator[Finding]:

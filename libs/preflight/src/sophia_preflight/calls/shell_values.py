@@ -169,7 +169,8 @@ class Values(ABC):
         kept = self.state
         self.state = kept.copy()
         try:
-            return UNKNOWN if part.process else self.printed(part.body)
+            said = self.printed(part.body)
+            return UNKNOWN if part.process else said
         finally:
             self.state = kept
 

@@ -74,6 +74,7 @@ WRAPPERS: dict[str, list[Wrapper]] = {
     "unbuffer": [_wrapper()],
     "timeout": [_wrapper("-s -k --signal --kill-after", 1)],
     "gtimeout": [_wrapper("-s -k --signal --kill-after", 1)],
+    "screen": [_wrapper("-S -c -h -p -s -t -T -X -Logfile")],
     "xvfb-run": [_wrapper("-s -n -e -f -p -w --server-args")],
     "tini": [_wrapper("-p -e")],
     "dumb-init": [_wrapper()],

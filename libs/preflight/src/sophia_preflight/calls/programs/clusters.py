@@ -44,7 +44,7 @@ def _kubectl(words: Sequence[Word], run: Run) -> None:
                 run.call(Needed(word, "the kustomization that kubectl applies", directory=True), words)
         for word in parted.all("--from-file", "--from-env-file"):
             run.call(Needed(replace(word, value=word.value.rpartition("=")[2]), "what kubectl reads"), words)
-    elif verb == "exec" and any(word.value == "--" for word in words):
+    elif verb in ("exec", "run", "debug") and any(word.value == "--" for word in words):
         inner = words[[word.value for word in words].index("--") + 1 :]
         run.at(system=System.UNKNOWN, directory=UNKNOWN).deeper().command(inner)
     else:
