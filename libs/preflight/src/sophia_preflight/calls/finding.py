@@ -128,12 +128,18 @@ class Finder:
         opaque = site.opaque or site.path in self.unpacking
         return NOWHERE if found.missing and (tested or (opaque and not self._is_source(found.path))) else found
 
+    def _is_in_next_folder(self, inner: str) -> bool:
+        """Whether a script is in a folder beside the one that is named, and nowhere else."""
+        folder, name = posixpath.split(inner)
+        beside = [each for each in self.repository.by_name.get(name, ()) if re.search(r"\.(py|sh|bash)$", each)]
+        return len(beside) == 1 and posixpath.dirname(posixpath.dirname(beside[0])) == posixpath.dirname(folder) != ""
+
     def _is_source(self, inner: str) -> bool:
         """A file that people write, and that an artifact hardly brings, in a directory that is there."""
         if inner.startswith(".github/"):
             return True
         if "/" not in inner or not self.repository.is_directory(posixpath.dirname(inner)):
-            return False
+            return self._is_in_next_folder(inner)
         if re.search(r"\.(py|sh|bash)$", inner) or self.is_among_its_like(inner, moved=False):
             return True
         return self._is_one_step_off(inner)

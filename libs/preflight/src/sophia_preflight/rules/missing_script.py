@@ -147,6 +147,26 @@ def _near(context: Context, path: str) -> str:
 
 BAD = [
     tree("""
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          fetch:
+            runs-on: ubuntu-latest
+            steps:
+              - run: curl -L https://example.com/all.tgz | tar xz
+          check:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  set -euo pipefail
+                  work=$(mktemp -d)
+                  bash packaging/brew/render.sh 1.2 "$work/sums" > "$work/shop.rb"
+        === packaging/homebrew/render.sh
+        echo "$1"
+        === packaging/arch/PKGBUILD
+    """),
+    tree("""
         === Dockerfile
         FROM python:3.12-slim
         WORKDIR /app
@@ -377,6 +397,21 @@ BAD += [
     """),
 ]
 GOOD = [
+    tree("""
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          check:
+            runs-on: ubuntu-latest
+            steps:
+              - run: curl -L https://example.com/all.tgz | tar xz
+              - run: bash other/tools/render.sh && bash packaging/brew/fill.sh && bash render/run.sh
+        === packaging/homebrew/render.sh
+        echo "$1"
+        === packaging/arch/fill.sh
+        === packaging/deb/fill.sh
+        === run.sh
+    """),
     tree("""
         === ci/start.sh
         . "$TOP/ci/lib/one.sh"
