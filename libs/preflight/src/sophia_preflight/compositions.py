@@ -21,7 +21,10 @@ STARTING = frozenset({"up", "start", "create", "run", "deploy"})
 _TOGETHER = re.compile(r"(?:(?:-f|--file)[\"']?[ =,]+|[=:])[\"']?(?:\$\{?\w+\}?/)?([\w./-]+\.ya?ml)(?=[\s\"':`),;]|$)")
 """Files of a call of compose, or of `COMPOSE_FILE`, in a line of text."""
 _SCRIPT = re.compile(r"\.(sh|bash)$|^(GNUm|m|M)akefile$|^justfile$")
-_NOTE = re.compile(r"readme|\.env\b|env\.(example|sample)", re.IGNORECASE)
+_NOTE = re.compile(
+    r"(readme|contributing|develop\w*|install\w*|hacking)\.(md|rst|adoc|txt)|readme|\.env\b|env\.(example|sample)",
+    re.IGNORECASE,
+)
 
 
 class Compositions:
@@ -144,6 +147,7 @@ class Compositions:
         above = [*upward("" if file.directory == "." else file.directory), ""]
         places = {file.path: False} | {path: is_script for path, is_script in self._tellers if _shelf(path) in above}
         partial = bool(lacking((file,)))
+        told: list[tuple[ComposeFile, ...]] = []
         for path, is_script in places.items():
             text = self.context.repository.text(path).replace("\\\n", " ")
             if posixpath.basename(file.path) not in text or (is_script and not partial):
@@ -154,8 +158,8 @@ class Compositions:
                 found = [each for each in hits if each is not None]
                 if file in found and len(found) > 1:
                     # a script may add to its first file whichever it needs of the others
-                    return (found[0], file) if is_script and found[0] is not file else tuple(found)
-        return ()
+                    told.append((found[0], file) if is_script and found[0] is not file else tuple(found))
+        return min(told, key=lambda files: len(lacking(files)), default=())
 
     def _compose_at(self, name: str, bases: list[str]) -> ComposeFile | None:
         places = (posixpath.normpath(posixpath.join(base, name)) for base in bases)

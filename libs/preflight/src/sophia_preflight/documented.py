@@ -62,6 +62,9 @@ _BUILDERS = named(
 )
 """What Sphinx makes where a makefile hands it all targets that it does not have."""
 
+_OURS = re.compile(r"root|repo|proj|pwd|top|here|work|base|src|source|script|home", re.IGNORECASE)
+"""Words of variables that may hold the place of this repository."""
+
 
 def documented(context: Context, path: str, trace: Trace, page: Page) -> Iterator[Call]:
     """The commands of a page that are about this repository, each where it is typed."""
@@ -146,6 +149,18 @@ class _Placing:
                     found.append(place)
         return found
 
+    def _is_in_clone(self, site: Site) -> bool:
+        """Whether the last that the page says of where its reader is, is a clone of another repository."""
+        places = (each.removeprefix(CWD).lstrip("/").partition("/")[0] for each in (site.directory, *site.elsewhere))
+        return any(
+            each in self.page.clones and each not in self.own and each.lower() not in self.names for each in places
+        )
+
+    def _is_of_another(self, value: str) -> bool:
+        """Whether the page speaks of a path below a variable that holds the place of another project."""
+        said = rf"\$\{{?(\w+)\}}?/{re.escape(posixpath.normpath(value))}(?![\w./-])"
+        return any(not _OURS.search(name) for name in re.findall(said, self.repository.text(self.path)))
+
     def _bases(self) -> Iterator[str]:
         yield from (*upward(posixpath.dirname(self.path)), ".")
 
@@ -157,6 +172,8 @@ class _Placing:
             return None
         match call.target:
             case MakeTarget() | PackageScript() | Composition() | ImageBuild() if self.skill:
+                return None
+            case Composition() if self._is_in_clone(call.site):
                 return None
             case Script(interpreter="source"):
                 return None
@@ -198,6 +215,8 @@ class _Placing:
             if self.context.finder.path(word, self._at(call, directory).site, directory=is_directory).found:
                 return self._at(call, directory)
         if re.match(r"(\./)?bin/", value) and _ENVIRONMENT_HERE.search(self.repository.text(self.path)):
+            return None
+        if "/" in value and self._is_of_another(value):
             return None
         if _READERS.search(self.repository.text(self.path)):
             return None

@@ -50,6 +50,8 @@ _EXPRESSION = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}")
 _ABROAD = re.compile(r"https?://[\w-]+(\.[\w-]+)*\.(com|org|io|net|dev|ai|app|cloud|co|eu|de|cn)(?![\w.-])[^\s\"'<>)]*")
 """An address of what others keep."""
 _HERE = re.compile(r"localhost|127\.0\.0\.1|0\.0\.0\.0")
+_STORE = re.compile(r"\b(postgres\w*|mysql|mariadb|mongodb|redis|amqp|mqtt|ldap)s?(\+\w+)?://\S*$")
+"""What stands before the port of a store, which each reader has where he likes."""
 _MOST_PAIRS = 150
 _MOST_FILES = 40
 _FEWEST = 4
@@ -83,7 +85,7 @@ def check(context: Context) -> Iterable[Finding]:
         else:
             given = list(_givers(context, _bare(old)))
             meant = bool(given) or len({use.path for use in others}) > 1 or any(_agrees(use, first) for use in others)
-        bound = given or not is_page(first.path) or _binds_reader(first)
+        bound = not is_page(first.path) or (given and not _is_chosen(first)) or _binds_reader(first)
         if meant and bound and (first.path, first.line) not in told:
             told.add((first.path, first.line))
             yield _told(context, first, others, given)
@@ -143,7 +145,14 @@ def _plain(phrase: str) -> str:
 
 def _binds_reader(each: Replaced) -> bool:
     """Whether whoever reads a page has to say what changed there as others do: he may choose all other values."""
-    return each.old.startswith("-") or (_PORT.fullmatch(each.old) is not None and _HERE.search(each.text) is not None)
+    if _PORT.fullmatch(each.old) is None:
+        return each.old.startswith("-")
+    return _HERE.search(each.text) is not None and not _STORE.search(each.text[: each.column - 1])
+
+
+def _is_chosen(each: Replaced) -> bool:
+    """Whether a page's command gives the name to something of its reader's."""
+    return re.search(r"(?<!\S)(--name|-n)[ =][\"']?$", each.text[: each.column - 1]) is not None
 
 
 def _givers(context: Context, name: str) -> Iterator[Place]:

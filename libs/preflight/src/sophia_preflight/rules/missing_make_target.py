@@ -5,12 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 from sophia_preflight.calls.locations import Location, State
 from sophia_preflight.calls.model import Call, Caller, MakeTarget, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
+from sophia_preflight.grouping import together
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.readers.makefile import MAKEFILE_NAMES, Targets
 from sophia_preflight.standing import consequence
@@ -25,13 +27,33 @@ RULE = Rule(
     family="targets",
 )
 
+_MANY = 5
+"""So many targets that one page asks for are missing for one reason."""
+
 
 def check(context: Context) -> Iterable[Finding]:
+    of_pages: dict[tuple[str, str], list[Finding]] = {}
     for call in context.typed:
         if isinstance(call.target, MakeTarget):
-            yield from _missing(context, call, call.target)
+            found = list(_missing(context, call, call.target))
+            if call.site.caller is Caller.DOCUMENT and found:
+                of_pages.setdefault((call.site.path, found[0].places[-1].place.path), []).extend(found)
+            else:
+                yield from found
+    for (_, makefile), group in of_pages.items():
+        yield from _of_page(context, makefile, group)
     for path in context.makefiles:
         yield from _needed(context, path)
+
+
+def _of_page(context: Context, makefile: str, found: list[Finding]) -> list[Finding]:
+    """What a page asks of a makefile that has it not: one finding for many targets, which are meant for the makefile
+    of the whole where that is not here."""
+    if len({each.anchor for each in found}) < _MANY:
+        return found
+    one = together(found, "nor {} others that this page asks for")
+    elsewhere = posixpath.dirname(makefile) and not any(map(context.repository.is_file, MAKEFILE_NAMES))
+    return [replace(one, confidence=Confidence.GUESS) if elsewhere else one]
 
 
 def _needed(context: Context, path: str) -> Iterator[Finding]:

@@ -67,6 +67,8 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
         return
     severity, blocks = consequence(call.site)
     confidence = location.confidence.at_most(Confidence.LIKELY) if target.path.assumed else location.confidence
+    if call.site.caller is Caller.DOCUMENT and _is_left_with_pages(context, call.site.path, location.path):
+        confidence = Confidence.GUESS
     path = shown(target.path.value)
     yield RULE.found(
         f"`{path}` is called here and does not exist in {location.where}",
@@ -77,6 +79,14 @@ def _missing(context: Context, call: Call, target: Script) -> Iterator[Finding]:
         fix=f"{RULE.fix}{_near(context, target.path.value)}",
         blocks=blocks,
     )
+
+
+def _is_left_with_pages(context: Context, page: str, script: str) -> bool:
+    """Whether a script would lie beside its page, where nothing else does: whoever copied the repository took only
+    the pages of that folder."""
+    folder = posixpath.dirname(page)
+    beside = [each for each in context.repository.beside(folder) if not re.search(r"\.(mdx?|rst|adoc|txt)$", each)]
+    return bool(folder) and not beside and posixpath.dirname(script) in ("", folder)
 
 
 def _missing_command(context: Context, call: Call, target: Program) -> Iterator[Finding]:

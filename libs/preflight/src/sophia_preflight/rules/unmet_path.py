@@ -42,6 +42,8 @@ _SET = re.compile(r"(?<![\w$])[A-Za-z_]\w*=[\"']?([\w-][\w.-]*\.[a-z]\w{0,4})(?!
 _SCRIPT = re.compile(r"\.(sh|bash|zsh|mk)$|(^|/)([Mm]akefile|[^/.]+)$")
 _HOME = re.compile(r"root|repo|proj|dir|base|here|top|src|source|workspace|script|self|pwd|cwd|%h", re.IGNORECASE)
 """Words of variables that lead to the repository, or below it."""
+_CHECKOUT = re.compile(r"root|repo|proj|playbook|role|here|top|source|src|workspace|checkout", re.IGNORECASE)
+"""Words of a template's variable that do: its other folders are those of the machine that is set up."""
 _SYSTEM = re.compile(r"(etc|usr|var|s?bin|lib|opt|tmp|home)/")
 _SOUGHT = re.compile(r"\b(grep|sed|awk|find)\s+(-\S+\s+)*[\"']?$")
 _IMAGE = re.compile(r"(^|/)[^/]*(Docker|Container)file[^/]*$|\.[Dd]ockerfile$")
@@ -55,7 +57,7 @@ _LINTING = re.compile(
 """Settings of what looks at files, which it need not find."""
 _EDITED = re.compile(r"\s*(\$ )?(vim?|nano|code|emacs|open|cat|less|ls|cd|git)\s")
 """Commands of pages that only look at a file, or open it to be written."""
-_OTHERS = re.compile(r"(^|/)(SKILL\.md|\.?(agents?|claude|cursor|gemini|codex)/|prompts?/|skills?/)")
+_OTHERS = re.compile(r"(^|/)(SKILL\.md|\.?(agents?|claude|cursor|gemini|codex)/|prompts?/|skills?/|\.\w*rules$)")
 """Pages for helpers that work in any repository."""
 _INVENTED = re.compile(
     r"_version\.|your|path_?to|relevant|(^|[/_-])(my|foo|bar|example|some|new|xxx?)([/_.-])", re.IGNORECASE
@@ -112,13 +114,15 @@ def _unmet(context: Context, use: Mention) -> str:
     """Where the file would be that a path names and that is nowhere; empty if it may be somewhere."""
     if use.optional or use.made or any(map(lists_files, (use.text, *_heads(context, use)))):
         return ""
-    if use.page and (_EDITED.match(use.text) or _OTHERS.search(use.path)):
+    if _OTHERS.search(use.path) or (use.page and _EDITED.match(use.text)):
         return ""
     if _is_away(context, use):
         return ""
     repository, finder = context.repository, context.finder
     head = _HEAD.match(use.name)
     inner = use.name[head.end() :] if head else use.name
+    if head and head[0].startswith("{{") and not _CHECKOUT.search(head[0]):
+        return ""
     if (head and (not _HOME.search(head[0]) or _SYSTEM.match(inner))) or _SOUGHT.search(use.before):
         return ""
     tail = re.sub(r"^(\.\.?/)+", "", inner)
@@ -140,7 +144,10 @@ def _unmet(context: Context, use: Mention) -> str:
 
 def _is_away(context: Context, use: Mention) -> bool:
     """Whether the lines above go to a directory that is none of the repository's."""
-    lines = context.mentions.lines(use.path)[: use.line]
+    whole = context.mentions.lines(use.path)
+    if use.path.endswith((".yml", ".yaml")) and _changes_directory(whole, use.line):
+        return True
+    lines = whole[: use.line]
     if use.path.endswith((".yml", ".yaml")) and (place := _working_directory(lines)):
         return "$" not in place and not any(f"/{each}".endswith(f"/{place}") for each in context.repository.directories)
     width = _width(use.text)
@@ -151,6 +158,16 @@ def _is_away(context: Context, use: Mention) -> bool:
             to = went[-1][1].rstrip("/")
             known = to in ("", ".", "..", "-") or _HOME.search(to) or to.startswith("$(")
             return not known and not any(f"/{each}".endswith(f"/{to}") for each in context.repository.directories)
+    return False
+
+
+def _changes_directory(lines: list[str], line: int) -> bool:
+    """Whether the task of Ansible that a line is of works in a directory that only its variables tell."""
+    for each in lines[line:]:
+        if re.match(r"\s*- ", each) or not each.strip():
+            return False
+        if re.match(r"\s*chdir:\s*[\"']?\{\{", each):
+            return True
     return False
 
 
