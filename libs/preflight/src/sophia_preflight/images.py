@@ -51,6 +51,8 @@ _QUIET = named(
 """Programs that make nothing which `Trace.produced` does not know; what packages bring lies where systems put it."""
 _SYSTEM = re.compile(r"/(usr(?!/local/bin/)|lib\w*|etc|var|s?bin|root|home|proc|sys|dev|run|tmp|opt|go|mnt|srv)(/|$)")
 """Where systems, packages and tools put things."""
+_PROGRAM_FILE = re.compile(r"[\w./-]+\.py(?![\w.])")
+_WRITES = re.compile(r"\.write(_text|_bytes|lines)?\(|open\([^)\n]*[\"'][wxa]b?[\"']|\bdump\(|\bcopy\w*\(")
 _COMMANDS = re.compile(r"&&|\|\||[;|\n]")
 _ASSIGNED = re.compile(r"\s*(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|\S*)\s+)*")
 _PROGRAMS = ("/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin")
@@ -94,6 +96,8 @@ class Filesystem:
     """Directories that only we put something into."""
     matched: list[tuple[str, str]] = field(default_factory=list)
     """Patterns of names by which files of the repository are copied, each with the directory they are put into."""
+    written: list[str] = field(default_factory=list)
+    """Texts of programs of ours that commands run and that write files: what they name may be made."""
 
     def find(self, path: str) -> str | None:
         """The file or directory of the repository that is at an absolute path; empty for absent, None for unknown."""
@@ -109,6 +113,9 @@ class Filesystem:
                 answer = stage.find(joined(source, path[len(target.rstrip("/")) :].lstrip("/") or "."))
                 if answer != "":
                     return answer
+        name = posixpath.basename(path)
+        if any(name in text for text in self.written):
+            return None
         if self._is_unwritten(path) or self._is_unshipped(path):
             return ""
         if any(each.destination.startswith(path.rstrip("/") + "/") for each in self.copied):
@@ -370,7 +377,16 @@ class Images:
             if not each.onbuild:
                 self._effect(made, each, found)
         self._run(made, found)
+        runs = (each.flat for each in stage.instructions[: count + 1] if each.name == "RUN")
+        found.written = [text for flat in runs for text in self._writers(found, flat)]
         return found
+
+    def _writers(self, found: Filesystem, command: str) -> Iterator[str]:
+        """Texts of the repository's programs that a command runs in the image, of those that write files."""
+        for match in _PROGRAM_FILE.finditer(command):
+            path = found.find(joined(found.workdir, match[0]))
+            if path and self.repository.is_file(path) and _WRITES.search(text := self.repository.glimpse(path)):
+                yield text
 
     def _effect(self, made: Dockerfile, each: Instruction, found: Filesystem) -> None:
         if each.name == "WORKDIR":

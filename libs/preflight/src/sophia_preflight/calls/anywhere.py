@@ -55,6 +55,8 @@ _BEGUN = re.compile(_CLOSED.pattern + r"(\s*\[|\s*[\"'](args|arguments|argv|para
 _VARIABLE = re.compile(r"[)}%\]]*[\"'`]?(?:\s*[&+,]\s*|[ \t]+)[\"'`]?[ \t]*([a-z][\w-]+)(?![\w-])")
 """What stands between a variable that holds a program, and the first word that this is told."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_WRAPPED = re.compile(r"(?<![\w-])(make(Binary|Shell)?Wrapper|wrapProgram)\s")
+"""Programs of builds with options of their own behind the program that they wrap."""
 _TAGGED = re.compile(r"<(string|arg|argument)>([^<>\n]*)</\1>")
 _WORD = re.compile(r"[\w-]+")
 _INNER = re.compile(r"\w")
@@ -175,6 +177,8 @@ class _Reader:
                 continue
             at = _WORD.match(text, end).end() if held else end  # type: ignore[union-attr]  # a word begins there
             listed = _CLOSED.match(text, at) is not None and _OPENS.search(lines[index][:column]) is not None
+            if _WRAPPED.search(_command(lines, index, column)):
+                continue
             words = list(
                 _listed(text, start - 1 if held else end, starts) if listed else _behind(text, start, end, starts)
             )
@@ -250,6 +254,15 @@ class _Reader:
     def module(self, name: str) -> str:
         """The file that `-m` starts by a name with dots, if it is ours."""
         return self.context.finder.only_module(name) if is_known(name) else ""
+
+
+def _command(lines: list[str], index: int, column: int) -> str:
+    """What stands before a column in a line, and the lines that it continues."""
+    said = lines[index][:column]
+    while index and lines[index - 1].rstrip().endswith("\\"):
+        index -= 1
+        said = f"{lines[index]} {said}"
+    return said
 
 
 def _is_named_after(variable: str, parts: list[str]) -> bool:

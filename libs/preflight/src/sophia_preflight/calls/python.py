@@ -38,6 +38,8 @@ MOST_STEPS = 60_000
 MOST_ITEMS = 30
 _FAILURES = frozenset({"Exception", "BaseException", "subprocess.CalledProcessError", "subprocess.SubprocessError"})
 _APPLICATION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_MAKES = re.compile(r"(^|_)(download|fetch|retrieve|unpack)", re.IGNORECASE)
+"""Functions that put what others keep where they are told."""
 _OF_NOX = named("run run_always run_install install")
 _CHANGES = re.compile(r"chdir|(^|[._])cd$|pushd|working_dir|in_dir", re.IGNORECASE)
 
@@ -341,6 +343,10 @@ class _Follower:
                 self.other(node, name, method, scope)
 
     def other(self, node: ast.Call, name: str, method: str, scope: Scope) -> None:
+        if _MAKES.search(method or name):
+            given = [self.values.value(each, scope) for each in (*node.args, *(each.value for each in node.keywords))]
+            paths = [each.value for each in given if isinstance(each, Word) and each.known and "://" not in each.value]
+            self.trace.produced += [Produced(joined(scope.directory, each)) for each in paths if " " not in each]
         if method in ("write_text", "write_bytes", "touch") and isinstance(node.func, ast.Attribute):
             value = self.values.value(node.func.value, scope)
             if isinstance(value, Word):

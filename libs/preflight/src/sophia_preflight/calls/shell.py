@@ -261,13 +261,17 @@ class _Follower(Values):
             outcomes.append(otherwise)
 
     def decided(self, condition: Sequence[Command]) -> bool | None:
-        """Whether a test of the words that a function was given holds; None where they are not known."""
+        """Whether a test of the words that a function was given holds; None where they are not known.
+
+        A test of no text at all fails that is the value of an expression: `[ -n "${{ matrix.floor }}" ]`."""
         match condition:
             case [Simple(words=[first, *rest]) | Pipeline(commands=[Simple(words=[first, *rest])], negated=False)]:
                 pass
             case _:
                 return None
         own = [part.name for word in rest for part in word.parts if isinstance(part, Variable)]
+        if first.bare in ("[", "[[") and not own and len(rest) == 3 and rest[0].bare == "-n":
+            return False if self.single(rest[1]).value == "" else None
         if first.bare not in ("[", "[[") or self.positional is None or not own:
             return None
         words = [self.single(word) for word in rest[:-1]]

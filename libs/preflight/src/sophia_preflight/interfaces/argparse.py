@@ -432,7 +432,7 @@ class Argparse:
         nargs = keyword_of(node, "nargs")
         if nargs is not None and (ast.unparse(nargs).endswith("REMAINDER") or literal(nargs) in ("...", "A...")):
             owner.open_options = owner.open_operands = True  # all that follows is for somebody else
-        choices = self.constants.words(keyword_of(node, "choices"))
+        choices = self.constants.words(keyword_of(node, "choices")) if not _changes_case(node) else None
         if not words[0].startswith("-"):
             has_default = keyword_of(node, "default") is not None and least == 0
             least = 0 if has_default else least
@@ -539,3 +539,9 @@ def _free(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} - {
         each.arg for each in function.args.args
     }
+
+
+def _changes_case(node: ast.Call) -> bool:
+    """Whether what is given is compared with the choices in other letters: `type=str.upper`."""
+    kind = keyword_of(node, "type")
+    return kind is not None and re.search(r"\b(upper|lower|casefold|title|capitalize)\b", ast.unparse(kind)) is not None
