@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.mentions import TOLD, site_of
+from sophia_preflight.mentions import TOLD, Mention, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.ports.speaking import SERVED
 from sophia_preflight.standing import Standing, consequence, standing
@@ -42,6 +42,8 @@ _USUAL = named(
 _HINTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "}:", "}}", "targetPort: ")
 _SHOWN = re.compile(r"cors|origin|allow|redirect|callback", re.IGNORECASE)
 """Lists of who may ask, rather than who is asked."""
+_LISTENS = re.compile(r"\b(serve|runserver|--(dev-)?addr(ess)?|--bind|--listen(-\w+)?|--host)\b[^|;&]*$")
+"""What stands before the address that a program is told to listen on, of its own choice."""
 _THOUGHTS = re.compile(r"(^|/)(adrs?|rfcs?|designs?|proposals?|decisions|plans|notes)/", re.IGNORECASE)
 """Pages of what was thought at some time."""
 _OFF = re.compile(r"\s*[\"']?enabled?[\"']?\s*[:=]\s*[\"']?(false|no|off|0)\b", re.IGNORECASE)
@@ -89,10 +91,25 @@ def _asked(context: Context) -> Iterator[_Asked]:
     for use in context.mentions.matching(_ASKED, hints=_HINTS):
         lines = context.mentions.lines(use.path)
         shown = _SHOWN.search("\n".join(lines[max(use.line - 4, 0) : use.line]))
-        if shown or _is_off(lines, use.line) or len(_ASKED.findall(use.text)) > 1:
+        if (
+            shown
+            or _LISTENS.search(use.before)
+            or _is_foreign(context, use)
+            or _is_off(lines, use.line)
+            or len(_ASKED.findall(use.text)) > 1
+        ):
             continue
         if use.name not in _USUAL and standing(use.path) in (Standing.PRODUCT, Standing.TEMPLATE):
             yield _Asked(use.name, use.path, use.line, use.column)
+
+
+def _is_foreign(context: Context, use: Mention) -> bool:
+    """Whether a compose file publishes the port of a program that is not built here."""
+    file = context.composes.get(use.path)
+    place = file.service_at(use.line) if file is not None else None
+    if file is None or place is None or re.match(r"\s*-\s*[\"']?\S+:\d+", use.text) is None:
+        return False
+    return not file.root["services"][place[0]]["build"]
 
 
 def _is_off(lines: Sequence[str], line: int) -> bool:

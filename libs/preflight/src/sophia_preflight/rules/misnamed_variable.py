@@ -86,11 +86,21 @@ def check(context: Context) -> Iterable[Finding]:
         if len(near) == 1:
             pairs[near[0]].append(name)
     for other, names in pairs.items():
-        if len(names) != 1 or _may_be_read(context, names[0], taken):
+        if (
+            len(names) != 1
+            or _is_read_beside(context, names[0], told.given[names[0]])
+            or _may_be_read(context, names[0], taken)
+        ):
             continue
         same = names[0].partition("_")[0] == other.partition("_")[0] or names[0].endswith(f"_{other}")
         if same or names[0] in context.repository.glimpse(read[other].path):
             yield from _found(names[0], other, told.given[names[0]], read[other], other in silent)
+
+
+def _is_read_beside(context: Context, name: str, places: Iterable[Place]) -> bool:
+    """Whether a file that gives a name also asks the environment for it, in a program that it writes out."""
+    asked = re.compile(rf"(?i:env(iron)?)\W{{1,6}}{name}\b|getenv\W{{1,3}}{name}\b")
+    return any(asked.search(context.repository.glimpse(place.path)) for place in places)
 
 
 def _slips(name: str, told: _Told, read: Collection[str]) -> Iterator[str]:

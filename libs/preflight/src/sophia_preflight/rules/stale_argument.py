@@ -89,7 +89,7 @@ def _spelt(each: Lost) -> tuple[str, ...]:
 def _of_use(context: Context, use: Mention, source: _Source, each: Lost) -> Finding | None:
     name = each.name
     now = context.changes.gone.get(source.path) or source.path
-    if use.path in (source.path, now):
+    if use.path in (source.path, now) or _defines_its_own(use, name):
         return None
     said = _said_to(use, source)
     if said is None and _is_plain(each) and _is_named_beside(context, use, source):
@@ -127,6 +127,11 @@ def _of_use(context: Context, use: Mention, source: _Source, each: Lost) -> Find
         fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
         blocks=blocks,
     )
+
+
+def _defines_its_own(use: Mention, name: str) -> bool:
+    """Whether a use gives a program of its own the option: `parser.add_argument("--shelf")`."""
+    return SOURCE.search(use.path) is not None and name in defined(use.path, use.text).options
 
 
 def _is_told_to_another(context: Context, use: Mention, source: _Source, name: str) -> bool:

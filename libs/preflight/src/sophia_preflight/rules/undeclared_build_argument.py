@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -32,15 +33,21 @@ def check(context: Context) -> Iterable[Finding]:
             if is_known(name) and name and name not in dockerfile.declared | PREDEFINED:
                 left = dockerfile.declared - passed if place.path in context.composes else ()
                 near = get_close_matches(name, left, n=1, cutoff=0.6)
+                needed = bool(near) and not _has_default(context, dockerfile.path, near[0])
                 yield RULE.found(
                     f"`{dockerfile.path}` does not declare the build argument `{name}`",
                     Involved(place, "call"),
                     Involved(Place(dockerfile.path), "callee"),
                     anchor=f"{name} for {each.owner}",
-                    severity=each.severity.at_most(Severity.HIGH if near else Severity.MEDIUM),
+                    severity=each.severity.at_most(Severity.HIGH if needed else Severity.MEDIUM),
                     confidence=each.confidence.at_most(Confidence.LIKELY) if near else each.confidence,
                     fix=RULE.fix + (f": there is `{near[0]}`" if near else ""),
                 )
+
+
+def _has_default(context: Context, path: str, name: str) -> bool:
+    """Whether a Dockerfile goes on without a build argument, with a value of its own."""
+    return re.search(rf"(?mi)^\s*ARG\b.*(?<!\S){name}=", context.repository.text(path)) is not None
 
 
 BAD = [
