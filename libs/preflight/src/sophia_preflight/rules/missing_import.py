@@ -48,7 +48,8 @@ def _whole(context: Context) -> Iterator[Finding]:
         if modules.is_known(top) or not _NAME.fullmatch(top):
             continue
         gone = _gone(context, path, top)
-        near = _misspelt(context, path, top) if often[top] == 1 and not gone else ""
+        alone = often[top] == 1 and not gone
+        near = (_misspelt(context, path, top) or _misspelt_package(context, top, often)) if alone else ""
         if not gone and not near:
             continue
         severity, blocks = modules.severity(path, imported)
@@ -65,6 +66,7 @@ def _whole(context: Context) -> Iterator[Finding]:
 
 
 _NAME = re.compile(r"[A-Za-z]\w{3,}")
+_OFTEN = 5
 
 
 def _gone(context: Context, path: str, top: str) -> str:
@@ -85,6 +87,13 @@ def _misspelt(context: Context, path: str, top: str) -> str:
         if beside and is_slip(top, name) and not plural and context.modules.is_used(name, here):
             return each
     return ""
+
+
+def _misspelt_package(context: Context, top: str, often: Counter[str]) -> str:
+    """A package of the repository that is imported all over it, and that is a slip of a key away from the asked."""
+    near = [each for each, times in often.items() if times >= _OFTEN and is_slip(top, each)]
+    packages = (f"{folder}{each}/__init__.py" for each in near for folder in ("", "src/"))
+    return next(filter(context.repository.is_file, packages), "")
 
 
 # --- modules that their package lacks ---------------------------------------------------------------------------------
@@ -121,6 +130,19 @@ def _near(context: Context, path: str) -> str:
     return f": there is `{elsewhere[0]}`" if elsewhere else ""
 
 
+_SLIP = """
+    === shop/__init__.py
+    === examples/first.py
+    import {0}
+    === examples/all.py
+    import shop, shop, shop
+    import shop
+    import shop
+    === README.md
+    ```sh
+    python examples/first.py
+    ```
+"""
 BAD = [
     tree("""
         === shop/__init__.py
@@ -200,8 +222,11 @@ BAD = [
         def today():
             return 1
     """),
+    tree(_SLIP.format("shopp")),
 ]
 GOOD = [
+    tree(_SLIP.format("shop")),
+    tree(_SLIP.format("shipping")),
     tree("""
         === app/main.py
         import request
