@@ -12,7 +12,7 @@ from typing import Any
 from sophia_preflight.built import GO
 from sophia_preflight.calls.model import Call, Caller, Needed, Program, System
 from sophia_preflight.calls.options import part
-from sophia_preflight.calls.programs.files import EDITED
+from sophia_preflight.calls.programs.files import EDITED, OWNED
 from sophia_preflight.calls.programs.node import LOCK
 from sophia_preflight.calls.programs.python import PROJECT
 from sophia_preflight.calls.programs.tools import PAGES
@@ -21,6 +21,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.grouping import by_cause
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.owning import meant
 from sophia_preflight.readers import toml
 from sophia_preflight.standing import consequence
 from sophia_preflight.text import CWD, Word, shown
@@ -141,6 +142,9 @@ def _package(context: Context, call: Call, words: Sequence[Word]) -> Iterator[Fi
 def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     if _is_runtime(target.path.value) and not target.directory:
         return
+    if target.purpose == OWNED:
+        yield from _unowned(context, call, target)
+        return
     location = context.path_of(target.path, call, directory=target.directory, written=target.written)
     if not location.missing:
         return
@@ -189,6 +193,22 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         confidence=confidence,
         blocks=blocks,
     )
+
+
+def _unowned(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
+    """A path that a Dockerfile gives an owner and makes nowhere, though it makes one that may be meant."""
+    path = target.path.value.rstrip("/")
+    if near := meant(context.dockerfiles.get(call.site.path), call.place.line, path):
+        severity, blocks = consequence(call.site)
+        yield RULE.found(
+            f"{target.purpose} does not exist: no step of `{call.site.path}` makes `{path}`",
+            Place(call.site.path, target.path.line, target.path.column),
+            anchor=f"{path} from {call.site.owner}",
+            severity=severity.at_most(Severity.HIGH),
+            confidence=Confidence.LIKELY,
+            fix=f"{RULE.fix}: `{near}` is made",
+            blocks=blocks,
+        )
 
 
 def _has_neighbour(context: Context, path: str) -> bool:
@@ -260,7 +280,25 @@ def _of_documentation(context: Context) -> Iterator[Finding]:
                 )
 
 
+_OWNED = """
+    === Dockerfile
+    FROM example.com/base:1 AS other
+    RUN mkdir -p /data/shop
+    FROM example.com/base:1
+    WORKDIR /srv/shop
+    COPY tools/start-shop.sh /usr/local/bin/
+    COPY . /opt/shop
+    RUN useradd shop && mkdir -p /data/index %s \\
+        && chown -R shop:shop %s && chmod 755 %s
+    ENV DATA=/data/shop
+    === tools/start-shop.sh
+    === shop.py
+"""
+
+
 BAD = [
+    tree(_OWNED % ("", "/opt/shop /data/shop", "/srv/shop")),
+    tree(_OWNED % ("", "/data/index /opt/shop", "/usr/local/bin/start_shop.sh")),
     *(
         tree(f"""
         === tools/install.sh
@@ -670,6 +708,9 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_OWNED % ("", "/data /opt/shop/shop.py", "/usr/local/bin/start-shop.sh")),
+    tree(_OWNED % ("/data/shop", "/data/shop", "/srv/shop /usr/local/bin/other")),
+    tree(_OWNED % ("", "/data/index /data/others /home/shop", "/srv/shop")),
     tree("""
         === tools/install.sh
         #!/bin/bash

@@ -23,7 +23,19 @@ EDITED = "the file that is written anew"
 """The purpose of a file that a command reads, and whose place what it makes of it takes."""
 
 
+OWNED = "what gets its owner or its rights"
+"""The purpose of a path in an image that `chown` or `chmod` is told."""
+
+
+def _chown(words: Sequence[Word], run: Run) -> None:
+    operands = part(words[1:], named("--reference --from")).operands
+    for word in operands[1:] if run.site.system is System.IMAGE else ():
+        if word.known and not word.glob and re.fullmatch(r"/[\w./-]+", word.value):
+            run.call(Needed(word, OWNED, mentioned=True), words)
+
+
 def _chmod(words: Sequence[Word], run: Run) -> None:
+    _chown(words, run)
     parted = part(words[1:])
     for word in parted.operands[1:]:
         if word.known and re.search(r"\.(sh|py|bash|pl|rb)$", word.value):
@@ -195,5 +207,6 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(("curl", "wget"), _download),
     **dict.fromkeys(("mkdir", "touch", "tee", "mktemp"), _makes),
     "chmod": _chmod,
+    "chown": _chown,
     "git": _git,
 }
