@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from sophia_preflight.calls.entering import NamedImages
 from sophia_preflight.calls.model import Started
 from sophia_preflight.context import Context
+from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Involved, Place, Severity
 from sophia_preflight.ports.listening import Ports, by_source, image_of, is_said, of_image, take
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.standing import consequence, is_development, limited
+from sophia_preflight.text import is_known
 
 PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
 """A port that a probe asks on its own machine."""
+_OF_PORTS = re.compile(r"(?<![a-z])port|bind|listen|addr|(^|\s)-[pb]\b", re.IGNORECASE)
+"""Words that may tell a program another port."""
 _PUBLISHED = re.compile(r"(?:[\d.]+:)?\d{2,5}:(\d{2,5})")
 
 
@@ -75,28 +79,41 @@ def _run(context: Context) -> Iterator[Unanswered]:
     images = NamedImages(context)
     for call in context.typed:
         target = call.target
-        if not isinstance(target, Started) or not target.published or target.arguments or target.entrypoint:
+        if not isinstance(target, Started) or not target.published or target.entrypoint:
             continue
         found = images.find(target.image.value)
         ports = [(word, _PUBLISHED.fullmatch(word.value)) for word in target.published]
-        if found is None or any(port is None for _, port in ports) or target.variables:
+        if found is None or any(port is None for _, port in ports):
             continue
         made, stage = found
         there = _ports(context, made, stage)
-        for word, port in ports if there.started else ():
-            if port is None or any(other and other[1] in there.started for _, other in ports):
+        known = there.started if not (target.arguments or target.variables) else set()
+        told = " ".join(word.value for word in (*target.arguments, *target.variables))
+        if not known and is_known(told) and not _OF_PORTS.search(told):
+            known = there.started | there.exposed
+        for word, port in ports if known else ():
+            if port is None or any(other and other[1] in known for _, other in ports) or port[1] in told:
                 continue
-            if not there.mentions(port[1]) and port[1] not in there.declared:
-                severity, blocks = consequence(call.site)
-                listens = f"listens to {shown(there.started)}"
-                published = Involved(Place(call.site.path, word.line, word.column), "published")
-                yield Unanswered(
-                    f"the container of `{made.path}` publishes its port `{port[1]}` and {listens}",
-                    (published, *([Involved(there.place, "command")] if there.place else [])),
-                    f"run {target.image.value} {port[1]}",
-                    severity.at_most(Severity.HIGH),
-                    blocks=blocks,
-                )
+            place = Place(call.site.path, word.line, word.column)
+            if there.mentions(port[1]) or port[1] in there.declared:
+                continue
+            if known != there.started and is_said(context, port[1], place, within=_only_image(context, made.path)):
+                continue
+            severity, blocks = consequence(call.site)
+            listens = f"listens to {shown(there.started)}" if there.started else f"exposes {shown(known)}"
+            yield Unanswered(
+                f"the container of `{made.path}` publishes its port `{port[1]}` and {listens}",
+                (Involved(place, "published"), *([Involved(there.place, "command")] if there.place else [])),
+                f"run {target.image.value} {port[1]}",
+                severity.at_most(Severity.HIGH),
+                blocks=blocks,
+            )
+
+
+def _only_image(context: Context, path: str) -> Filesystem | None:
+    """What is in the image of a Dockerfile that is built in one way."""
+    builds = context.builds(path)
+    return image_of(context, path, builds[0]) if len(builds) == 1 else None
 
 
 def _probed(context: Context, path: str, probe: Instruction, ports: Ports) -> Iterator[Unanswered]:
@@ -106,9 +123,7 @@ def _probed(context: Context, path: str, probe: Instruction, ports: Ports) -> It
             continue
         before = probe.value[: max(probe.value.find(found[1]), 0)]
         place = Place(path, probe.line + before.count("\n"))
-        builds = context.builds(path)
-        within = image_of(context, path, builds[0]) if len(builds) == 1 else None
-        if not ports.started and is_said(context, found[1], place, within=within):
+        if not ports.started and is_said(context, found[1], place, within=_only_image(context, path)):
             continue
         yield Unanswered(
             f"the health check asks port `{found[1]}`, and the program listens to {shown(known)}",

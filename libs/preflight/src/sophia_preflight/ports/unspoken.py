@@ -18,8 +18,15 @@ _DEFAULT = re.compile(
     r"(?<![A-Za-z])(?:[A-Za-z_]*_)?(?:port|PORT)(?:_[A-Z]+)?[\"']?\s*(?::\s*\w+\s*)?(?:=|,\s*default\s*=|,)\s*[\"']?(\d{4,5})(?!\d)"
 )
 _CODE = re.compile(r"\.(py|go|[cm]?[jt]s|rs|rb)$")
-_OF_FRAMEWORKS = frozenset({"80", "443", "3000", "5000", "7860", "8000", "8080", "8501", "8888"})
+_OF_FRAMEWORKS = frozenset({"80", "443", "3000", "7860", "8501", "8888"})
 """What programs listen to that have their port from whatever serves them."""
+_SERVED_BY = {
+    "5000": re.compile(r"\b(flask|quart|mlflow)\b", re.IGNORECASE),
+    "8000": re.compile(r"uvicorn|gunicorn|django|hypercorn|daphne|granian|sanic|http\.server|fastmcp", re.IGNORECASE),
+    "8080": re.compile(r"aiohttp|\bbottle\b|nicegui|http-server|tornado|\bnet/http\b|spring|express", re.IGNORECASE),
+}
+"""The servers that listen to a port without a word about it."""
+_MODULE = re.compile(r"(?:\S*/)?python3?\s+(?:-[uBO]\s+)*-m\s+([A-Za-z_]\w*)")
 _MOST_BYTES = 6_000_000
 _MOST_TOLD = 20
 
@@ -43,7 +50,7 @@ class Sources:
         made = context.dockerfiles[built[0]]
         stage = context.stage_of(made, built[1])
         start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
-        if start is None or posixpath.basename(said(start).partition(" ")[0]) not in context.entries:
+        if start is None or not self._is_ours(said(start)):
             return {}
         found: dict[str, Place] = {}
         size = 0
@@ -55,6 +62,14 @@ class Sources:
                 for port, line in self._of(path):
                     found.setdefault(port, Place(path, line))
         return found if len(found) <= _MOST_TOLD else {}
+
+    def _is_ours(self, start: str) -> bool:
+        """Whether a command starts a program of the repository: one that it brings, or a package of its own."""
+        module = _MODULE.match(start)
+        if module is None:
+            return posixpath.basename(start.partition(" ")[0]) in self.context.entries
+        ends = (f"{module[1]}/__main__.py", f"{module[1]}.py")
+        return any(path in ends or path.endswith(tuple(f"/{end}" for end in ends)) for path in self._code)
 
     def _of(self, path: str) -> tuple[tuple[str, int], ...]:
         """The ports that a file names, with their lines."""
@@ -74,10 +89,11 @@ def is_unspoken(context: Context, each: Used, ports: Ports, port: str) -> bool:
     made, directory = context.dockerfiles[built[0]], built[1].directory
     givers = {*context.composes, *context.dockerfiles, *context.workflows}
     number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
+    serving = _SERVED_BY.get(port, number)
     return not any(
         path not in givers
         and may_matter(path)
-        and number.search(context.repository.glimpse(path))
+        and (number.search(text := context.repository.glimpse(path)) or serving.search(text))
         and context.images.takes(made, directory, path)
         for path in context.repository.entries
     )

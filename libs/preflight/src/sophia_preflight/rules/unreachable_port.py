@@ -129,7 +129,8 @@ def _published(context: Context, each: Used, ports: Ports) -> Iterator[_Asked]:
         if port is None or not re.fullmatch(r"\d{2,5}", port.container) or port.protocol != "tcp":
             continue
         place = part.node.place(part.file.path)
-        if ports.mentions(port.container) or (not sure and is_said(context, port.container, place)):
+        within = None if sure else image_of_service(context, each)
+        if ports.mentions(port.container) or (not sure and is_said(context, port.container, place, within=within)):
             continue
         yield (
             port.container,
@@ -237,6 +238,41 @@ _APPLICATION = """
     EXPOSE 8000
     CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
 """
+_EXPOSING = """
+    === pyproject.toml
+    [project]
+    name = "shop"
+    === shop/__main__.py
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", default=8010)
+    parser.add_argument("--transport")
+    === Dockerfile
+    FROM python:3.13-slim
+    COPY shop shop
+    EXPOSE 8010
+    ENTRYPOINT ["python", "-m", "shop"]
+    === docs/README.md
+    # Shop
+
+    ```bash
+    docker run -e LEVEL=1 -p 80:%s acme/shop %s
+    ```
+"""
+_OUT_OF_A_MODULE = """
+    === compose.yaml
+    services:
+      shop: {build: ., ports: ["8010:%s"]}
+    === shop/__main__.py
+    import %s
+    PORT = int(os.environ.get("PORT", 8010))
+    === base/Dockerfile
+    FROM alpine:3.22
+    === Dockerfile
+    FROM registry.example.com/base:1
+    COPY shop shop
+    CMD ["python", "-m", "shop", "--quiet"]
+"""
 _SHOPD = """
     === compose.yaml
     services:
@@ -246,6 +282,8 @@ _SHOPD = """
         ports: [%s]
 """
 BAD = [
+    tree(_EXPOSING % (8080, "--transport=http")),
+    tree(_OUT_OF_A_MODULE % (8080, "os")),
     tree(_SHOPD % (8011, "8001:8001")),
     tree(
         (_SHOPD % (8011, "8001:8001")).replace("compose.yaml", "shop/compose.yaml")
@@ -431,6 +469,11 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree(_EXPOSING % (8010, "--transport=http")),
+    tree(_EXPOSING % (8080, "--port 8080")),
+    tree(_EXPOSING.replace("default=8010", "default=8080") % (8080, "--transport=http")),
+    tree(_OUT_OF_A_MODULE % (8010, "os")),
+    tree(_OUT_OF_A_MODULE % (8080, "os, aiohttp")),
     tree(_SHOPD % (8011, "8001:8011")),
     tree(_SHOPD % (8011, "8001:8001") + "    === shop.yaml\n    scrape: shop:8011\n"),
     tree(_SHOPD % ("8011 -admin=:8001", "8001:8001")),
