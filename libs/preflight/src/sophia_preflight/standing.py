@@ -60,11 +60,13 @@ _BY_DIRECTORY: tuple[tuple[Standing, re.Pattern[str]], ...] = (
     (
         Standing.EXAMPLE,
         re.compile(
-            r"(^|/)(\w+[_-]examples?|examples?|samples?|demos?|tutorials?|playground|snippets|docs?([_-](src|source))?|documentation|notebooks?)/",
+            r"(^|/)(\w+[_-]examples?|examples?|samples?|demos?|tutorials?|playground|snippets|documentation|notebooks?|"
+            r"docs?([_-](src|source))?(?!/(source/)?(Makefile|conf\.py|requirements[\w-]*\.txt)$))/",
             re.IGNORECASE,
         ),
     ),
 )
+"""Of a folder of pages, what builds them is run: it is none of what they show."""
 _PAGES = re.compile(
     r"(^|/)(docs?([_-](src|source))?|documentation)(/([\w-]+/){0,3}?(tutorials?|examples?|samples?|demos?))?(?=/)"
 )

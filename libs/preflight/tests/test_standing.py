@@ -1,0 +1,25 @@
+"""What a file's place says of how much it matters."""
+
+from __future__ import annotations
+
+import pytest
+from sophia_preflight.standing import Standing, standing
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("shop/app.py", Standing.PRODUCT),
+        ("docs/Makefile", Standing.PRODUCT),
+        ("docs/source/conf.py", Standing.PRODUCT),
+        ("doc/requirements-docs.txt", Standing.PRODUCT),
+        ("docs/howto/Makefile", Standing.EXAMPLE),
+        ("docs/first.py", Standing.EXAMPLE),
+        ("examples/docs/Makefile", Standing.EXAMPLE),
+        ("tests/unit/test_app.py", Standing.TEST),
+        (".github/workflows/integration/run.sh", Standing.PRODUCT),
+        ("vendor/shop/app.py", Standing.VENDORED),
+    ],
+)
+def test_where_a_file_lies_says_how_much_it_matters(path: str, expected: Standing) -> None:
+    assert standing(path) is expected
