@@ -242,8 +242,12 @@ class _Placing:
         return self._nowhere(call)
 
     def _is_installed(self, value: str) -> bool:
-        """Whether a path is that of a command of ours in an environment: `./bin/shop`, `.venv/bin/shop`."""
+        """Whether a path is that of a command of ours in an environment: `./bin/shop`, `.venv/bin/shop`; or, by a path
+        from the top, of one that is called by the beginning of such a name."""
         directory, name = posixpath.split(value)
+        cut = "-" in name and any(each.startswith(f"{name}-") for each in self.context.entries.names)
+        if cut and value.startswith(("/", "~")) and posixpath.basename(directory) in ("bin", "Scripts"):
+            return True
         return (
             posixpath.basename(directory) in ("bin", "Scripts")
             and name in self.context.entries

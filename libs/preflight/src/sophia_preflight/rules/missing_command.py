@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 from sophia_preflight.calls.model import Call, Caller, Program
@@ -14,6 +15,7 @@ from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, S
 from sophia_preflight.packaging import PROJECT_FILES, PythonProject, normal_name
 from sophia_preflight.spelling import is_slip
 from sophia_preflight.standing import consequence
+from sophia_preflight.text import Word
 
 RULE = Rule(
     id="missing-command",
@@ -44,18 +46,21 @@ def _called_otherwise(context: Context) -> Iterator[Finding]:
         return
     calls: dict[str, list[Call]] = {}
     for call in context.typed:
-        if isinstance(call.target, Program) and call.site.inside is None and _NAME.fullmatch(call.target.name.value):
-            calls.setdefault(call.target.name.value, []).append(call)
+        said = _called(call) if call.site.inside is None else None
+        if said is not None and _NAME.fullmatch(said.value):
+            calls.setdefault(said.value, []).append(call)
     for name, made in calls.items():
         if name in context.entries or context.entries.script(name) or name in context.repository.by_name:
             continue
         if normal_name(name) in context.modules.projects.needs:
             continue
         near = next((each for each in sorted(context.entries.names & calls.keys()) if is_slip(name, each)), "")
+        if not near and all(_is_by_path(call) for call in made):
+            near = next((each for each in sorted(context.entries.names) if each.startswith(f"{name}-")), "")
         if name not in lost and (len(near) < _SHORTEST or len(made) > 1):
             continue
         for call in {each.site.path: each for each in reversed(made)}.values():
-            word = call.target.name if isinstance(call.target, Program) else None
+            word = _called(call)
             severity, blocks = consequence(call.site)
             since = f"`{lost[name]}` brings no command `{name}` since {context.changes.since}" if name in lost else ""
             yield RULE.found(
@@ -68,6 +73,23 @@ def _called_otherwise(context: Context) -> Iterator[Finding]:
                 fix=RULE.fix + (f": there is `{near}`" if near else ""),
                 blocks=blocks,
             )
+
+
+_INSTALLED = re.compile(r"(?:[~/]\S*)?/(?:bin|Scripts)/([\w.-]+-[\w.-]+)")
+"""A command of several words where commands are installed, on whoever's machine."""
+
+
+def _called(call: Call) -> Word | None:
+    """The name of the command that a call makes, by itself or where commands are installed."""
+    if not isinstance(call.target, Program):
+        return None
+    name = call.target.name
+    found = _INSTALLED.fullmatch(name.value)
+    return replace(name, value=found[1]) if found else name
+
+
+def _is_by_path(call: Call) -> bool:
+    return isinstance(call.target, Program) and _INSTALLED.fullmatch(call.target.name.value) is not None
 
 
 _SHORTEST = 5
@@ -183,7 +205,21 @@ _TYPED = """
     #!/bin/sh
     %s check
 """
+_CLIENT = """
+    === pyproject.toml
+    [project]
+    name = "shop-mcp-server"
+    [project.scripts]
+    shop-mcp-server = "shop:main"
+    === shop/__init__.py
+    def main(): pass
+    === README.md
+    ```json
+    {"mcpServers": {"shop": {"command": "%s", "args": []}}}
+    ```
+"""
 BAD = [
+    tree(_CLIENT % "/home/YOU/.local/bin/shop-mcp"),
     tree(_TYPED % ("shopper", "shpoper")),
     tree(
         _TYPED % ("shopctl", "shopper")
@@ -241,6 +277,10 @@ BAD = [
     ),
 ]
 GOOD = [
+    *(
+        tree(_CLIENT % each)
+        for each in ("/opt/bin/shop-mcp-server", "/usr/local/bin/shop", "shop-mcp", "/bin/mcp-server")
+    ),
     tree(_TYPED % ("shopper", "shopping")),
     tree(_TYPED % ("shopper", "other")),
     tree(_STAGED % ("shop", "shop")),
