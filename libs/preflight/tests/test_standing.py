@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sophia_preflight.standing import Standing, standing
+from sophia_preflight.mentions import site_of
+from sophia_preflight.model import Severity
+from sophia_preflight.standing import Standing, consequence, standing
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,10 @@ from sophia_preflight.standing import Standing, standing
 )
 def test_where_a_file_lies_says_how_much_it_matters(path: str, expected: Standing) -> None:
     assert standing(path) is expected
+
+
+def test_a_template_that_held_before_is_no_blank() -> None:
+    template = site_of("shop/templates/new/Dockerfile")
+    assert consequence(template)[0] is Severity.MEDIUM
+    assert consequence(template, held=True)[0] is Severity.HIGH
+    assert consequence(site_of("tests/Dockerfile"), held=True)[0] is Severity.MEDIUM

@@ -158,8 +158,10 @@ def limited(severity: Severity, path: str) -> Severity:
             return severity.at_most(Severity.LOW)
 
 
-def consequence(site: Site) -> tuple[Severity, str]:
-    """How bad it is that a call at this site fails, and what fails with it, in the reader's words."""
+def consequence(site: Site, *, held: bool = False) -> tuple[Severity, str]:
+    """How bad it is that a call at this site fails, and what fails with it, in the reader's words.
+
+    What `held` before a change was no blank to be filled in, though it lies among templates."""
     severity, blocks = _consequence(site)
     if site.guard.tolerated:
         severity = severity.at_most(Severity.MEDIUM)
@@ -170,6 +172,8 @@ def consequence(site: Site) -> tuple[Severity, str]:
         path = path.replace("/templates/", "/")  # of a chart
     if site.caller is Caller.DOCUMENT and _DRAFTS.search(site.path):
         severity = severity.at_most(Severity.LOW)
+    if held and standing(path) is Standing.TEMPLATE:
+        return severity.at_most(Severity.HIGH), blocks
     return limited(severity, path), blocks
 
 

@@ -40,7 +40,7 @@ def check(context: Context) -> Iterable[Finding]:
     known = context.mentions.of({path.rstrip("/") for _, _, paths in lacking for path in paths}, None)
     for each, was, paths in lacking:
         if not _is_made(context, paths, each, known):
-            severity, blocks = consequence(site_of(each.path))
+            severity, blocks = consequence(site_of(each.path), held=True)
             yield RULE.found(
                 f"`{each.new}` is not there; it was `{each.old}` before {context.changes.since}, which is",
                 Involved(Place(each.path, each.line, each.column), "call"),

@@ -180,7 +180,7 @@ def _is_definition(use: Mention) -> bool:
 def _told(context: Context, each: Replaced, others: list[Mention], given: list[Place]) -> Finding:
     """A change that stands alone, with who still says what was there, or is called so."""
     sites = [site_of(each.path), *(use.site for use in others)]
-    severity, blocks = min(map(consequence, sites), key=lambda one: one[0].rank)
+    severity, blocks = min((consequence(each, held=True) for each in sites), key=lambda one: one[0].rank)
     places = dict.fromkeys([*(Place(use.path, use.line, use.column) for use in others), *given])
     return RULE.found(
         f"`{each.new}` is said here alone; it was `{each.old}` before {context.changes.since}, as others still say",

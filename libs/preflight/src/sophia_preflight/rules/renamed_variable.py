@@ -42,7 +42,7 @@ def check(context: Context) -> Iterable[Finding]:
         uses = list(_uses(word, lines)) if not _is_still_set(word.old, lines) else []
         if uses and (word.path, word.old) not in told:
             told.add((word.path, word.old))
-            severity, blocks = consequence(site_of(each.path))
+            severity, blocks = consequence(site_of(each.path), held=True)
             yield RULE.found(
                 f"`{word.old}` is used here; where it was set before {context.changes.since}, `{word.new}` is set now",
                 *(Involved(place, "call") for place in uses),
