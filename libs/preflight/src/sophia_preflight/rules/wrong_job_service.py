@@ -11,6 +11,7 @@ from sophia_preflight.calls.model import Caller, Site
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
+from sophia_preflight.ports.listening import is_said
 from sophia_preflight.readers.tree import Node
 from sophia_preflight.readers.workflow import Job, Workflow
 from sophia_preflight.standing import consequence
@@ -35,6 +36,12 @@ _URL = re.compile(
     r"\b([a-z]+)(?:\+\w+)?://(?:[^@/\s'\"]*@)?(localhost|127\.0\.0\.1|[a-z][\w-]*)(?::(\d{2,5}))?(?=[/?\s'\"]|$)"
 )
 _NUMBERS = re.compile(r"(?<![\w.])\d{2,5}(?![\w.])")
+_STARTS = re.compile(
+    r"\b(docker|podman)[ -](compose|run|start)\b|\bkubectl\b|\bssh -L|\bsocat\b|\bsystemctl\b|\bservice \w+ start"
+)
+"""What a job starts itself, which may answer as well."""
+_CODE = re.compile(r"\.(py|go|rb|rs|[cm]?[jt]s|ya?ml|toml|ini|cfg|env|sh)$")
+_MOST_BYTES = 400_000
 _HOME = named("localhost 127.0.0.1")
 
 
@@ -55,6 +62,7 @@ def check(context: Context) -> Iterable[Finding]:
             services = list(_services(job))
             if services and all(each.plain for each in services):
                 yield from _job(path, workflow, job, services)
+                yield from _unheard(context, path, workflow, job, services)
 
 
 def _services(job: Job) -> Iterator[_Service]:
@@ -87,6 +95,49 @@ def _job(path: str, workflow: Workflow, job: Job, services: list[_Service]) -> I
                 confidence=Confidence.LIKELY,
                 blocks=blocks,
             )
+
+
+def _unheard(context: Context, path: str, workflow: Workflow, job: Job, services: list[_Service]) -> Iterator[Finding]:
+    """Services on a port of the runner that nobody speaks of, where their own port is asked on this machine."""
+    steps = " ".join(step.run.text for step in job.steps)
+    if job.node["container"] or _STARTS.search(steps):
+        return
+    severity, blocks = consequence(Site(path, Caller.WORKFLOW, owner=workflow.name))
+    everywhere = {port for each in services for port in each.published}
+    for each in services:
+        for here, there in each.published.items():
+            place = _line_of(each.node["ports"], here).place(path)
+            if here == there or there in everywhere or is_said(context, here, place):
+                continue
+            if (asked := _asks(context, path, job, there)) is not None:
+                yield RULE.found(
+                    f"`{each.name}` is published on port `{here}` that nobody asks, and port `{there}` is asked for",
+                    Involved(place, "declaration"),
+                    Involved(asked, "call"),
+                    anchor=f"{job.name} {each.name} {here}",
+                    severity=severity,
+                    confidence=Confidence.LIKELY,
+                    blocks=blocks,
+                )
+
+
+def _line_of(ports: Node, here: str) -> Node:
+    return next((each for each in ports.elements() if here in each.text), ports)
+
+
+def _asks(context: Context, path: str, job: Job, port: str) -> Place | None:
+    """Where the job's variables, or sources and tests, ask for a port of this machine."""
+    for node in (job.env, *(step.env for step in job.steps)):
+        for name, value in node.items():
+            if name.endswith("PORT") and value.text == port:
+                return value.place(path)
+    asks = re.compile(rf"(?:localhost|127\.0\.0\.1)[\"']?(?::|,\s*[\"']?(?:port=)?){port}(?!\d)")
+    for other, entry in context.repository.entries.items():
+        if _CODE.search(other) and entry.size < _MOST_BYTES and port in (text := context.repository.glimpse(other)):
+            found = asks.search(text)
+            if found is not None:
+                return Place(other, text.count("\n", 0, found.start()) + 1)
+    return None
 
 
 def _wrong(host: str, port: str, meant: _Service, services: list[_Service], *, inside: bool) -> str:
@@ -132,12 +183,32 @@ _JOB = """
           - run: pytest
 """
 _CONTAINER = "\n        container: python:3.13-slim"
+_TESTED = """
+    === .github/workflows/ci.yml
+    on: push
+    jobs:
+      test:
+        runs-on: ubuntu-24.04
+        services:
+          images:
+            image: registry:3
+            ports: ["%s:5000"]
+        steps:
+          - run: docker version && pytest
+    === tests/test_push.py
+    HERE = "http://localhost:%s/v2"
+"""
 BAD = [
+    tree(_TESTED % ("5001", "5000")),
+    tree(_TESTED.replace("steps:", "env: {IMAGES_PORT: 5000}\n        steps:") % ("5001", "80")),
     tree(_JOB % ("", "5433:5432", "localhost:5432")),
     tree(_JOB % (_CONTAINER, "5432:5432", "localhost:5432")),
     tree(_JOB % ("", "5432:5432", "db:5432")),
 ]
 GOOD = [
+    tree(_TESTED % ("5001", "5001")),
+    tree(_TESTED % ("5000", "5000")),
+    tree((_TESTED % ("5001", "5000")).replace("docker version", "docker run -d registry")),
     tree(_JOB % ("", "5433:5432", "localhost:5433")),
     tree(_JOB % (_CONTAINER, "5433:5432", "db:5432")),
     tree(_JOB % ("", "5432", "localhost:5433")),
