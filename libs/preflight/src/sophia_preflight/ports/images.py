@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sophia_preflight.calls.entering import NamedImages
-from sophia_preflight.calls.model import Started
+from sophia_preflight.calls.model import Call, Started
 from sophia_preflight.context import Context
 from sophia_preflight.images import Filesystem
 from sophia_preflight.model import Involved, Place, Severity
 from sophia_preflight.ports.listening import Ports, by_source, image_of, is_said, of_image, take
+from sophia_preflight.ports.unspoken import Sources, is_unspoken_in
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
 from sophia_preflight.standing import consequence, is_development, limited
-from sophia_preflight.text import is_known
+from sophia_preflight.text import Word, is_known
 
 PROBED = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|\s+|['\"],\s*)(\d{2,5})\b")
 """A port that a probe asks on its own machine."""
@@ -35,9 +36,9 @@ class Unanswered:
     blocks: str = ""
 
 
-def in_images(context: Context) -> Iterator[Unanswered]:
+def in_images(context: Context, sources: Sources) -> Iterator[Unanswered]:
     """Of every image that the repository builds, and every container of one that somebody starts by hand."""
-    yield from _run(context)
+    yield from _run(context, sources)
     for path, made in context.dockerfiles.items():
         if (stage := made.final) is not None:
             ports = _ports(context, made, stage)
@@ -74,7 +75,7 @@ def _exposed(context: Context, path: str, exposed: Instruction, ports: Ports) ->
         )
 
 
-def _run(context: Context) -> Iterator[Unanswered]:
+def _run(context: Context, sources: Sources) -> Iterator[Unanswered]:
     """Containers that somebody starts by hand, of images that the repository builds."""
     images = NamedImages(context)
     for call in context.typed:
@@ -91,6 +92,9 @@ def _run(context: Context) -> Iterator[Unanswered]:
         told = " ".join(word.value for word in (*target.arguments, *target.variables))
         if not known and is_known(told) and not _OF_PORTS.search(told):
             known = there.started | there.exposed
+        places = {build.directory for build in context.builds(made.path)}
+        if not known and not there.started and is_known(told) and not _OF_PORTS.search(told) and len(places) == 1:
+            yield from _unspoken(context, call, ports, made, stage, sources, places.pop())
         for word, port in ports if known else ():
             if port is None or any(other and other[1] in known for _, other in ports) or port[1] in told:
                 continue
@@ -105,6 +109,35 @@ def _run(context: Context) -> Iterator[Unanswered]:
                 f"the container of `{made.path}` publishes its port `{port[1]}` and {listens}",
                 (Involved(place, "published"), *([Involved(there.place, "command")] if there.place else [])),
                 f"run {target.image.value} {port[1]}",
+                severity.at_most(Severity.HIGH),
+                blocks=blocks,
+            )
+
+
+def _unspoken(
+    context: Context,
+    call: Call,
+    ports: Sequence[tuple[Word, re.Match[str] | None]],
+    made: Dockerfile,
+    stage: Stage,
+    sources: Sources,
+    directory: str,
+) -> Iterator[Unanswered]:
+    """Published ports of which nothing in the image speaks, where the program that it starts names others."""
+    told = sources.of(made, stage, directory)
+    numbers = [(word, port[1]) for word, port in ports if port is not None]
+    if not told or any(number in told for _, number in numbers):
+        return
+    for word, number in numbers:
+        if is_unspoken_in(context, made, directory, number, asker=call.site.path):
+            severity, blocks = consequence(call.site)
+            yield Unanswered(
+                f"the container of `{made.path}` publishes its port `{number}`, and its program names {shown(told)}",
+                (
+                    Involved(Place(call.site.path, word.line, word.column), "published"),
+                    Involved(next(iter(told.values())), "source"),
+                ),
+                f"run {made.path} {number}",
                 severity.at_most(Severity.HIGH),
                 blocks=blocks,
             )

@@ -12,6 +12,7 @@ from sophia_preflight.context import Context
 from sophia_preflight.model import Place
 from sophia_preflight.ports.listening import Ports, may_matter, mounted, said
 from sophia_preflight.readers.compose import Part, port_of
+from sophia_preflight.readers.dockerfile import Dockerfile, Stage
 from sophia_preflight.standing import Standing, standing
 
 _DEFAULT = re.compile(
@@ -49,14 +50,18 @@ class Sources:
             return {}
         made = context.dockerfiles[built[0]]
         stage = context.stage_of(made, built[1])
-        start = (stage.last("ENTRYPOINT") or stage.last("CMD")) if stage is not None else None
+        return self.of(made, stage, built[1].directory) if stage is not None else {}
+
+    def of(self, made: Dockerfile, stage: Stage, directory: str) -> dict[str, Place]:
+        """The ports that the source of the program names that an image starts by itself, where that is one of ours."""
+        start = stage.last("ENTRYPOINT") or stage.last("CMD")
         if start is None or not self._is_ours(said(start)):
             return {}
         found: dict[str, Place] = {}
         size = 0
         for path in self._code:
-            if context.images.takes(made, built[1].directory, path):
-                size += context.repository.entries[path].size
+            if self.context.images.takes(made, directory, path):
+                size += self.context.repository.entries[path].size
                 if size > _MOST_BYTES:
                     return {}
                 for port, line in self._of(path):
@@ -84,14 +89,26 @@ class Sources:
 def is_unspoken(context: Context, each: Used, ports: Ports, port: str) -> bool:
     """Whether nothing speaks of a port that runs in the image of a service, or is read there."""
     built = context.service_build(each.project, each.service)
-    if built is None or port in _OF_FRAMEWORKS or ports.mentions(port) or any(mounted(each)):
+    if built is None or ports.mentions(port) or any(mounted(each)):
         return False
-    made, directory = context.dockerfiles[built[0]], built[1].directory
-    givers = {*context.composes, *context.dockerfiles, *context.workflows}
+    return is_unspoken_in(context, context.dockerfiles[built[0]], built[1].directory, port)
+
+
+def is_unspoken_in(context: Context, made: Dockerfile, directory: str, port: str, *, asker: str = "") -> bool:
+    """Whether nothing that an image is given speaks of a port, nor serves on it without a word.
+
+    What starts containers of it, as `asker` does, is no part of the program, even where it is in the image."""
+    if port in _OF_FRAMEWORKS:
+        return False
+    givers = {asker, *context.composes, *context.dockerfiles, *context.workflows}
+    charts = tuple(
+        path.removesuffix("Chart.yaml") for path in context.repository.entries if path.endswith("/Chart.yaml")
+    )
     number = re.compile(rf"(?<![\w.]){port}(?![\w.])")
     serving = _SERVED_BY.get(port, number)
     return not any(
         path not in givers
+        and not path.startswith(charts)
         and may_matter(path)
         and (number.search(text := context.repository.glimpse(path)) or serving.search(text))
         and context.images.takes(made, directory, path)

@@ -40,7 +40,7 @@ def check(context: Context) -> Iterable[Finding]:
         found = [*_published(context, each, ports), *_told(context, each, ports), *_probe(context, each, ports)]
         found += [*_unspoken(context, each, ports, sources), *_labelled(each, ports), *_exposed(each, ports)]
         yield from _merged(found)
-    for wrong in in_images(context):
+    for wrong in in_images(context, sources):
         yield RULE.found(
             wrong.message,
             *wrong.places,
@@ -283,6 +283,7 @@ _SHOPD = """
 """
 BAD = [
     tree(_EXPOSING % (8080, "--transport=http")),
+    tree(_EXPOSING.replace("EXPOSE 8010", "USER 1000") % (8555, "--transport=http")),
     tree(_OUT_OF_A_MODULE % (8080, "os")),
     tree(_SHOPD % (8011, "8001:8001")),
     tree(
@@ -471,6 +472,7 @@ BAD = [
 GOOD = [
     tree(_EXPOSING % (8010, "--transport=http")),
     tree(_EXPOSING % (8080, "--port 8080")),
+    tree(_EXPOSING.replace("EXPOSE 8010", "USER 1000") % (8010, "--transport=http")),
     tree(_EXPOSING.replace("default=8010", "default=8080") % (8080, "--transport=http")),
     tree(_OUT_OF_A_MODULE % (8010, "os")),
     tree(_OUT_OF_A_MODULE % (8080, "os, aiohttp")),
