@@ -47,6 +47,8 @@ _GIVES = re.compile(
 _HANDED_ON = re.compile(rf"\bexport\s+({_NAME})=|({_NAME})[=:]\s*[\"']?\$\{{?\2\b")
 _USES = re.compile(rf"\$\{{?({_NAME})\b|\$\(({_NAME})\)|(?:secrets|vars|env)\.({_NAME})\b")
 _PREFIX = re.compile(r"[\"'`]([A-Z][A-Z0-9_]*?)_?[\"'`]")
+_OFFERED = re.compile(r"(?:^|/)[^/]*\.?env[^/]*$")
+"""Files in which a remark shows what may be set."""
 _MOST_BYTES = 300_000
 _MOST_SHOWN = 3
 _LEAST = 2
@@ -208,6 +210,9 @@ def _told(context: Context) -> _Told:
         used.update(name for found in _USES.findall(text) for name in found if name and name not in handed_on)
         for found in _GIVES.finditer(text):
             kind = found.lastgroup or ""
+            line = text[text.rfind("\n", 0, found.start(kind)) + 1 : found.start(kind)]
+            if line.lstrip().startswith("#") and not _OFFERED.search(path):
+                continue
             told.given[found[kind]].append(Place(path, text.count("\n", 0, found.start(kind)) + 1))
     for name in used:
         told.given.pop(name, None)
@@ -323,6 +328,7 @@ BAD = [
     tree(_SETTINGS.replace("{0}", "SHOP")),
 ]
 GOOD = [
+    tree(_CHART.replace("{given}", "LANG") + "    === deploy/old.yaml\n    # - name: SHOP_INCLUSTER\n"),
     tree(_SHOP.format(given="SHOP_QUEUE_URL", told="SHOP_QUEUE_URL", read='QUEUE = os.environ["SHOP_QUEUE_URL"]')),
     tree(_SHOP.format(given="DOCKER_HOST", told="DOCKER_HOST", read='QUEUE = os.getenv("SHOP_HOST", "")')),
     tree(_SHOP.format(given="SHOP_QUEUE_URI", told="SHOP_QUEUE_URI", read='import lib; lib.read("SHOP", "QUEUE_URI")')),
