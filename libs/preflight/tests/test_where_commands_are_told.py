@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sophia_preflight import engine
+from sophia_preflight import engine, facts
 from sophia_preflight.examples import tree
 
 HOOKS = """
@@ -154,3 +154,8 @@ def test_a_script_that_is_told_there_and_is_gone_blocks(text: str, script: str, 
         (tmp_path / path).write_text(content)
     blocking = [each for each in engine.check(tmp_path).blocking if script in each.message]
     assert len(blocking) == count
+
+
+def test_a_tool_server_whose_words_are_not_known_leaves_its_module_readable() -> None:
+    told = 'def parameters(words):\n    return StdioServerParameters(command="bash", args=words.list)\n'
+    assert facts.read("python", "client.py", f"from mcp import StdioServerParameters\n\n\n{told}").trace.calls == []

@@ -46,4 +46,4 @@ def servers(node: ast.Call) -> list[list[ast.expr]]:
             keys = [key.value if isinstance(key, ast.Constant) else "" for key in each.keys]
             told.append({str(key): value for key, value in zip(keys, each.values, strict=True)})
     whole = [each for each in told if "command" in each and "args" in each]
-    return [[each["command"], ast.Starred(each["args"], ast.Load())] for each in whole]
+    return [[each["command"], ast.copy_location(ast.Starred(each["args"], ast.Load()), each["args"])] for each in whole]
