@@ -47,8 +47,10 @@ from sophia_preflight.readers.python_version import Need, is_python_2, newer_nee
 from sophia_preflight.readers.script_names import ScriptNames, names_of
 from sophia_preflight.readers.snippet import Snippet
 from sophia_preflight.readers.tree import Documents, Fault
+from sophia_preflight.readers.undefined import Undefined, undefined_in
 from sophia_preflight.readers.workflow import Workflow
 from sophia_preflight.secrets import Suspect
+from sophia_preflight.standing import Standing, standing
 from sophia_preflight.text import CWD
 
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)([.\-_][\w.-]+)?$|\.[Dd]ockerfile$")
@@ -87,6 +89,8 @@ class PythonFacts:
     adds: bool = False
     """It may add commands to what other modules make."""
     variables: Variables = field(default_factory=Variables)
+    undefined: tuple[Undefined, ...] = ()
+    """Names that nothing gives it; asked of what belongs to the product only."""
 
 
 @dataclass
@@ -262,6 +266,7 @@ def _python(path: str, text: str) -> Facts:
     made = PythonFacts(None, outline.names, is_open, interface, is_program, outline, need)
     made.speaks, made.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
     made.variables = variables_of(tree, text)
+    made.undefined = () if is_open or standing(path) is not Standing.PRODUCT else undefined_in(text, path)
     return Facts("python", trace, made)
 
 

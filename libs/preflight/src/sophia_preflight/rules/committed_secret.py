@@ -343,7 +343,7 @@ GOOD = [
         SECRET_NAME = "prod-database-password-2"
         API_KEY = "your-api-key-here-1234567890"
         MARK = "-----BEGIN PRIVATE KEY-----"
-        token = get_token(session_1)
+        token = getpass(session_1)
         ANALYTICS_API_KEY = "phc_k8Vq2LxZ7wRt4NcB9sYhJ3mDf6Gp1"
         === secrets/prod.yaml
         password: ENC[AES256_GCM,data:qT9kqL2zR8w1,iv:AAAAB3,tag:x,type:str]
