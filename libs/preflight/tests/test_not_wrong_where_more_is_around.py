@@ -91,7 +91,20 @@ _TARGETS = """
         make wait
         ```
 """
+_READ = """
+        === .github/workflows/ci.yml
+        on: push
+        jobs:
+          scan:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: |
+                  scan --red {0}
+                  python -c "import json; json.load(open('found.json'))"
+"""
 PAIRS = {
+    "a file that an option names before it is read": (_READ.format("--json found.json"), _READ.format("--json")),
     "a value that a test asks for first": (_MATRIX.format("-n"), _MATRIX.format("-z x -o -n")),
     "what a program of ours writes while an image is built": (
         _IMAGE.format("extract.py", "requirements.txt"),

@@ -39,6 +39,8 @@ _PUT = (
     "the file that is copied", "the file that is moved", "the file that is installed", "the file that is linked",
     "the file that is read",
 )  # fmt: skip
+_FORM = r"(json|html|xml|csv|sarif|o|(\w+-)*(out\w*|report\w*|save\w*|write\w*|dest\w*)(-\w+)*)"
+"""Options that say where a program writes, be it by the form of what it writes."""
 _PACKED = ("what is packed", "what is given to the image")
 _PROGRAMS = re.compile(
     r"\.(go|py|sh|bash|js|ts|mk|rb|pl)$|(^|/)(GNUm|m|M)akefile$|(^|/)(mage|task|just)file", re.IGNORECASE
@@ -167,6 +169,8 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
     for other in target.either:
         if not context.path_of(replace(target.path, value=other), call, directory=target.directory).missing:
             return
+    if target.purpose in _PUT and _is_told_before(context, call, target.path.value):
+        return
     if target.purpose in _PUT and call.site.system is System.IMAGE and not _is_written(context, call, location.path):
         return
     if target.purpose in _PACKED and not context.repository.is_directory(posixpath.dirname(location.path) or "."):
@@ -235,6 +239,13 @@ def _is_named(context: Context, name: str) -> bool:
     """Whether a program names it, which then may make it."""
     paths = (each for each in context.repository.entries if _PROGRAMS.search(each))
     return any(name in context.repository.glimpse(each) for each in paths)
+
+
+def _is_told_before(context: Context, call: Call, name: str) -> bool:
+    """Whether a line above lets a program write the file by an option: `scan --json found.json`."""
+    above = context.repository.text(call.site.path).split("\n")[: call.place.line - 1]
+    told = re.compile(rf"\s--?{_FORM}[ =][\"']?(\./)?{re.escape(name)}(?![\w./-])")
+    return any(told.search(line) and not line.lstrip().startswith("#") for line in above)
 
 
 def _is_written(context: Context, call: Call, path: str) -> bool:
