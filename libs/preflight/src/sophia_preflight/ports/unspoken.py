@@ -73,8 +73,9 @@ class Sources:
         module = _MODULE.match(start)
         if module is None:
             return posixpath.basename(start.partition(" ")[0]) in self.context.entries
-        ends = (f"{module[1]}/__main__.py", f"{module[1]}.py")
-        return any(path in ends or path.endswith(tuple(f"/{end}" for end in ends)) for path in self._code)
+        repository = self.context.repository
+        places = repository.ending_with(f"{module[1]}/__main__.py") + repository.ending_with(f"{module[1]}.py")
+        return any(standing(each) is Standing.PRODUCT for each in places)
 
     def _of(self, path: str) -> tuple[tuple[str, int], ...]:
         """The ports that a file names, with their lines."""
