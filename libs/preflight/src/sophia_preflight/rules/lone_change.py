@@ -102,6 +102,7 @@ def _meant(each: Replaced) -> Iterator[Replaced]:
         _is_joined(each.old)
         and not _is_expressed(each)
         and not _is_of_program(each)
+        and _bare(each.old) != _bare(each.new)
         and (_plain(each.old) != _plain(each.new) or _ADDRESS.fullmatch(each.old))
     ):
         yield each
@@ -351,6 +352,7 @@ BAD = [
     tree(_VARIABLE_OF.replace("{0}", "SHOP_INCLUSTER")),
 ]
 GOOD = [
+    tree(_FOLDER.replace("={0}", "=../dist/x").replace("{1}", "dist/x").replace("=dist/", "=./dist/x")),
     tree(_FOLDER.replace("{0}", "wheels/").replace("{1}", "wheels")),
     tree("""
         === README.md
