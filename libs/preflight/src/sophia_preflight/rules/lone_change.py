@@ -352,7 +352,6 @@ BAD = [
     tree(_VARIABLE_OF.replace("{0}", "SHOP_INCLUSTER")),
 ]
 GOOD = [
-    tree(_FOLDER.replace("={0}", "=../dist/x").replace("{1}", "dist/x").replace("=dist/", "=./dist/x")),
     tree(_FOLDER.replace("{0}", "wheels/").replace("{1}", "wheels")),
     tree("""
         === README.md
@@ -407,4 +406,10 @@ GOOD = [
     tree(_KEPT.replace("{0}", "/data/store").replace("{1}", "/data/store/a")),
     tree(_VARIABLE_OF.replace("{0}", "SHOP_REGION")),
     tree(_LISTED.replace("{0}", "shop-name.first")),
+    tree(
+        _FOLDER.replace("={0}", "=../dist/x")
+        .replace("=dist/", "=./dist/x")
+        .replace("{1}", "dist")
+        .replace("dist/*", "dist/x/*")
+    ),
 ]
