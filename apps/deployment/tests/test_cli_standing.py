@@ -204,6 +204,14 @@ def test_an_engine_that_dies_at_its_start_shows_its_last_words(sophia, places, m
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [("a", "a"), ("aa", "a"), ("abab", "ab"), ("xabab", "xab"), ("ababab", "ab"), ("aba", "aba"), ("", "")],
+)
+def test_what_an_engine_says_at_each_start_is_shown_once(lines: str, expected: str) -> None:
+    assert starting.said_once(list(lines)) == list(expected)
+
+
 def test_an_engine_that_refuses_to_start_gives_its_own_reason(sophia, places, monkeypatch):
     said = {"event": "engine refused", "code": "SPH-2007", "message": "`x` is newer", "hint": "use that version"}
     program = f"print('something'); print({json.dumps(json.dumps(said))}); print('error: `x` is newer')"

@@ -129,7 +129,7 @@ def _signalled(pid: int) -> bool:
 def _died(message: str, places: Places, said_before: int) -> SophiaError:
     with places.engine_log.open("rb") as log:
         log.seek(said_before if said_before <= os.fstat(log.fileno()).st_size else 0)
-        words = log.read()[-64_000:].decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+        words = said_once(log.read()[-64_000:].decode("utf-8", "replace").splitlines())[-LOG_LINES:]
     if (refused := _refusal(words)) is not None:
         return refused
     said = "\n".join(f"  | {plain(line, longest=300)}" for line in words)
@@ -138,6 +138,15 @@ def _died(message: str, places: Places, said_before: int) -> SophiaError:
         f"{message}\n{said}" if said else message,
         hint=f"`{places.engine_log}` has the rest; `sophia doctor` looks for what is in its way",
     )
+
+
+def said_once(lines: list[str]) -> list[str]:
+    """Lines without those at their end that only say again what stands before: the engine may have been started again
+    before anybody saw that it had ended."""
+    for many in range(1, len(lines) // 2 + 1):
+        if lines[-many:] == lines[-2 * many : -many]:
+            return said_once(lines[:-many])
+    return lines
 
 
 def _refusal(lines: Sequence[str]) -> SophiaError | None:
