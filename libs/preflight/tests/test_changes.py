@@ -105,6 +105,16 @@ def test_a_port_that_changed_is_one_finding_whoever_speaks_to_it(shop: Path) -> 
     assert [each.place.path for each in found.places] == ["one.lua", "two.lua", "server.lua"]
 
 
+def test_a_file_of_a_common_name_is_asked_for_by_its_folder_too(shop: Path) -> None:
+    many = {f"part{each}.lua": 'image = "x.Dockerfile" .. "Dockerfile"\n' for each in range(14)}
+    commit(shop, **{"infra__Dockerfile": "FROM alpine\nRUN true\n", "build.conf": "build infra/Dockerfile\n"} | many)
+    commit(shop, **{"all.conf": "run infra*/Dockerfile\n"})
+    git(shop, "mv", "infra/Dockerfile", "infra/Containerfile")
+    commit(shop)
+    (found,) = stale(shop)
+    assert [each.place.path for each in found.places] == ["build.conf", "infra/Containerfile"]
+
+
 def test_what_another_rule_tells_is_not_told_twice(shop: Path) -> None:
     commit(shop, **{"run.sh": "python tools.d/words.py\n"})
     (shop / "tools.d/words.py").unlink()

@@ -46,6 +46,8 @@ def check(context: Context) -> Iterable[Finding]:
     by_name: dict[str, list[str]] = {}
     for path in (*files, *directories):
         by_name.setdefault(posixpath.basename(path), []).append(path)
+        if "/" in path and posixpath.basename(path).partition(".")[0] in _GENERAL:
+            by_name.setdefault("/".join(path.split("/")[-2:]), []).append(path)  # of which not so many files speak
     for path in files:
         if path.endswith(".py") and (module := _module(path)):
             by_name.setdefault(module, []).append(path)
@@ -119,6 +121,8 @@ def _asks(context: Context, use: Mention, path: str) -> bool:
         return _names_module(context, use, path)
     head = _HEAD.search(use.text[: use.column - 1])
     said = (head[0] if head else "") + use.name
+    if use.text[: use.column - 1].removesuffix(head[0] if head else "").endswith(("*", "?")):
+        return False  # one of many, of which others are left
     unsure = _UNKNOWN.match(said)
     told = said[unsure.end() :] if unsure else said
     absolute = bool(unsure) or told.startswith("/")
@@ -138,8 +142,9 @@ def _asks(context: Context, use: Mention, path: str) -> bool:
         as_path = followed or said.startswith("./") or re.match(r"[\"']/\*", use.after) is not None
         beside = exact or (unsure is not None and len(parts) == 1 and posixpath.dirname(path) == here)
         return same > 1 or (beside and as_path and len(use.name) > 3)
-    others = context.repository.by_name.get(use.name, [])
-    general = use.name.split(".")[0] in _GENERAL or "." not in use.name.strip(".")
+    name = posixpath.basename(use.name)
+    others = context.repository.by_name.get(name, [])
+    general = name.split(".")[0] in _GENERAL or "." not in name.strip(".")
     if len(parts) == 1 and not exact and standing(use.path) is Standing.TEST:
         return False  # tests write files of their own
     beside = not absolute and path == posixpath.normpath(posixpath.join(here, told))
