@@ -1,4 +1,4 @@
-"""Helm charts: templates that are included and not defined, and values whose parent no values file has."""
+"""Helm charts: templates that do not parse or include what is nowhere defined, values whose parent no file has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from sophia_preflight.clusters import syntax
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
 from sophia_preflight.model import Confidence, Finding, Place, Rule, Severity
@@ -45,12 +46,15 @@ def _chart(context: Context, directory: str) -> Iterator[Finding]:
     files = {
         each: _COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), repository.text(each))
         for each in repository.inside(directory)
-        if "/templates/" in each and each.endswith((".yaml", ".yml", ".tpl", ".txt"))
+        if "/templates/" in f"/{each}" and each.endswith((".yaml", ".yml", ".tpl", ".txt"))
     }
     yield from _dependencies(context, directory, path, root)
     if root["type"].text != "library":
         yield from _includes(context, directory, files)
     yield from _values(context, directory, files)
+    own = f"{directory}/templates/".lstrip("/")
+    if root["name"].text and "{" not in root["name"].text:
+        yield from _parsed({each: repository.text(each) for each in files}, own)
 
 
 def _dependencies(context: Context, directory: str, path: str, root: Node) -> Iterator[Finding]:
@@ -68,6 +72,24 @@ def _dependencies(context: Context, directory: str, path: str, root: Node) -> It
                 f"the chart `{said}` is not there",
                 f"dependency {each['name'].text}",
                 fix="correct the path, or add the chart",
+            )
+
+
+def _parsed(files: dict[str, str], own: str) -> Iterator[Finding]:
+    """What Helm refuses to parse, and asks of its own objects in vain, in the chart's own templates."""
+    for path, text in files.items():
+        told: set[str] = set()
+        for fault in syntax.faults(text) if path.startswith(own) else ():
+            if fault.message in told:
+                continue
+            told.add(fault.message)
+            yield _found(
+                path,
+                _place(path, text, fault.at),
+                fault.message,
+                f"{path} {fault.message}",
+                severity=Severity.HIGH if fault.parses else Severity.CRITICAL,
+                fix=RULE.fix + (f": there is `{fault.near}`" if fault.near else ""),
             )
 
 
@@ -296,6 +318,21 @@ BAD = [
     """
     ),
 ]
+BAD += [
+    tree(_CHART + "    === chart/templates/service.yaml\n" + each)
+    for each in (
+        "    name: {{ $name }}",
+        "    {{- range $key, $value := .Values.image }}\n    {{ $kye }}: {{ $value }}\n    {{- end }}",
+        '    {{- if .Values.image }}\n    {{- $tag := "1" }}\n    {{- end }}\n    tag: {{ $tag }}',
+        '    {{- $tag := "1" }}\n    {{- define "api.tag" }}{{ $tag }}{{ end }}',
+        "    {{- if .Values.image }}\n    kind: Service",
+        "    kind: Service\n    {{- end }}",
+        '    labels: {{- inclued "api.labels" . | nindent 4 }}',
+        "    image: {{ toYml .Values.image }}",
+        "    version: {{ .Chart.AppVerison }}",
+        "    name: {{ $.Release.Names }}",
+    )
+]
 GOOD = [
     tree(
         _CHART
@@ -325,6 +362,25 @@ GOOD = [
       host: {{ .Values.proxy.host }}
     === install.sh
     helm upgrade api chart --set image.tag=2 --set proxy.host=example.com
+    """
+    ),
+    tree(
+        _CHART
+        + """
+    === chart/templates/service.yaml
+    {{- /* $gone {{ if }} */}}
+    {{- $top := . -}}
+    {{- $name := "{{ $no }}" }}
+    {{- with $image := .Values.image }}
+    version: {{ $image.tag }}{{ $.Chart.AppVersion }}{{ $top.Release.Name }}{{ .Release.Oddity }}
+    {{- $name = printf "$%s" $name }}
+    {{- else }}
+    {{- $deep := $image }}{{ $deep }}
+    {{- end }}
+    {{- range $index, $each := .Values.image }}{{ $index }}{{ $each }}{{ end }}
+    said: {{ `{{ $labels.instance }}` }} {{ "{{ end }}" }} $HOME ${HOME}
+    {{- define "api.tag" }}{{- $tag := .tag }}{{ $tag | quote | trimAll "-" }}{{ end }}
+    {{- if semverCompare ">=1.2" .Capabilities.KubeVersion.GitVersion }}{{ .Template.BasePath }}{{ end }}
     """
     ),
 ]
