@@ -61,10 +61,15 @@ class _Asked:
     """The job or step that is left out whenever the answer is empty, in the reader's words."""
 
 
+_SECRET = re.compile(r"(?<![\w.-])secrets(?:\.|\[\s*')([A-Za-z_]\w*)")
+_TOKEN = "GITHUB_TOKEN"
+
+
 def check(context: Context) -> Iterable[Finding]:
     actions = {id(use.step): use.action for use in uses(context)}
     for workflow in context.workflows.values():
         yield from _written_otherwise(workflow)
+        yield from _tokens(workflow)
         for job in workflow.jobs:
             owner = workflow.name if workflow.action else f"{workflow.name} / {job.name}"
             severity, blocks = consequence(Site(workflow.path, Caller.WORKFLOW, owner=owner))
@@ -108,6 +113,32 @@ def _written_otherwise(workflow: Workflow) -> Iterator[Finding]:
                 )
 
 
+def _tokens(workflow: Workflow) -> Iterator[Finding]:
+    """Slips of `GITHUB_TOKEN`: nobody can make a secret that begins with `GITHUB_`; `GITHUBTOKEN` is possible."""
+    declared = {name.upper() for name, _ in workflow.root["on"]["workflow_call"]["secrets"].items()}
+    severity, blocks = consequence(Site(workflow.path, Caller.WORKFLOW, owner=workflow.name))
+    told: set[str] = set()
+    for node in () if workflow.action or not workflow.path.startswith(".github/") else scalars(workflow.root):
+        for expression in EXPRESSION.finditer(node.text):
+            for match in _SECRET.finditer(expression[1]):
+                name = match[1]
+                if not is_slip(name.upper(), _TOKEN) or name.upper() in declared | {"GITHUBTOKEN"} or name in told:
+                    continue
+                told.add(name)
+                at = expression.start(1) + match.start()
+                line = node.text.count("\n", 0, at) + 1
+                place = of_node(workflow.path, node, workflow.lines).place(line, at - node.text.rfind("\n", 0, at))
+                yield RULE.found(
+                    f"`secrets.{name}` is empty: GitHub gives a job the secret `{_TOKEN}`",
+                    Involved(place, "here"),
+                    anchor=f"secret {name}",
+                    severity=severity,
+                    confidence=Confidence.CERTAIN if name.upper().startswith("GITHUB_") else Confidence.LIKELY,
+                    fix=f"write `secrets.{_TOKEN}`",
+                    blocks=blocks,
+                )
+
+
 # --- what is asked for -----------------------------------------------------------------------------------------------
 
 
@@ -118,7 +149,16 @@ def _asked(workflow: Workflow, job: Job) -> list[_Asked]:
         found += _conditions(workflow, job.node["if"], f"the job `{job.name}`")
     for step in job.steps:
         found += _conditions(workflow, step.node["if"], "the step")
+        needed = (value for name, value in step.env.items() if value.is_scalar and _needs(step.run.text, name))
+        found += [each for value in needed for each in _parts(workflow, value, used=True) if each.match["input"]]
     return sorted(found, key=lambda each: (not each.used, each.place))
+
+
+def _needs(script: str, name: str) -> bool:
+    """Whether a script puts a variable somewhere, and nowhere looks whether it is empty."""
+    variable = rf"\$(?:{name}\b|\{{{name}\}})"
+    looks = rf"-[nz]\s+\"?{variable}|\[\s*\"?{variable}|\$\{{{name}[:?=+-]|\bcase\s+\"?{variable}|{variable}\"?\s*[=!]="
+    return re.search(variable, script) is not None and re.search(looks, script) is None
 
 
 def _conditions(workflow: Workflow, node: Node, owner: str) -> Iterator[_Asked]:
@@ -558,6 +598,29 @@ BAD += [
                 run: docker push registry.example.com/api
     """),
 ]
+BAD += [
+    tree("""
+        === .github/workflows/release.yml
+        on: push
+        jobs:
+          release:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: gh release create v1
+                env: {GH_TOKEN: "${{ secrets.GITHUB_TOKEM }}"}
+    """),
+    tree("""
+        === .github/workflows/image.yml
+        on: {workflow_call: {inputs: {version: {type: string, required: true}}}}
+        jobs:
+          image:
+            runs-on: ubuntu-latest
+            steps:
+              - run: docker pull "registry.example.com/api:$VERSION"
+                env: {VERSION: "${{ inputs.verison }}"}
+    """),
+]
 GOOD = [
     tree("""
         === .github/workflows/ci.yml
@@ -696,5 +759,21 @@ GOOD = [
         print("tag=1")
         === Dockerfile
         FROM scratch
+    """),
+    tree("""
+        === .github/workflows/release.yml
+        on:
+          workflow_call:
+            inputs: {version: {type: string}}
+            secrets: {GITHUB_TOKENS: {required: true}}
+        jobs:
+          release:
+            runs-on: ubuntu-latest
+            steps:
+              - uses: actions/checkout@v4
+              - run: gh release create "v$VERSION"
+                env:
+                  GH_TOKEN: ${{ secrets.GITHUBTOKEN || secrets.GITHUB_TOKENS || secrets.github_token }}
+                  VERSION: ${{ inputs.version }}
     """),
 ]
