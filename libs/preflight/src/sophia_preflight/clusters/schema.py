@@ -66,6 +66,32 @@ def _served() -> dict[str, list[str]]:
     return found
 
 
+_MORE = {
+    "": named("Binding ComponentStatus PodTemplate Event User Group"),
+    "metrics.k8s.io": named("Node Pod"),
+    "extensions": named("Deployment Ingress NetworkPolicy ReplicaSet DaemonSet PodSecurityPolicy"),
+    "policy": named("PodSecurityPolicy"),
+    "authentication.k8s.io": named("TokenReview SelfSubjectReview UserExtra"),
+    "authorization.k8s.io": named(
+        "SubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview LocalSubjectAccessReview"
+    ),
+}
+"""Kinds by group that roles name, and manifests do not."""
+
+
+@cache
+def resource_names() -> dict[str, dict[str, str]]:
+    """What roles call the kinds of each of Kubernetes' own groups: singular -> plural, in small letters."""
+    found: dict[str, dict[str, str]] = {}
+    pairs = [(api.rpartition("/")[0], kind) for api, _, kind in (each.partition(" ") for each in _table()["kinds"])]
+    pairs += [(group, kind) for group, kinds in _MORE.items() for kind in sorted(kinds)]
+    for group, kind in pairs:
+        name = kind.lower()
+        plural = f"{name[:-1]}ies" if name.endswith("y") else name + ("es" if name.endswith(("ss", "us")) else "s")
+        found.setdefault(group, {})[name] = name if name.endswith("ts") else plural
+    return found
+
+
 @cache
 def groups() -> frozenset[str]:
     """API groups of Kubernetes itself; what is in others is somebody else's."""
