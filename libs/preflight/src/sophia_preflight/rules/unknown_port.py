@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
+from sophia_preflight.clusters import schema
 from sophia_preflight.clusters.cluster import Scope, equal_labels
 from sophia_preflight.clusters.objects import Item, Pod, literal
 from sophia_preflight.clusters.programs import Programs, is_exposed
@@ -27,6 +29,7 @@ RULE = Rule(
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{2,5})(?!\d)")
 _EXPORTER = re.compile(r"exporter|metrics|\bprom")
 """What containers and ports are called that Prometheus asks."""
+_DEEPEST = 20
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
@@ -43,6 +46,8 @@ def check(context: Context) -> Iterable[Finding]:
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
             yield from _ingress(item, scope)
+        if item.pod is None and item.group not in schema.groups():
+            yield from _others(item, scope)
         yield from _addresses(context, item, scope)
     for directory in context.cluster.charts:
         chart = chart_of(context.repository, directory)
@@ -58,6 +63,8 @@ def _of_chart(context: Context, scope: Scope) -> Iterator[Finding]:
             yield from _service(item, scope)
         if item.kind == "Ingress" and item.api == "networking.k8s.io/v1":
             yield from _ingress(item, scope)
+        if item.pod is None and item.group not in schema.groups():
+            yield from _others(item, scope)
         yield from _addresses(context, item, scope)
 
 
@@ -153,6 +160,43 @@ def _probes(programs: Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[
                         surely=surely or (ours and programs.is_nowhere(port, item.path)),
                         why="the probe never succeeds: the container is restarted, or gets no requests",
                     )
+
+
+def _others(item: Item, scope: Scope) -> Iterator[Finding]:
+    """Pods that an operator makes: names of ports that its object nearly declares, in probes and the service beside."""
+    if scope.changed(item, "ports", "containerPort", "port", "targetPort"):
+        return
+    for node in _maps(item.node):
+        pod = Pod(item, node["metadata"], node["spec"])
+        names = pod.port_names
+        probes = [
+            (f"the {name} of `{each.name}` in {item.said}", each.node[name][kind]["port"])
+            for each in pod.containers
+            for name in _PROBES
+            for kind in ("httpGet", "tcpSocket")
+        ]
+        targets = [
+            (f"a service of {item.said}", each["targetPort"]) for each in node["service"]["ports"].elements() if names
+        ]
+        for who, port in (*probes, *targets):
+            if not port.text.isdigit() and get_close_matches(port.text, names) and (wrong := _wrong(port, pod)):
+                yield _found(
+                    item,
+                    f"{who} asks port `{port.text}`, {wrong}",
+                    [Involved(port.place(item.path), "call"), _declared(item, pod)],
+                    f"{who} {port.text}",
+                    confidence=Confidence.LIKELY,
+                )
+
+
+def _maps(node: Node, depth: int = 0) -> Iterator[Node]:
+    """Mappings at any depth that hold what pods are made by."""
+    if depth > _DEEPEST:
+        return
+    if node.is_map and node["spec"]["containers"].elements():
+        yield node
+    for each in (*(value for _, value in node.items()), *node.elements()):
+        yield from _maps(each, depth + 1)
 
 
 def _scraped(programs: Programs, item: Item, pod: Pod, scope: Scope) -> Iterator[Finding]:
@@ -544,6 +588,22 @@ _CHART = """
 """
 _TARGET = "{{ .Values.service.target }}"
 _EXPOSED = "    === Dockerfile\n    FROM debian:13\n    EXPOSE 8017\n"
+_OPERATED = """
+    === k8s/cluster.yaml
+    apiVersion: example.com/v1
+    kind: Cluster
+    metadata: {name: work}
+    spec:
+      worker:
+        spec:
+          containers:
+            - name: worker
+              image: registry.example.com/worker:1.4
+              ports: [{name: http-dashboard, containerPort: 8788}]
+              livenessProbe: {httpGet: {path: /health, port: %s}}
+        service:
+          ports: [{port: 80, targetPort: %s}]
+"""
 BAD = [
     tree(_CHART % ("-port=8081", _TARGET, "{{ .Values.some }}", 80, 80)),
     tree(_CHART % ("-port=8080", 8017, 8080, 80, 80)),
@@ -572,6 +632,8 @@ BAD = [
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("8000", "api:80")),
     tree("    === k8s/api.yaml" + _DEPLOYMENT % "http" + _SERVICE % "http" + _WAITING % ("80", "api:8000")),
     tree(_MINE + "    === k8s/api.yaml" + _DEPLOYMENT % "8082" + _SERVICE % "http"),
+    tree(_OPERATED % ("http-dashbord", "http-dashboard")),
+    tree(_OPERATED % ("http-dashboard", "dashboard")),
 ]
 GOOD = [
     tree(_CHART % ("-port=8080", _TARGET, 8080, 80, "{{ .Values.service.port }}")),
@@ -596,4 +658,6 @@ GOOD = [
     tree(_SERVER % ("8000", _TOLD + "\n              livenessProbe: {httpGet: {path: /, port: 8000}}")),
     tree(_SHOP + _SERVER % ("web", "ports: [{name: web, containerPort: 8000}]")),
     tree(_SHOP + _SERVER % ("8080", 'args: [gunicorn, -b, "0.0.0.0:8080", "app:app"]')),
+    tree(_OPERATED % ("http-dashboard", "http-dashboard")),
+    tree(_OPERATED % ("metrics", 9000)),
 ]
