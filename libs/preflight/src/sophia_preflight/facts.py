@@ -33,6 +33,7 @@ from sophia_preflight.calls.shell import follow, script_site
 from sophia_preflight.interfaces import python as python_interfaces
 from sophia_preflight.interfaces import shell as shell_interfaces
 from sophia_preflight.interfaces.model import Interface
+from sophia_preflight.interfaces.namespaces import Unset, unset_in
 from sophia_preflight.interfaces.programs import ADDS, SPEAKS
 from sophia_preflight.readers import compose, dockerfile, javascript, json, makefile, pipeline, shell, workflow, yaml
 from sophia_preflight.readers.compose import ComposeFile
@@ -91,6 +92,8 @@ class PythonFacts:
     variables: Variables = field(default_factory=Variables)
     undefined: tuple[Undefined, ...] = ()
     """Names that nothing gives it; asked of what belongs to the product only."""
+    unset: tuple[Unset, ...] = ()
+    """What it asks of its parsed arguments, and no argument gives."""
 
 
 @dataclass
@@ -267,6 +270,7 @@ def _python(path: str, text: str) -> Facts:
     made.speaks, made.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
     made.variables = variables_of(tree, text)
     made.undefined = () if is_open or standing(path) is not Standing.PRODUCT else undefined_in(text, path)
+    made.unset = unset_in(tree, text)
     return Facts("python", trace, made)
 
 
