@@ -47,6 +47,20 @@ _OTHERS = named(
     "nextcloud ghost"
 )
 """Images of which little is known, but that they are for other things than stores."""
+_USERS = named(
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats _apt nobody adm "
+    "shutdown halt operator postmaster cron ftp sshd at squid xfs cyrus vpopmail ntp smmsp guest dbus messagebus "
+    "systemd-network systemd-resolve systemd-timesync"
+)
+"""Users of Debian, Alpine and Fedora, those that not all of them have among them."""
+_OWN_USERS = {
+    "node": "node", "nginx": "nginx", "postgres": "postgres", "redis": "redis", "valkey": "valkey", "mysql": "mysql",
+    "mariadb": "mysql", "mongo": "mongodb", "memcached": "memcache", "rabbitmq": "rabbitmq", "haproxy": "haproxy",
+    "gradle": "gradle", "php": "", "httpd": "", "python": "", "golang": "", "rust": "", "ruby": "", "debian": "",
+    "ubuntu": "", "alpine": "", "busybox": "", "fedora": "", "perl": "",
+}  # fmt: skip
+_BEFORE_UBUNTU = re.compile(r"(1\d|2[0-2])\.|(trusty|xenial|bionic|focal|jammy)\b")
+"""Releases of Ubuntu without a user of its name."""
 _CLOUDS = re.compile(
     r"(^|/)(google-cloud-cli|cloud-sdk|google/cloud-sdk|amazon/aws-cli|mcr\.microsoft\.com/(azure-cli|dotnet/[\w/-]+))(:|@|$)"
 )
@@ -79,6 +93,15 @@ def lacking(image: str) -> frozenset[str]:
     if there is None:
         return _OF_STORES if _parts(image)[0] in _OTHERS or _CLOUDS.search(image) else frozenset()
     return frozenset(CLIENTS) - there
+
+
+def users(image: str) -> frozenset[str] | None:
+    """The users that an image may have; None where nobody knows."""
+    name, tag = _parts(image)
+    if name not in _OWN_USERS or not is_known(image):
+        return None
+    own = "ubuntu" if name == "ubuntu" and not _BEFORE_UBUNTU.match(tag) else _OWN_USERS[name]
+    return _USERS | named(own)
 
 
 def is_bare(image: str) -> bool:

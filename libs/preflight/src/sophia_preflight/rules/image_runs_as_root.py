@@ -59,6 +59,7 @@ GOOD = [
     tree("""
         === Dockerfile
         FROM python:3.12-slim AS base
+        RUN useradd app
         USER app
         FROM base
         CMD ["python", "-m", "http.server"]
