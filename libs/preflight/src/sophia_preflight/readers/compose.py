@@ -100,8 +100,14 @@ _OF_CLUSTERS = re.compile(
 """What services of Kubernetes have, and those of Compose have not."""
 
 
+_LIST = re.compile(r"(?:[ \t]*(?:#.*|---.*)?\n)*- ")
+"""How a list begins, like that of the tasks of a playbook."""
+
+
 def looks_like(path: str, text: str) -> bool:
-    """Whether a YAML file is a compose file: by name, or by services that have images or builds."""
+    """Whether a YAML file is a compose file: by name, or by services that have images or builds. A list is none."""
+    if _LIST.match(text):
+        return False
     if not re.search(r"^services:", text, re.MULTILINE):
         named = re.search(r"(^|/)(docker-)?compose[\w.-]*\.ya?ml$", path) is not None
         others = re.search(r"^(apiVersion|kind):", text, re.MULTILINE)

@@ -229,4 +229,12 @@ GOOD = [
           {{ name }}:
             image: x
     """),
+    tree("""
+        === roles/shop/tasks/compose.yml
+        ---
+        # how the shop is started
+        - name: Start
+          command: docker compose up
+          environment: {SHOP: "1"}
+    """),
 ]

@@ -37,8 +37,8 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 _NAME = re.compile(r"(?=.*[a-z])(?:.*[\w][-_.][A-Za-z].*|--?[a-z].*)", re.IGNORECASE)
 """What nobody writes who does not mean one thing: words that are joined."""
 _FOREIGN = re.compile(
-    r"^\s*(- )?(runs-on|uses|os|runner|FROM|from|RUN (apk|apt)|ubuntu|license|locale|lang(uage)?|charset|encoding|"
-    r"color|theme|model|level|log\w*)\b[\s:=\"']|\b(install|add|get|upgrade)\s|[~^><=]=|python_requires|\bimage:"
+    r"^\s*(- )?(\.PHONY|runs-on|uses|os|runner|FROM|from|RUN (apk|apt)|ubuntu|license|locale|lang(uage)?|charset|"
+    r"encoding|color|theme|model|level|log\w*)\b[\s:=\"']|\b(install|add|get|upgrade)\s|[~^><=]=|python_requires|\bimage:"
     r"|[\"']:\s*[\"'][~^v]?\d",
     re.IGNORECASE,
 )
@@ -71,6 +71,7 @@ def check(context: Context) -> Iterable[Finding]:
     alone = {pair: changed for pair, changed in pairs.items() if len({each.path for each in changed}) == 1}
     if not alone or len(alone) > _MOST_PAIRS:
         return
+    alone = {pair: changed for pair, changed in alone.items() if not any(map(_defines_function, changed))}
     said = _lines_saying(context, {new for _, new in alone})
     alone = {pair: changed for pair, changed in alone.items() if said[pair[1]] <= len(changed)}
     uses = context.mentions.of({_bare(old) for old, _ in alone}, _MOST_FILES)
@@ -89,6 +90,11 @@ def check(context: Context) -> Iterable[Finding]:
         if meant and bound and (first.path, first.line) not in told:
             told.add((first.path, first.line))
             yield _told(context, first, others, given)
+
+
+def _defines_function(each: Replaced) -> bool:
+    """Whether a line gives a function its name, by which its own file calls it."""
+    return re.search(rf"(?:^|\s){re.escape(each.new)}\s*\(\)", each.text) is not None
 
 
 def _meant(each: Replaced) -> Iterator[Replaced]:
@@ -412,4 +418,28 @@ GOOD = [
         .replace("{1}", "dist")
         .replace("dist/*", "dist/x/*")
     ),
+    tree("""
+        === ship.sh
+        on_push_failed() { exit 1; }
+        ship || on_push_failed
+        === ship.sh (before)
+        push_failed() { exit 1; }
+        ship || push_failed
+        === build.sh
+        push_failed() { exit 2; }
+        build || push_failed
+        === other.sh
+        push_failed() { exit 3; }
+        other || push_failed
+    """),
+    tree("""
+        === build.mk
+        .PHONY: test-once
+        test-one:
+        \ttrue
+        === build.mk (before)
+        .PHONY: test-one
+        test-one:
+        \ttrue
+    """),
 ]

@@ -71,8 +71,11 @@ def _functions(
     context: Context, path: str, names: ScriptNames, functions: Set[str], lost: Set[str], text: str
 ) -> Iterator[Finding]:
     own = dict(names.functions)
+    guest = _is_guest(context, names, functions)
     for each in _once(names.called):
         name = each.name
+        if guest and name not in lost:
+            continue
         if name in functions or not _NAME.fullmatch(name) or _COMMANDS.fullmatch(name) or _is_program(context, name):
             continue
         if re.search(rf"(?m)\balias\s+{re.escape(name)}=|\b(command -v|which|type|hash)\s+{re.escape(name)}\b", text):
@@ -99,7 +102,7 @@ def _functions_read_in(
         for name, line in names_of(shell.parse(context.repository.glimpse(file))).functions:
             brought.setdefault(name, (file, line))
     own, code = {name for name, _ in names.functions}, re.sub(r"(?m)(?:^|\s)#.*", "", text)
-    for each in _once(names.called) if brought else ():
+    for each in _once(names.called) if brought and not _is_guest(context, names, functions) else ():
         name = each.name
         if name in own or name in functions or name in brought or len(name) < _SHORTEST:
             continue
@@ -115,6 +118,18 @@ def _functions_read_in(
 
 
 _SHORTEST = 5
+_MANY = 4
+
+
+def _is_guest(context: Context, names: ScriptNames, functions: Set[str]) -> bool:
+    """Whether a script calls many functions that nothing here defines: what reads it in brings them."""
+    strange = {
+        each.name
+        for each in names.called
+        if "_" in each.name and each.name not in functions and not _COMMANDS.fullmatch(each.name)
+        if not _is_program(context, each.name)
+    }
+    return len(strange) >= _MANY
 
 
 def _has_stem_of(name: str, other: str) -> bool:
@@ -426,6 +441,16 @@ BAD = [
     """),
 ]
 GOOD = [
+    tree("""
+        === plugin.sh
+        install_client() {
+            pip_install client
+        }
+        install_clients
+        start_service client
+        echo_summary "started"
+        is_service_enabled client && run_process client
+    """),
     tree("""
         === tools/build.sh
         #!/bin/bash
