@@ -148,38 +148,7 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         yield from _unowned(context, call, target)
         return
     location = context.path_of(target.path, call, directory=target.directory, written=target.written)
-    if not location.missing:
-        return
-    if target.mentioned and not context.is_among_its_like(call.site, location.path):
-        return
-    if target.purpose == EDITED and not _has_neighbour(context, location.path):
-        return
-    moved = target.purpose == "the file that is moved" and call.site.caller is Caller.SHELL
-    if moved and not _is_nearly_there(context, target, location.path):
-        return
-    if target.purpose in _PUT and _is_elsewhere(context, call, location.path):
-        return
-    of = "package.json" if target.purpose.startswith(LOCK) else posixpath.dirname(target.path.value)
-    if (
-        target.purpose.startswith((LOCK, PROJECT))
-        and of
-        and context.path_of(replace(target.path, value=of), call).missing
-    ):
-        return
-    for other in target.either:
-        if not context.path_of(replace(target.path, value=other), call, directory=target.directory).missing:
-            return
-    if target.purpose in _PUT and _is_told_before(context, call, target.path.value):
-        return
-    if target.purpose in _PUT and call.site.system is System.IMAGE and not _is_written(context, call, location.path):
-        return
-    if target.purpose in _PACKED and not context.repository.is_directory(posixpath.dirname(location.path) or "."):
-        return  # of a directory that a hook makes
-    if target.purpose in _PACKED and _is_named(context, posixpath.basename(location.path)):
-        return
-    if target.purpose == DOCKERFILE and context.repository.is_file(posixpath.normpath(target.path.value)):
-        return  # from the root, as whoever deploys chooses
-    if target.purpose in _CONTENT and all(view.files.is_untouched() for view in context.filesystems(call.site)):
+    if not location.missing or _is_excused(context, call, target, location.path):
         return
     severity, blocks = consequence(call.site)
     if target.purpose in _FRAGILE:
@@ -197,6 +166,50 @@ def _missing(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
         confidence=confidence,
         blocks=blocks,
     )
+
+
+def _is_excused(context: Context, call: Call, target: Needed, path: str) -> bool:
+    """Whether a path that is not there may be meant for something else, be made, or be asked for in vain."""
+    if target.mentioned and not context.is_among_its_like(call.site, path):
+        return True
+    if target.purpose == EDITED and not _has_neighbour(context, path):
+        return True
+    if target.purpose.startswith((LOCK, PROJECT)) and _is_of_nothing(context, call, target):
+        return True
+    if target.purpose == DOCKERFILE and context.repository.is_file(posixpath.normpath(target.path.value)):
+        return True  # from the root, as whoever deploys chooses
+    if target.purpose in _CONTENT and all(view.files.is_untouched() for view in context.filesystems(call.site)):
+        return True
+    others = (replace(target.path, value=other) for other in target.either)
+    if not all(context.path_of(other, call, directory=target.directory).missing for other in others):
+        return True
+    return _may_be_put(context, call, target, path) or _may_be_packed(context, target, path)
+
+
+def _is_of_nothing(context: Context, call: Call, target: Needed) -> bool:
+    """Whether what a lock file or project would be of is missing as well."""
+    of = "package.json" if target.purpose.startswith(LOCK) else posixpath.dirname(target.path.value)
+    return bool(of) and context.path_of(replace(target.path, value=of), call).missing
+
+
+def _may_be_put(context: Context, call: Call, target: Needed, path: str) -> bool:
+    """Whether something that is moved or copied may come from elsewhere."""
+    moved = target.purpose == "the file that is moved" and call.site.caller is Caller.SHELL
+    if moved and not _is_nearly_there(context, target, path):
+        return True
+    if target.purpose not in _PUT:
+        return False
+    if _is_elsewhere(context, call, path) or _is_told_before(context, call, target.path.value):
+        return True
+    return call.site.system is System.IMAGE and not _is_written(context, call, path)
+
+
+def _may_be_packed(context: Context, target: Needed, path: str) -> bool:
+    """Whether something that is packed may be made: all of its directory by a hook, or it by what else names it."""
+    if target.purpose not in _PACKED:
+        return False
+    made = not context.repository.is_directory(posixpath.dirname(path) or ".")
+    return made or _is_named(context, posixpath.basename(path))
 
 
 def _unowned(context: Context, call: Call, target: Needed) -> Iterator[Finding]:
