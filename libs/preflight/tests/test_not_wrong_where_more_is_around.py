@@ -103,7 +103,39 @@ _READ = """
                   scan --red {0}
                   python -c "import json; json.load(open('found.json'))"
 """
+_COMMANDS = """
+        === pyproject.toml
+        [project]
+        name = "shop"
+        version = "1"
+        [project.scripts]
+        shop = "shop.cli:main"
+        === shop/__init__.py
+        === shop/cli.py
+        import typer
+        app = typer.Typer()
+        @app.command()
+        def control(): ...
+        @app.command()
+        def stock(): ...
+        def main():
+            app()
+        === README.md
+        ```sh
+        shop {0}{3}
+        shop stock
+        ```
+        === docs/use.md
+        ```sh
+        shop {1}{4}
+        shop {2}{5}
+        ```
+"""
 PAIRS = {
+    "commands of a program, most of which would be none": (
+        _COMMANDS.format("init", "build", "ship", " --a 1 --b 2", " --c 3 --d 4", " --e 5 --f 6"),
+        _COMMANDS.format("contrl", "control", "stock", "", "", ""),
+    ),
     "a file that an option names before it is read": (_READ.format("--json found.json"), _READ.format("--json")),
     "a value that a test asks for first": (_MATRIX.format("-n"), _MATRIX.format("-z x -o -n")),
     "what a program of ours writes while an image is built": (

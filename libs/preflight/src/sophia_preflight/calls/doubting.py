@@ -66,16 +66,22 @@ class Doubts:
             return True  # after `--`, which whoever starts the program may keep for itself
         if not _is_of_reading(mismatch):
             return False
-        if mismatch.subject in self._wrong.get(callee, {}) and self._is_mostly_wrong(callee):
+        if mismatch.subject in self._wrong.get(callee, {}) and self._is_mostly_wrong(callee, mismatch.subject):
             return True
         accounted = interface.parser.all_names() | set(_commands(interface.parser))
         return mismatch.subject not in accounted and self._is_named(callee, mismatch.subject)
 
-    def _is_mostly_wrong(self, callee: str) -> bool:
-        """Whether most of what files that know nothing of each other give a program would be wrong."""
+    def _is_mostly_wrong(self, callee: str, subject: str) -> bool:
+        """Whether most of what files that know nothing of each other give a program would be wrong: of all of it, or
+        of the commands, or options, alone."""
         given, wrong = self._given[callee], self._wrong[callee]
-        callers = set().union(*wrong.values())
-        return len(wrong) >= _ENOUGH and len(callers) > 1 and len(given & wrong.keys()) * 2 > len(given)
+        alike = {each for each in given if each.startswith("-") == subject.startswith("-")}
+        return any(
+            len(wrong.keys() & some) >= _ENOUGH
+            and len({path for each in wrong.keys() & some for path in wrong[each]}) > 1
+            and len(some & wrong.keys()) * 2 > len(some)
+            for some in (given, alike)
+        )
 
     @cached_property
     def _written(self) -> frozenset[str]:
