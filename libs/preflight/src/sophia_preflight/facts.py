@@ -270,7 +270,7 @@ def _python(path: str, text: str) -> Facts:
     made.speaks, made.adds = bool(SPEAKS.search(text)), bool(ADDS.search(text))
     made.variables = variables_of(tree, text)
     made.undefined = () if is_open or standing(path) is not Standing.PRODUCT else undefined_in(text, path)
-    made.unset = unset_in(tree, text)
+    made.unset = unset_in(tree, text, nodes)
     return Facts("python", trace, made)
 
 

@@ -6,8 +6,9 @@ Read only where a module shows all there is to its parsers: every argument by it
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sophia_preflight.interfaces.literals import keyword_of, literal, name_of
@@ -49,19 +50,41 @@ class _Open(Exception):
     """There may be more to the parsers than the module shows."""
 
 
-def unset_in(tree: ast.Module, text: str) -> tuple[Unset, ...]:
-    """Every attribute that is surely not there, once each; none where nobody can tell."""
-    if "argparse" not in text or not any(each in text for each in (*_PARSES, *_PARSES_SOME)):
+_ASKED = re.compile(
+    r"(?<![\w./-])(?:(\w+)\.([A-Za-z]\w*)\b(?!\s*(?:\(|=[^=])|[\"'/-])|self\.(\w+)\.([A-Za-z]\w*)\b(?!\s*(?:\(|=[^=]))"
+    r"|([\w.]+)\.([A-Za-z]\w*)\(\5\))"
+)
+_ALIAS = re.compile(r"[\"']--[\w-]+[\"']\s*,\s*[\"']--([\w-]+)[\"']")
+_SAID = re.compile(r"[\"']-*([\w-]+)[\"']")
+_FROM = re.compile(r"^[ \t]*from\s+\S+|^[ \t]*import\s.*$", re.MULTILINE)
+_BROUGHT = re.compile(r"^[ \t]*(?:from\s+\S+\s+)?import\s+(.+(?:\n[ \t]+.+)*)", re.MULTILINE)
+
+
+def unset_in(tree: ast.Module, text: str, nodes: Sequence[ast.AST] = ()) -> tuple[Unset, ...]:
+    """Every attribute that is surely not there, once each; none where nobody can tell. `nodes`: those of the tree,
+    where they are known."""
+    if "argparse" not in text or not any(each in text for each in (*_PARSES, *_PARSES_SOME)) or not _asks(text):
         return ()
     try:
-        return tuple(_Reading(tree).unset())
+        return tuple(_Reading(nodes or nodes_of(tree)).unset())
     except _Open:
         return ()
 
 
+def _asks(text: str) -> bool:
+    """Whether a module asks anything but what it imports for an attribute that it gives no argument by name: told by
+    its words alone, since few modules do."""
+    said = {each.replace("-", "_") for each in {*_SAID.findall(text)} - {*_ALIAS.findall(text)}}
+    brought = {word for names in _BROUGHT.findall(text) for word in re.findall(r"\w+", names)}
+    asked = (
+        (each[1] or each[3] or each[5], each[2] or each[4] or each[6]) for each in _ASKED.finditer(_FROM.sub("", text))
+    )
+    return any(name not in said and holder not in brought and not holder[0].isdigit() for holder, name in asked)
+
+
 class _Reading:
-    def __init__(self, tree: ast.Module) -> None:
-        self.nodes = nodes_of(tree)
+    def __init__(self, nodes: Sequence[ast.AST]) -> None:
+        self.nodes = nodes
         self.above: dict[int, ast.AST] = {
             id(child): node for node in self.nodes for child in ast.iter_child_nodes(node)
         }  # marks of loading and storing are shared, and never asked for
@@ -73,6 +96,11 @@ class _Reading:
         self.handed = False
         self.known: set[str] = set()
         self.spaces: set[tuple[int, str]] = set()
+        self.used: dict[str, list[ast.Name]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.Name):
+                self.used.setdefault(node.id, []).append(node)
+        self._returned: dict[int, list[ast.expr | None]] = {}
 
     def unset(self) -> Iterator[Unset]:
         if not self.makers:
@@ -135,7 +163,7 @@ class _Reading:
             case ast.Call() if name_of(node.func) in self.makers:
                 return True
             case ast.Call() if (function := self.called(node)) is not None:
-                returned = list(self.returned(function))
+                returned = self.returned(function)
                 return bool(returned) and all(
                     each is not None and not isinstance(each, ast.Call) and self.is_parser(each) for each in returned
                 )
@@ -147,12 +175,16 @@ class _Reading:
         head, _, last = name_of(node.func).rpartition(".")
         return self.functions.get(last) if head in ("", "self", "cls") else None
 
-    def returned(self, function: _Function) -> Iterator[ast.expr | None]:
-        for each in ast.walk(function):
-            if isinstance(each, ast.Return) and self.scope(each) is function:
-                yield each.value
-            elif isinstance(each, ast.Yield | ast.YieldFrom):
-                yield None
+    def returned(self, function: _Function) -> list[ast.expr | None]:
+        """What a function returns; None for nothing, and for what it yields."""
+        if id(function) not in self._returned:
+            self._returned[id(function)] = [
+                each.value if isinstance(each, ast.Return) else None
+                for each in ast.walk(function)
+                if isinstance(each, ast.Yield | ast.YieldFrom)
+                or (isinstance(each, ast.Return) and self.scope(each) is function)
+            ]
+        return self._returned[id(function)]
 
     def read_call(self, node: ast.Call) -> None:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else name_of(node.func)
@@ -223,7 +255,7 @@ class _Reading:
                     raise _Open
             case ast.Return():
                 function = self.scope(above)
-                returned = list(self.returned(function)) if isinstance(function, _FUNCTIONS) else []
+                returned = self.returned(function) if isinstance(function, _FUNCTIONS) else []
                 if not all(each is not None and self.is_parser(each) for each in returned):
                     raise _Open
             case ast.Assign(targets=targets):
@@ -318,7 +350,7 @@ class _Reading:
         """Functions that return what was parsed, and nothing else."""
         found: set[str] = set()
         for name, function in self.functions.items():
-            returned = list(self.returned(function))
+            returned = self.returned(function)
             if returned and all(each is not None and self.is_parsed_here(each, function) for each in returned):
                 found.add(name)
         return found
@@ -352,7 +384,7 @@ class _Reading:
         if self.functions.get(function.name) is not function or function.decorator_list:
             return False
         first = function.args.args[:1] == [argument] and len(function.args.args) == 1
-        uses = [each for each in self.nodes if isinstance(each, ast.Name) and each.id == function.name]
+        uses = self.used.get(function.name, [])
         for use in uses:
             match above := self.above[id(use)]:
                 case ast.Call(func=called) if called is use:
