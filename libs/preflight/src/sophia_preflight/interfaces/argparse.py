@@ -49,9 +49,9 @@ class Argparse:
         self.tree, self.nodes = tree, nodes
         self.constants = Constants(nodes)
         every = [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-        self.explored = {
-            node.name: node for node in nodes_of(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        }
+        alone = [node for node in nodes if isinstance(node, ast.Module)] == [tree]
+        own = every if alone else nodes_of(tree)
+        self.explored = {node.name: node for node in own if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
         counted = Counter(node.name for node in every)
         self.functions = {node.name: node for node in every if counted[node.name] == 1} | self.explored
         self.made: list[Parser] = []
