@@ -120,6 +120,8 @@ def _entered(tree: ast.Module, text: str, nodes: Sequence[ast.AST], entry: str, 
 
 def _sees_first(tree: ast.Module, text: str) -> bool:
     """Whether a program looks at its arguments, or changes them, before its parser does."""
+    if "argv" not in text:
+        return False
     before = _AFTERWARDS.sub(".parse_args(", _without_looks(tree, _as_it_starts(tree, text)))
     for name in _TAKEN_OUT.findall(before):
         said = rf"""["']{re.escape(name)}["']"""
@@ -129,7 +131,7 @@ def _sees_first(tree: ast.Module, text: str) -> bool:
 
 def _with_taken_out(interface: Interface, text: str) -> Interface:
     """An interface that accepts what the program itself takes out of its arguments, wherever that stands."""
-    names = set(_TAKEN_OUT.findall(text)) if interface.known else set()
+    names = set(_TAKEN_OUT.findall(text)) if interface.known and "argv" in text else set()
     waiting, seen = [interface.parser] if names else [], set()
     while waiting:
         parser = waiting.pop()
