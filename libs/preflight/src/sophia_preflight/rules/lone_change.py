@@ -94,7 +94,9 @@ def check(context: Context) -> Iterable[Finding]:
 
 def _defines_function(each: Replaced) -> bool:
     """Whether a line gives a function its name, by which its own file calls it."""
-    return re.search(rf"(?:^|\s){re.escape(each.new)}\s*\(\)", each.text) is not None
+    return (
+        re.search(rf"\bfunction\s+{re.escape(each.new)}\b|(?:^|\s){re.escape(each.new)}\s*\(\)", each.text) is not None
+    )
 
 
 def _meant(each: Replaced) -> Iterator[Replaced]:
@@ -420,10 +422,14 @@ GOOD = [
     ),
     tree("""
         === ship.sh
-        on_push_failed() { exit 1; }
+        function on_push_failed {
+            exit 1
+        }
         ship || on_push_failed
         === ship.sh (before)
-        push_failed() { exit 1; }
+        function push_failed {
+            exit 1
+        }
         ship || push_failed
         === build.sh
         push_failed() { exit 2; }
