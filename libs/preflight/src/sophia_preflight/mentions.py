@@ -24,7 +24,7 @@ _MOST_BYTES = 300_000
 _MOST_LINES = 40
 _MANY = 12
 """Files that speak of a name; where there are more of them it is no name of one thing."""
-_PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
+PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
 TOLD = re.compile(
     r"(^|/)(_next|releasenotes|changelog\.d|newsfragments|changes\.d|[^/]*\.(egg|dist)-info)/|(^|/)(PKG-INFO|[^/]*(change-?log|changes|history|news|release-?notes)[^/]*|(LICEN[SC]E|COPYING|NOTICE|AUTHORS)[^/]*|CODEOWNERS|labeler\.ya?ml|\.?(git|docker|helm|npm|"
     r"eslint|prettier|gcloud|vercel)ignore|\.gitattributes|MANIFEST\.in|[^/]*(baseline|snapshot)[^/]*|[^/]*[.-]lock"
@@ -170,7 +170,7 @@ class Mentions:
         told = TOLD.search(path) or standing(path) is Standing.VENDORED
         if entry.size > _MOST_BYTES or entry.target or told:
             return ""
-        if _PAGE.search(path) and not _is_told(path):
+        if PAGE.search(path) and not _is_told(path):
             return ""
         return _without_documentation(path, self.repository.glimpse(path))
 
@@ -304,7 +304,7 @@ def _width(line: str) -> int:
 
 def _caller(path: str) -> Caller:
     name = posixpath.basename(path).lower()
-    if _PAGE.search(path):
+    if PAGE.search(path):
         return Caller.DOCUMENT
     if "dockerfile" in name or "containerfile" in name:
         return Caller.BUILD

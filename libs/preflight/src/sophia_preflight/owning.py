@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from sophia_preflight.readers.dockerfile import Dockerfile, Instruction, Stage
@@ -31,7 +31,8 @@ def meant(made: Dockerfile | None, line: int, path: str) -> str:
     stage, step = _step(made, line) if made is not None else (None, None)
     if made is None or stage is None or step is None or step.heredocs:
         return ""
-    steps = [each for each in _steps(made, stage) if each.line <= step.line and each.name in _MAKING]
+    every = (each for one in made.chain(stage) for each in one.instructions)
+    steps = [each for each in every if each.line <= step.line and each.name in _MAKING]
     said = _RIGHTS.sub("", _said(steps))
     known = {each.rstrip("/") for each in _ABSOLUTE.findall(said)}
     folder, name = posixpath.split(path)
@@ -64,16 +65,6 @@ def _step(made: Dockerfile, line: int) -> tuple[Stage | None, Instruction | None
         if each.name == "RUN" and each.line <= line
     ]
     return max(above, key=lambda each: each[1].line, default=(None, None))
-
-
-def _steps(made: Dockerfile, stage: Stage) -> Iterator[Instruction]:
-    """The steps of a stage, and of those that it begins with."""
-    seen: set[int] = set()
-    current: Stage | None = stage
-    while current is not None and current.index not in seen:
-        seen.add(current.index)
-        yield from current.instructions
-        current = made.stage(current.base)
 
 
 def _may_hold(steps: Sequence[Instruction], path: str) -> bool:

@@ -169,14 +169,9 @@ def _is_of_then(path: str, image: str) -> bool:
 
 def _entry(made: Dockerfile, stage: Stage) -> list[str]:
     """The words of the entrypoint of a stage, or of what it is made from; nothing where a shell reads them."""
-    seen: set[int] = set()
-    current: Stage | None = stage
-    while current is not None and current.index not in seen:
-        seen.add(current.index)
-        if (entry := current.last("ENTRYPOINT")) is not None:
-            return list(entry.words or ())
-        current = made.stage(current.base)
-    return []
+    entries = (entry for each in made.chain(stage) if (entry := each.last("ENTRYPOINT")) is not None)
+    entry = next(entries, None)
+    return list(entry.words or ()) if entry is not None else []
 
 
 def _with(context: Context, entry: Sequence[str], words: Sequence[Word]) -> Iterator[list[Word]]:

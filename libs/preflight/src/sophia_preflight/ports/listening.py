@@ -128,10 +128,7 @@ def of_image(
     """The ports of an image by itself, or with the variables that a container of it gets, and what it still starts."""
     found = Ports(built=True)
     environment = {name: held.value for name, held in final_environment(stage).items()} | dict(settings or {})
-    chain = [stage]
-    while (below := made.stage(chain[-1].base)) is not None and below not in chain:
-        chain.append(below)
-    for each in chain:
+    for each in made.chain(stage):
         for instruction in each.instructions:
             if instruction.name == "EXPOSE":
                 words = (instruction.expanded(word).partition("/")[0] for word in instruction.flat.split())

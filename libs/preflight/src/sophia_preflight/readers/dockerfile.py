@@ -125,6 +125,13 @@ class Dockerfile:
                 return each
         return None
 
+    def chain(self, stage: Stage) -> list[Stage]:
+        """A stage and those of the file that it begins with, itself first."""
+        found = {stage.index: stage}
+        while (below := self.stage(stage.base)) is not None and below.index not in found:
+            found[below.index] = stage = below
+        return list(found.values())
+
     @property
     def final(self) -> Stage | None:
         return self.stages[-1] if self.stages else None

@@ -136,7 +136,7 @@ def _lost(path: str, made: Dockerfile, stage: Stage, seen: dict[int, _Made]) -> 
         if is_known(folder) and _is_idle(folder, mine, made, stage)
     }
     wanted = [folder for folder in mine.asked if not _has(folder, mine)]
-    plain = len(mine.environments) == 1 and _PLAIN.match(_root(made, stage)) is not None
+    plain = len(mine.environments) == 1 and _PLAIN.match(made.chain(stage)[-1].base) is not None
     if len(wanted) == 1 and (len(idle) == 1 or (plain and wanted[0] in mine.called)):
         ((there, line),) = (idle if len(idle) == 1 else mine.environments).items()
         severity, blocks = consequence(Site(path, Caller.BUILD))
@@ -168,15 +168,6 @@ def _lost(path: str, made: Dockerfile, stage: Stage, seen: dict[int, _Made]) -> 
                 confidence=Confidence.LIKELY,
                 blocks=blocks,
             )
-
-
-def _root(made: Dockerfile, stage: Stage) -> str:
-    """The image that a stage is made from in the end."""
-    seen: set[int] = set()
-    while (below := made.stage(stage.base)) is not None and below.index not in seen:
-        seen.add(below.index)
-        stage = below
-    return stage.base
 
 
 def _is_environment(folder: str, stage: _Made) -> bool:

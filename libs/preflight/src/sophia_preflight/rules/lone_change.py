@@ -109,7 +109,7 @@ def _meant(each: Replaced) -> Iterator[Replaced]:
     if (
         _is_joined(each.old)
         and not _is_expressed(each)
-        and not _is_of_program(each)
+        and not PROGRAM.search(each.path)
         and _bare(each.old) != _bare(each.new)
         and (_plain(each.old) != _plain(each.new) or _ADDRESS.fullmatch(each.old))
     ):
@@ -126,10 +126,6 @@ def _is_expressed(each: Replaced) -> bool:
     """Whether it stands within an expression, or in the address of what others keep."""
     spans = (match.span() for pattern in (_EXPRESSION, _ABROAD) for match in pattern.finditer(each.text))
     return any(start <= each.column - 1 < end for start, end in spans)
-
-
-def _is_of_program(each: Replaced) -> bool:
-    return PROGRAM.search(each.path) is not None
 
 
 def _bare(phrase: str) -> str:
@@ -220,7 +216,7 @@ def _asks(each: Replaced) -> bool:
     environment for it may have both; other rules tell that. A variable is given to programs of the repository."""
     here = Mention(each.path, each.line, each.column, each.new, (each.text,), 0, page=False)
     if _VARIABLE.fullmatch(each.new):
-        return not _is_of_program(each) and not is_page(each.path) and _is_near(each.old, each.new)
+        return not PROGRAM.search(each.path) and not is_page(each.path) and _is_near(each.old, each.new)
     return _PORT.fullmatch(each.new) is not None or not _is_definition(here)
 
 

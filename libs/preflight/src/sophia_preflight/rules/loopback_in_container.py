@@ -135,10 +135,7 @@ def _start(stage: Stage) -> str:
 
 def _is_in_front(made: Dockerfile, stage: Stage) -> bool:
     """Whether another server of the image may hand on to loopback."""
-    chain = [stage]
-    while (below := made.stage(chain[-1].base)) is not None and below not in chain:
-        chain.append(below)
-    text = " ".join(f"{each.base} " + " ".join(one.value for one in each.instructions) for each in chain)
+    text = " ".join(f"{each.base} " + " ".join(one.value for one in each.instructions) for each in made.chain(stage))
     return _BEHIND.search(text) is not None
 
 

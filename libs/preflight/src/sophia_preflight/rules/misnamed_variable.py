@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from sophia_preflight.context import Context
 from sophia_preflight.examples import tree
-from sophia_preflight.mentions import TOLD, site_of
+from sophia_preflight.mentions import PAGE, TOLD, site_of
 from sophia_preflight.model import Confidence, Finding, Involved, Place, Rule, Severity
 from sophia_preflight.outside import is_of_runner
 from sophia_preflight.readers.environment import Settings
@@ -34,7 +34,6 @@ RULE = Rule(
 _CODE = re.compile(
     r"\.(py|pyw|pyi|pyx|ipynb|[cm]?[jt]sx?|vue|go|rs|java|kt|rb|php|cs|c|cc|cpp|h|lua|ex|exs|scala|swift)$"
 )
-_PAGE = re.compile(r"\.(mdx?|markdown|rst|adoc|asciidoc|txt)$", re.IGNORECASE)
 _NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
 _SPOKEN = re.compile(rf"(?<![\w$]){_NAME}(?!\w)|(?<=\$){_NAME}(?!\w)")
 _GIVES = re.compile(
@@ -113,7 +112,7 @@ def _slips(name: str, told: _Told, read: Collection[str]) -> Iterator[str]:
     path = places[0].path
     ours = [each for each in read if path in told.spoken[each] and each in told.given]
     for other in read:
-        missing = bool(ours) and path not in told.spoken[other] and not _PAGE.search(path)
+        missing = bool(ours) and path not in told.spoken[other] and not PAGE.search(path)
         if _is_nearer(name, other) or (missing and may_be_one(name, other)):
             yield other
 
@@ -148,7 +147,7 @@ def _of_prefix(
         if count < least or any(_is_spoken_in(text, other, names, settings) for text in _programs(context)):
             continue
         places = [told.given[name][0] for name in names]
-        places.sort(key=lambda each: bool(_PAGE.search(each.path)))
+        places.sort(key=lambda each: bool(PAGE.search(each.path)))
         severity, blocks = consequence(site_of(places[0].path))
         yield RULE.found(
             f"the fields of this class are read as `{settings.prefix}…`, and given as `{other}…`: "
@@ -247,7 +246,7 @@ def _programs(context: Context) -> Iterator[str]:
 
 
 def _found(name: str, other: str, given: list[Place], read: Place, silent: bool) -> Iterator[Finding]:
-    runs = [place for place in given if not _PAGE.search(place.path)]
+    runs = [place for place in given if not PAGE.search(place.path)]
     if not runs and silent and len(given) < _LEAST:
         return
     first = (runs or given)[0]
